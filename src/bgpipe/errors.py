@@ -1,0 +1,61 @@
+"""Every error that bgpipe raises on purpose.
+
+    BgpipeError                anything below
+    ├── UsageError             a command line, option or argument that is wrong     (exit code 2)
+    ├── StageError             a stage could not start or go on                     (exit code 1)
+    └── InputError             input that does not parse: says what and where       (exit code 1)
+        ├── MrtError           an MRT record: offset and record number
+        ├── JsonError          a JSON line: line number and path
+        └── MessageError       a BGP message: code, subcode, offset and field (RFC 4271 section 6)
+"""
+
+from __future__ import annotations
+
+
+class BgpipeError(Exception):
+    """Base of all errors that bgpipe raises on purpose."""
+
+
+class UsageError(BgpipeError):
+    """A command line, option or argument that cannot be used."""
+
+
+class StageError(BgpipeError):
+    """A stage could not start or could not go on."""
+
+
+class InputError(BgpipeError):
+    """Input that does not parse.
+
+    offset: bytes from the start of the (decompressed) input, or None where not known.
+    record: number of the record or line, from 1, or None.
+    """
+
+    def __init__(self, message: str, *, offset: int | None = None, record: int | None = None) -> None:
+        super().__init__(message)
+        self.offset = offset
+        self.record = record
+
+
+class MrtError(InputError):
+    """An MRT record that is damaged, cut short or of an impossible size (RFC 6396)."""
+
+
+class JsonError(InputError):
+    """A line that is not the JSON form of a message."""
+
+
+class MessageError(InputError):
+    """A BGP message that does not parse.
+
+    code, subcode: those of the NOTIFICATION that RFC 4271 section 6 asks for.
+    field: what did not parse, for example "MP_REACH" or "withdrawn routes".
+    """
+
+    def __init__(
+        self, message: str, *, code: int, subcode: int, offset: int | None = None, field: str = ""
+    ) -> None:
+        super().__init__(message, offset=offset)
+        self.code = code
+        self.subcode = subcode
+        self.field = field

@@ -1,0 +1,200 @@
+"""Numbers and names of the protocol: the one table that every part of bgpipe takes them from.
+
+The spelling is that of the JSON form and of filters. Numbers are IANA's ("Border Gateway Protocol (BGP)
+Parameters", "Address Family Numbers", "SAFI Namespace"). What has no name here is shown as a number.
+"""
+
+from __future__ import annotations
+
+MESSAGE_TYPES = {1: "OPEN", 2: "UPDATE", 3: "NOTIFY", 4: "KEEPALIVE", 5: "REFRESH"}
+
+ATTRIBUTES = {
+    1: "ORIGIN",  # RFC 4271
+    2: "ASPATH",  # RFC 4271
+    3: "NEXTHOP",  # RFC 4271
+    4: "MED",  # RFC 4271
+    5: "LOCALPREF",  # RFC 4271
+    6: "AGGREGATE",  # RFC 4271 ATOMIC_AGGREGATE
+    7: "AGGREGATOR",  # RFC 4271
+    8: "COMMUNITY",  # RFC 1997
+    9: "ORIGINATOR",  # RFC 4456
+    10: "CLUSTER_LIST",  # RFC 4456
+    14: "MP_REACH",  # RFC 4760
+    15: "MP_UNREACH",  # RFC 4760
+    16: "EXT_COMMUNITY",  # RFC 4360
+    17: "AS4PATH",  # RFC 6793
+    18: "AS4AGGREGATOR",  # RFC 6793
+    22: "PMSI_TUNNEL",  # RFC 6514
+    23: "TUNNEL",  # RFC 9012
+    24: "TRAFFIC_ENG",  # RFC 5543
+    25: "IPV6_EXT_COMMUNITY",  # RFC 5701
+    26: "AIGP",  # RFC 7311
+    27: "PE_DISTING",  # RFC 6514
+    29: "BGP_LS",  # RFC 9552
+    32: "LARGE_COMMUNITY",  # RFC 8092
+    33: "BGPSEC_PATH",  # RFC 8205
+    35: "OTC",  # RFC 9234
+    36: "DPATH",  # draft-ietf-bess-evpn-ipvpn-interworking
+    37: "SFP_ATTR",  # RFC 9015
+    38: "BFD_DISCRIMINATOR",  # RFC 9026
+    39: "RCA",  # draft-ietf-idr-entropy-label
+    40: "PREFIX_SID",  # RFC 8669
+    128: "SET",  # RFC 6368 ATTR_SET
+}
+
+CAPABILITIES = {
+    1: "MP",  # RFC 2858
+    2: "ROUTE_REFRESH",  # RFC 2918
+    3: "OUTBOUND_FILTERING",  # RFC 5291
+    5: "EXTENDED_NEXTHOP",  # RFC 8950
+    6: "EXTENDED_MESSAGE",  # RFC 8654
+    7: "BGPSEC",  # RFC 8205
+    8: "MULTIPLE_LABELS",  # RFC 8277
+    9: "ROLE",  # RFC 9234
+    64: "GRACEFUL_RESTART",  # RFC 4724
+    65: "AS4",  # RFC 6793
+    67: "DYNAMIC",  # draft-ietf-idr-dynamic-cap
+    68: "MULTISESSION",  # draft-ietf-idr-bgp-multisession
+    69: "ADDPATH",  # RFC 7911
+    70: "ENHANCED_ROUTE_REFRESH",  # RFC 7313
+    71: "LLGR",  # RFC 9494
+    72: "ROUTING_POLICY",  # draft-ietf-idr-rpd
+    73: "FQDN",  # draft-walton-bgp-hostname-capability
+    74: "BFD",  # draft-ietf-idr-bgp-bfd-strict-mode
+    75: "VERSION",  # draft-abraitis-bgp-version-capability
+    128: "PRE_ROUTE_REFRESH",  # Cisco, before RFC 2918
+}
+
+AFIS = {
+    1: "IPV4",
+    2: "IPV6",
+    25: "L2VPN",
+    26: "MPLS_SECTION",
+    27: "MPLS_LSP",
+    28: "MPLS_PSEUDOWIRE",
+    29: "MT_IPV4",
+    30: "MT_IPV6",
+    31: "SFC",
+    16388: "LS",
+    16398: "ROUTING_POLICY",
+    16399: "MPLS_NAMESPACES",
+}
+
+SAFIS = {
+    1: "UNICAST",
+    2: "MULTICAST",
+    4: "MPLS",
+    5: "MCAST_VPN",
+    6: "PLACEMENT_MSPW",
+    8: "MCAST_VPLS",
+    9: "SFC",
+    64: "TUNNEL",
+    65: "VPLS",
+    66: "MDT",
+    67: "4OVER6",
+    68: "6OVER4",
+    69: "L1VPN_DISCOVERY",
+    70: "EVPNS",
+    71: "LS",
+    72: "LS_VPN",
+    73: "SR_TE_POLICY",
+    74: "SD_WAN_CAPABILITIES",
+    75: "ROUTING_POLICY",
+    76: "CLASSFUL_TRANSPORT",
+    77: "TUNNELED_FLOWSPEC",
+    78: "MCAST_TREE",
+    79: "DPS",
+    80: "LS_SPF",
+    83: "CAR",
+    84: "VPN_CAR",
+    85: "MUP",
+    128: "MPLS_VPN",
+    129: "MULTICAST_VPNS",
+    132: "ROUTE_TARGET",
+    133: "FLOWSPEC",
+    134: "L3VPN_FLOWSPEC",
+    140: "VPN_DISCOVERY",
+}
+
+ORIGINS = {0: "IGP", 1: "EGP", 2: "INCOMPLETE"}  # RFC 4271 section 5.1.1
+ROLES = {0: "PROVIDER", 1: "RS", 2: "RS-CLIENT", 3: "CUSTOMER", 4: "PEER"}  # RFC 9234 section 4.1
+ADDPATH_DIRECTIONS = {1: "RECEIVE", 2: "SEND", 3: "BIDIR"}  # RFC 7911 section 4
+
+# Type and subtype of an extended community, the nontransitive bit 0x4000 taken off (RFC 4360, RFC 8955).
+EXT_COMMUNITIES = {
+    0x0002: "TARGET",
+    0x0102: "IP4_TARGET",
+    0x0202: "AS4_TARGET",
+    0x0003: "ORIGIN",
+    0x0103: "IP4_ORIGIN",
+    0x0203: "AS4_ORIGIN",
+    0x8006: "FLOW_RATE_BYTES",
+    0x800C: "FLOW_RATE_PACKETS",
+    0x8007: "FLOW_ACTION",
+    0x8008: "FLOW_REDIRECT_AS2",
+    0x8108: "FLOW_REDIRECT_IP4",
+    0x8208: "FLOW_REDIRECT_AS4",
+    0x0800: "FLOW_REDIRECT_NH",
+    0x8009: "FLOW_DSCP",
+}
+
+# Code -> (name, {subcode: name}): RFC 4271 section 4.5, RFC 4486, RFC 6608, RFC 7313, RFC 8538, RFC 9234.
+NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
+    1: (
+        "MESSAGE_HEADER_ERROR",
+        {1: "CONNECTION_NOT_SYNCHRONIZED", 2: "BAD_MESSAGE_LENGTH", 3: "BAD_MESSAGE_TYPE"},
+    ),
+    2: (
+        "OPEN_MESSAGE_ERROR",
+        {
+            1: "UNSUPPORTED_VERSION_NUMBER",
+            2: "BAD_PEER_AS",
+            3: "BAD_BGP_IDENTIFIER",
+            4: "UNSUPPORTED_OPTIONAL_PARAMETER",
+            6: "UNACCEPTABLE_HOLD_TIME",
+            7: "UNSUPPORTED_CAPABILITY",
+            8: "ROLE_MISMATCH",
+        },
+    ),
+    3: (
+        "UPDATE_MESSAGE_ERROR",
+        {
+            1: "MALFORMED_ATTRIBUTE_LIST",
+            2: "UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE",
+            3: "MISSING_WELL_KNOWN_ATTRIBUTE",
+            4: "ATTRIBUTE_FLAGS_ERROR",
+            5: "ATTRIBUTE_LENGTH_ERROR",
+            6: "INVALID_ORIGIN_ATTRIBUTE",
+            8: "INVALID_NEXT_HOP_ATTRIBUTE",
+            9: "OPTIONAL_ATTRIBUTE_ERROR",
+            10: "INVALID_NETWORK_FIELD",
+            11: "MALFORMED_AS_PATH",
+        },
+    ),
+    4: ("HOLD_TIMER_EXPIRED", {}),
+    5: (
+        "FINITE_STATE_MACHINE_ERROR",
+        {
+            1: "UNEXPECTED_MESSAGE_IN_OPENSENT",
+            2: "UNEXPECTED_MESSAGE_IN_OPENCONFIRM",
+            3: "UNEXPECTED_MESSAGE_IN_ESTABLISHED",
+        },
+    ),
+    6: (
+        "CEASE",
+        {
+            1: "MAXIMUM_PREFIXES_REACHED",
+            2: "ADMIN_SHUTDOWN",
+            3: "PEER_DECONFIGURED",
+            4: "ADMIN_RESET",
+            5: "CONNECTION_REJECTED",
+            6: "OTHER_CONFIGURATION_CHANGE",
+            7: "CONNECTION_COLLISION_RESOLUTION",
+            8: "OUT_OF_RESOURCES",
+            9: "HARD_RESET",
+            10: "BFD_DOWN",
+        },
+    ),
+    7: ("ROUTE_REFRESH_MESSAGE_ERROR", {1: "INVALID_MESSAGE_LENGTH"}),
+    8: ("SEND_HOLD_TIMER_EXPIRED", {}),
+}
