@@ -3,6 +3,7 @@
     BgpipeError                anything below
     ├── UsageError             a command line, option or argument that is wrong     (exit code 2)
     ├── StageError             a stage could not start or go on                     (exit code 1)
+    │   └── ClosedOutput       whoever read our output went away, as `| head` does  (exit code 0 on stdout)
     └── InputError             input that does not parse: says what and where       (exit code 1)
         ├── MrtError           an MRT record: offset and record number
         ├── JsonError          a JSON line: line number and path
@@ -22,6 +23,10 @@ class UsageError(BgpipeError):
 
 class StageError(BgpipeError):
     """A stage could not start or could not go on."""
+
+
+class ClosedOutput(StageError):
+    """The other end of an output pipe or socket was closed (EPIPE)."""
 
 
 class InputError(BgpipeError):

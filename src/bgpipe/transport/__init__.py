@@ -1,0 +1,1 @@
+"""Where bytes come from and go to: files, pipes, devices and URLs, with their compression."""

@@ -1,0 +1,232 @@
+"""Byte sources of the stages read and stdin: files, pipes, devices and URLs, decompressed on the way.
+
+Synchronous and without an event loop: the loop-free driver calls readinto() from its worker threads, one at a
+time, under a lock. Every wait and every decompression releases the GIL.
+"""
+
+from __future__ import annotations
+
+import os
+from io import FileIO
+
+from bgpipe.errors import BgpipeError, InputError, StageError
+from bgpipe.transport import compression
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from bgpipe.transport.compression import Decoder
+
+    class Raw(Protocol):
+        """Bytes as they are stored. label: what messages call them; name: what their format is guessed by."""
+
+        label: str
+        name: str
+        position: int
+        size: int | None
+
+        def readinto(self, buffer: memoryview, /) -> int: ...
+
+        def rewind(self) -> bool:
+            """Go back to the first byte; False where that cannot be."""
+            ...
+
+        def close(self) -> None: ...
+
+
+def open_source(path: str, decompress: str = "auto", *, threads: int = 1) -> Source:
+    """Open a file, pipe or device, an http or https URL, or "-", standard input.
+
+    decompress: "auto", "none" or one of compression.FORMATS. "auto" goes by the first bytes, whatever the
+        name says, since archives are often misnamed; the first read settles it: opening never waits for data.
+    threads: how many threads decompression may keep busy.
+    Raises StageError where there is nothing to open.
+    """
+    return Source(FileInput(path), decompress, threads)
+
+
+class FileInput:
+    """A file, pipe or device as it is, or standard input.
+
+    size: bytes that are left to read, None where that is not known.
+    """
+
+    __slots__ = ("_file", "_start", "label", "name", "position", "size")
+
+    def __init__(self, path: str) -> None:
+        import stat
+
+        self.label, self.name = ("standard input", "") if path == "-" else (path, path.rpartition("/")[2])
+        try:
+            self._file = FileIO(0, closefd=False) if path == "-" else FileIO(path)
+            status = os.fstat(self._file.fileno())
+            regular = stat.S_ISREG(status.st_mode)
+            self._start = os.lseek(self._file.fileno(), 0, os.SEEK_CUR) if regular else 0
+        except (OSError, ValueError) as error:
+            raise StageError(f"cannot read {self.label}: {explain(error)}") from None
+        self.position = 0
+        self.size = max(status.st_size - self._start, 0) if regular else None
+
+    def readinto(self, buffer: memoryview) -> int:
+        try:
+            count = self._file.readinto(buffer)
+            while count is None:  # whoever gave us this descriptor made it non-blocking
+                import select
+
+                select.select([self._file], [], [])
+                count = self._file.readinto(buffer)
+        except OSError as error:
+            raise StageError(f"cannot read {self.label}: {explain(error)}") from None
+        self.position += count
+        return count
+
+    def rewind(self) -> bool:
+        if self.size is None:
+            return False
+        self._file.seek(self._start)
+        self.position = 0
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Source:
+    """Decompressed bytes, in order.
+
+    name: the file's name, for guessing the format, after redirects; "" for standard input.
+    """
+
+    def __init__(self, raw: Raw, decompress: str = "auto", threads: int = 1) -> None:
+        self._raw = raw
+        self._decompress = decompress
+        self._threads = threads
+        self._decoder: Decoder | None = None
+        self._format = "none"
+        self._given = 0  # decompressed bytes taken from the decoder
+        self._ahead = memoryview(b"")  # decompressed, not yet handed out
+        self._failure: BgpipeError | None = None
+
+    @property
+    def name(self) -> str:
+        return self._raw.name
+
+    @property
+    def raw_pos(self) -> int:
+        """Bytes consumed so far, as they are stored."""
+        return self._raw.position
+
+    @property
+    def raw_size(self) -> int | None:
+        """Bytes there are, as they are stored; None where that is not known."""
+        return self._raw.size
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill buffer, or a part of it, and return how many bytes; 0 at the end.
+
+        Raises InputError where a compressed stream is cut short or damaged, StageError where reading fails;
+        either only after everything in front of it has been handed out.
+        """
+        if self._ahead:
+            count = min(len(buffer), len(self._ahead))
+            buffer[:count] = self._ahead[:count]
+            self._ahead = self._ahead[count:]
+            return count
+        return self._pull(buffer)
+
+    def peek(self, size: int) -> bytes:
+        """The next size bytes, without consuming them; fewer at the end, or in front of damage."""
+        if len(self._ahead) < size:
+            ahead = bytearray(size)
+            filled = len(self._ahead)
+            ahead[:filled] = self._ahead
+            try:
+                while filled < size and (count := self._pull(memoryview(ahead)[filled:])):
+                    filled += count
+            except BgpipeError as error:
+                self._failure = error
+            self._ahead = memoryview(ahead)[:filled]
+        return bytes(self._ahead[:size])
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _pull(self, buffer: memoryview) -> int:
+        if self._failure is not None:
+            raise self._failure
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = self._start()
+        try:
+            count = decoder.readinto(buffer)
+            if not count and not self._raw.position and self._format != "none":
+                raise compression.Damage("", cut=True)  # even a stream of nothing takes some bytes
+        except compression.Damage as damage:
+            count = damage.written
+            self._failure = self._explain(damage, self._given + count)
+            if not count:
+                raise self._failure from None
+        self._given += count
+        return count
+
+    def _start(self) -> Decoder:
+        """Find out the compression from the first bytes, and put these back in front."""
+        name = self._decompress
+        source: compression.Input = self._raw
+        if name == "auto":
+            head = b""
+            found = ""
+            first = bytearray(compression.MAGIC_SIZE)
+            while not found and (count := self._raw.readinto(memoryview(first)[len(head) :])):
+                head = bytes(first[: len(head) + count])
+                found = compression.by_content(head)
+            # Too short to tell: if the name says that it is compressed, it was cut in its first bytes.
+            name = found or compression.by_name(self._raw.name)
+            if not self._raw.rewind():
+                source = _Headed(head, self._raw)
+        self._format = name
+        return source if name == "none" else compression.decoder(name, source, self._threads)
+
+    def _explain(self, damage: compression.Damage, offset: int) -> BgpipeError:
+        if isinstance(damage.__cause__, BgpipeError):
+            return damage.__cause__
+        kind, position, label = compression.NOUNS[self._format], self._raw.position, self._raw.label
+        if damage.cut:
+            return InputError(f"{kind} stream is cut short at byte {position} of {label}", offset=offset)
+        reason = f"{kind} stream is damaged before byte {position} of {label}: {damage}"
+        return InputError(reason, offset=offset)
+
+
+class _Headed:
+    """An input whose first bytes were taken off it to look at them."""
+
+    __slots__ = ("_head", "_raw")
+
+    def __init__(self, head: bytes, raw: Raw) -> None:
+        self._head = head
+        self._raw = raw
+
+    @property
+    def position(self) -> int:
+        return self._raw.position
+
+    def readinto(self, buffer: memoryview) -> int:
+        if not self._head:
+            return self._raw.readinto(buffer)
+        count = min(len(buffer), len(self._head))
+        buffer[:count] = self._head[:count]
+        self._head = self._head[count:]
+        return count
+
+
+def explain(error: Exception) -> str:
+    """Why a system call failed, in a few words."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return str(reason[:1].lower() + reason[1:])
