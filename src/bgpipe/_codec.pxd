@@ -51,13 +51,16 @@ cdef struct peer_t:
 # Owns its records; they never move and live as long as the table. Bounded: when `full`, a decoder goes on with a new one.
 cdef class PeerTable:
     cdef peer_t** slots                    # open addressing, power of two
-    cdef peer_t** by_index
     cdef uint32_t size, mask
     cdef size_t bytes_used
     cdef object owned                      # list of bytes that the records point into
     cdef peer_t* get(self, const uint8_t* key, uint32_t key_len) noexcept nogil
     cdef peer_t* add(self, const uint8_t* key, uint32_t key_len, dict tags) except NULL
     cdef bint full(self) noexcept nogil
+    cdef int grow(self) except -1
+
+# The peer of messages that have no tags at all; never freed.
+cdef const peer_t* no_peer() noexcept nogil
 
 # ---- messages -----------------------------------------------------------------------------------------------------
 cdef enum:
@@ -73,6 +76,7 @@ cdef enum:                                  # msg_t.flags
     MSG_EDITED = 4                          # the wire bytes are not those that came
     MSG_LOCAL = 8                           # from a _LOCAL MRT record (RFC 6396 section 4.4)
     MSG_ACCEPTED = 16                       # past all other stages
+    MSG_REPORTED = 32                       # its parse error has been taken by Batch.failures()
 
 cdef enum:                                  # msg_t.status; what is above STATUS_OK does not parse
     STATUS_UNKNOWN = 0                      # nobody has looked yet
@@ -142,15 +146,19 @@ cdef class Batch:
     cdef uint32_t cap
     cdef chunk_t* arena                     # bump allocator: never moves, freed with the batch
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes
+    cdef readonly uint32_t failed           # messages whose status was set above STATUS_OK and that failures() has not given yet
     cdef public object error                # an InputError that ended the input behind these messages, or None
     cdef public object completion
     cdef msg_t* add(self) except NULL nogil                       # a zeroed record at the end; earlier pointers may move
     cdef uint8_t* alloc(self, size_t n) except NULL nogil         # 8-byte aligned, from the arena
     cdef int clear(self) except -1
+    cdef void free_arena(self) noexcept
 
-# Common face of the formats: bytes -> batches. A subclass gives frame().
+# Common face of the formats: bytes -> batches. A subclass gives frame(). read() takes one block from the source, behind what was
+# left of the block before, and frames it into a new Batch that owns the block. Where the input ends in damage, the batch holds what
+# came before it and Batch.error says what it was; a subclass sets b.error and returns.
 cdef class Decoder:
-    cdef readonly uint64_t offset           # of the next byte to decode, in the decompressed stream
+    cdef readonly uint64_t offset           # of p[0] while frame() runs, else of the next byte, in the decompressed stream
     cdef readonly uint64_t records          # records, lines or messages seen
     cdef readonly uint64_t skipped          # of them, skipped as damaged (pardon)
     cdef public uint16_t direction          # MSG_LEFT or 0: where the input does not say
@@ -167,6 +175,9 @@ cdef class Decoder:
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1
     # Called once behind the last bytes: what the decoder still holds back goes into `b`.
     cdef int finish(self, Batch b) except -1
+    # What pardon does with damage: counts it and tells on_skip.
+    cdef int skip(self, error) except -1
+    cdef int override(self, Batch b) except -1
 
 # Batches -> bytes. A subclass gives encode(); it must look at wanted() for each message.
 cdef class Encoder:
@@ -194,3 +205,7 @@ cdef uint8_t check(msg_t* m, error_t* e) noexcept nogil
 cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil
 # Packed prefixes of `bits` (32 or 128) at most to the end of p[:n], with path ids or not.
 cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
+
+cdef int64_t now_ns() noexcept nogil
+cdef dict unpack_pairs(const uint8_t* p, uint32_t n)
+cdef bytes pack_pairs(dict tags)

@@ -1,0 +1,976 @@
+# cython: language_level=3
+"""The batch core: batches of messages, their peers, framing, and the checks that tell whether a message parses.
+
+Nothing here knows a file format, a session or a stage. Kernels work on `msg_t` records and wire bytes without the GIL; errors
+are status codes until somebody asks for them (`Batch.failures`).
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE, PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset
+from bgpipe._wire cimport be16, be32, be64, cursor, cursor_t, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32
+
+from bgpipe.errors import InputError, MessageError
+from bgpipe.names import ATTRIBUTES
+
+cdef extern from "<arpa/inet.h>" nogil:
+    enum: AF_INET
+    enum: AF_INET6
+    int inet_pton(int af, const char* src, void* dst)
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    enum: CLOCK_REALTIME
+    int clock_gettime(int clock, timespec* t)
+
+cdef enum:
+    HEADER_LEN = 19
+    MAX_MESSAGE = 65535
+    CHUNK = 64 * 1024
+    MAX_PEERS = 65536
+    MAX_PEER_BYTES = 8 << 20
+    MAX_BLOCK = 32 << 20
+
+
+def type_mask(names: object) -> int:
+    """Bit mask of message types for `Decoder.types` and `Encoder.types`: bit n for type n, bit 0 for all types that have no name."""
+    mask = 0
+    for number in names:
+        mask |= 1 << (number if number < 32 else 0)
+    return mask
+
+
+cdef int64_t now_ns() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_REALTIME, &t)
+    return <int64_t>t.tv_sec * 1000000000 + t.tv_nsec
+
+
+# ---- families -----------------------------------------------------------------------------------------------------
+
+cdef uint32_t family(uint16_t afi, uint8_t safi) noexcept nogil:
+    if afi == 1:
+        if safi == 1: return FAMILY_IPV4_UNICAST
+        if safi == 2: return FAMILY_IPV4_MULTICAST
+        if safi == 4: return 4
+        if safi == 128: return 6
+        if safi == 129: return 8
+        if safi == 132: return 10
+        if safi == 133: return 11
+        if safi == 134: return 13
+        if safi == 5: return 15
+    elif afi == 2:
+        if safi == 1: return FAMILY_IPV6_UNICAST
+        if safi == 2: return FAMILY_IPV6_MULTICAST
+        if safi == 4: return 5
+        if safi == 128: return 7
+        if safi == 129: return 9
+        if safi == 133: return 12
+        if safi == 134: return 14
+        if safi == 5: return 16
+    elif afi == 25:
+        if safi == 65: return 17
+        if safi == 70: return 18
+    return FAMILY_OTHER
+
+
+def family_index(afi: int, safi: int) -> int:
+    """Index of an address family in a session context (see _codec.pxd)."""
+    return family(afi, safi)
+
+
+# ---- bytes that grow ------------------------------------------------------------------------------------------------
+
+cdef class Buffer:
+    """Bytes that grow. `memoryview(buffer)` shows them; while such a view lives, the buffer cannot move or be cleared."""
+
+    def __cinit__(self, Py_ssize_t capacity=0):
+        if capacity > 0:
+            self.reserve(capacity)
+
+    def __dealloc__(self):
+        free(self.data)
+
+    def __len__(self):
+        return self.len
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, self.data if self.data != NULL else <void*>b"", self.len, 1, flags)
+        self.exports += 1
+
+    def __releasebuffer__(self, Py_buffer* view):
+        self.exports -= 1
+
+    def __bytes__(self):
+        return PyBytes_FromStringAndSize(<char*>self.data, self.len)
+
+    def clear(self):
+        """Forget the bytes, keep the room. BufferError while a view is exported."""
+        if self.exports:
+            raise BufferError("a view of the buffer is in use")
+        self.len = 0
+
+    def extend(self, const uint8_t[::1] more not None):
+        """Append bytes."""
+        if more.shape[0]:
+            self.append(&more[0], more.shape[0])
+
+    cdef int reserve(self, Py_ssize_t more) except -1 nogil:
+        cdef Py_ssize_t want
+        cdef uint8_t* data
+        if self.cap - self.len >= more:
+            return 0
+        if self.exports:
+            with gil:
+                raise BufferError("a view of the buffer is in use")
+        want = self.len + more
+        if want < self.cap + self.cap // 2:
+            want = self.cap + self.cap // 2
+        data = <uint8_t*>realloc(self.data, want)
+        if data == NULL:
+            with gil:
+                raise MemoryError()
+        self.data = data
+        self.cap = want
+        return 0
+
+    cdef int append(self, const void* p, Py_ssize_t n) except -1 nogil:
+        if n > 0:
+            self.reserve(n)
+            memcpy(self.data + self.len, p, n)
+            self.len += n
+        return 0
+
+
+# ---- peers ------------------------------------------------------------------------------------------------------------
+
+cdef peer_t EMPTY_PEER
+memset(&EMPTY_PEER, 0, sizeof(peer_t))
+EMPTY_PEER.json = <const uint8_t*>b"{}"
+EMPTY_PEER.json_len = 2
+EMPTY_PEER.pairs = <const uint8_t*>b""
+EMPTY_PEER.key = <const uint8_t*>b""
+
+
+cdef const peer_t* no_peer() noexcept nogil:
+    return &EMPTY_PEER
+
+
+def json_string(text: str) -> bytes:
+    """`text` as a JSON string in quotes: one line whatever it holds, control characters and lone surrogates escaped."""
+    out = ['"']
+    for ch in text:
+        code = ord(ch)
+        if ch == '"' or ch == "\\":
+            out.append("\\" + ch)
+        elif code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or code in (0x2028, 0x2029):
+            out.append(f"\\u{code:04x}")
+        else:
+            out.append(ch)
+    out.append('"')
+    return "".join(out).encode()
+
+
+cdef bytes pack_pairs(dict tags):
+    out = bytearray()
+    for key, value in tags.items():
+        k = key.encode("utf-8", "surrogatepass")
+        v = value.encode("utf-8", "surrogatepass")
+        if len(k) > 0xFFFE or len(v) > 0xFFFE:
+            raise InputError(f"tag {key[:40]!r} is longer than 65534 bytes")
+        out += len(k).to_bytes(2, "little") + len(v).to_bytes(2, "little") + k + v
+    return bytes(out)
+
+
+cdef dict unpack_pairs(const uint8_t* p, uint32_t n):
+    cdef uint32_t i = 0
+    cdef uint16_t kl, vl
+    tags = {}
+    while i + 4 <= n:
+        memcpy(&kl, p + i, 2)
+        memcpy(&vl, p + i + 2, 2)
+        i += 4
+        key = PyBytes_FromStringAndSize(<const char*>p + i, kl).decode("utf-8", "surrogatepass")
+        i += kl
+        if vl == 0xFFFF:
+            tags[key] = None
+            continue
+        tags[key] = PyBytes_FromStringAndSize(<const char*>p + i, vl).decode("utf-8", "surrogatepass")
+        i += vl
+    return tags
+
+
+cdef uint64_t hash_bytes(const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef uint64_t h = 0x9E3779B97F4A7C15ULL ^ n
+    cdef uint64_t v
+    while n >= 8:
+        h = (h ^ be64(p)) * 0xFF51AFD7ED558CCDULL
+        h ^= h >> 32
+        p += 8
+        n -= 8
+    v = 0
+    while n > 0:
+        v = (v << 8) | p[0]
+        p += 1
+        n -= 1
+    h = (h ^ v) * 0xC4CEB9FE1A85EC53ULL
+    return h ^ (h >> 29)
+
+
+cdef uint32_t tag_number(dict tags, str name):
+    value = tags.get(name)
+    if value and len(value) <= 10 and value.isascii() and value.isdigit() and int(value) <= 0xFFFFFFFF:
+        return int(value)
+    return 0
+
+
+cdef uint8_t tag_address(dict tags, str name, uint8_t* out):
+    value = tags.get(name)
+    if value:
+        text = value.encode("utf-8", "replace")
+        if inet_pton(AF_INET, text, out) == 1:
+            return 4
+        if inet_pton(AF_INET6, text, out) == 1:
+            return 16
+    return 0
+
+
+@cython.final
+cdef class PeerTable:
+    """Interns what the messages of one peer share: tags, their JSON, addresses."""
+
+    def __cinit__(self):
+        self.owned = []
+        self.mask = 63
+        self.slots = <peer_t**>calloc(64, sizeof(peer_t*))
+        if self.slots == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        cdef uint32_t i
+        if self.slots != NULL:
+            for i in range(self.mask + 1):
+                free(self.slots[i])
+        free(self.slots)
+
+    def __len__(self):
+        return self.size
+
+    cdef bint full(self) noexcept nogil:
+        return self.size >= MAX_PEERS or self.bytes_used > MAX_PEER_BYTES
+
+    cdef peer_t* get(self, const uint8_t* key, uint32_t key_len) noexcept nogil:
+        cdef uint64_t h = hash_bytes(key, key_len)
+        cdef uint32_t i = <uint32_t>h & self.mask
+        cdef peer_t* peer
+        while True:
+            peer = self.slots[i]
+            if peer == NULL:
+                return NULL
+            if peer.hash == h and peer.key_len == key_len and memcmp(peer.key, key, key_len) == 0:
+                return peer
+            i = (i + 1) & self.mask
+
+    cdef int grow(self) except -1:
+        cdef uint32_t size = (self.mask + 1) * 2
+        cdef uint32_t i, j
+        cdef peer_t** slots = <peer_t**>calloc(size, sizeof(peer_t*))
+        if slots == NULL:
+            raise MemoryError()
+        for i in range(self.mask + 1):
+            if self.slots[i] != NULL:
+                j = <uint32_t>self.slots[i].hash & (size - 1)
+                while slots[j] != NULL:
+                    j = (j + 1) & (size - 1)
+                slots[j] = self.slots[i]
+        free(self.slots)
+        self.slots = slots
+        self.mask = size - 1
+        return 0
+
+    cdef peer_t* add(self, const uint8_t* key, uint32_t key_len, dict tags) except NULL:
+        cdef bytes key_bytes = PyBytes_FromStringAndSize(<const char*>key, key_len)
+        cdef bytes pairs = pack_pairs(tags)
+        cdef bytes json = b"{" + b",".join([json_string(k) + b":" + json_string(v) for k, v in tags.items()]) + b"}"
+        cdef peer_t* peer
+        cdef uint32_t i
+        if self.size * 2 > self.mask:
+            self.grow()
+        peer = <peer_t*>calloc(1, sizeof(peer_t))
+        if peer == NULL:
+            raise MemoryError()
+        self.owned.append((key_bytes, pairs, json))
+        peer.index = self.size
+        peer.key = <const uint8_t*>PyBytes_AS_STRING(key_bytes)
+        peer.key_len = key_len
+        peer.hash = hash_bytes(peer.key, key_len)
+        peer.pairs = <const uint8_t*>PyBytes_AS_STRING(pairs)
+        peer.pairs_len = <uint32_t>PyBytes_GET_SIZE(pairs)
+        peer.json = <const uint8_t*>PyBytes_AS_STRING(json)
+        peer.json_len = <uint32_t>PyBytes_GET_SIZE(json)
+        peer.peer_as = tag_number(tags, "PEER_AS")
+        peer.local_as = tag_number(tags, "LOCAL_AS")
+        peer.ifindex = tag_number(tags, "INTERFACE")
+        peer.peer_ip_len = tag_address(tags, "PEER_IP", peer.peer_ip)
+        peer.local_ip_len = tag_address(tags, "LOCAL_IP", peer.local_ip)
+        action = tags.get("ACTION")
+        peer.action = ACTION_DROP if action == "DROP" else ACTION_ACCEPT if action == "ACCEPT" else ACTION_NONE
+        i = <uint32_t>peer.hash & self.mask
+        while self.slots[i] != NULL:
+            i = (i + 1) & self.mask
+        self.slots[i] = peer
+        self.size += 1
+        self.bytes_used += sizeof(peer_t) + key_len + peer.pairs_len + peer.json_len + 400
+        return peer
+
+
+# ---- batches -----------------------------------------------------------------------------------------------------------
+
+@cython.final
+cdef class Batch:
+    """A bundle of messages in order, with all that their bytes live in.
+
+    len(batch): messages, dropped ones included. error: the InputError that ended the input behind these messages, or None.
+    completion: called with the batch once all that came of it is written; or None.
+    """
+
+    def __cinit__(self):
+        self.keep = []
+
+    def __dealloc__(self):
+        free(self.msgs)
+        self.free_arena()
+
+    cdef void free_arena(self) noexcept:
+        cdef chunk_t* c = self.arena
+        cdef chunk_t* after
+        while c != NULL:
+            after = c.next
+            free(c)
+            c = after
+        self.arena = NULL
+
+    def __len__(self):
+        return self.n
+
+    cdef msg_t* add(self) except NULL nogil:
+        cdef msg_t* m
+        cdef msg_t* msgs
+        cdef uint32_t cap
+        if self.n == self.cap:
+            cap = 1024 if self.cap == 0 else self.cap * 2
+            msgs = <msg_t*>realloc(self.msgs, cap * sizeof(msg_t))
+            if msgs == NULL:
+                with gil:
+                    raise MemoryError()
+            self.msgs = msgs
+            self.cap = cap
+        m = self.msgs + self.n
+        self.n += 1
+        memset(m, 0, sizeof(msg_t))
+        m.peer = &EMPTY_PEER
+        return m
+
+    cdef uint8_t* alloc(self, size_t n) except NULL nogil:
+        cdef chunk_t* c = self.arena
+        cdef uint8_t* p
+        cdef size_t cap
+        n = (n + 7) & ~<size_t>7
+        if c == NULL or c.cap - c.used < n:
+            cap = CHUNK if n <= CHUNK else n
+            c = <chunk_t*>malloc(sizeof(chunk_t) + cap)
+            if c == NULL:
+                with gil:
+                    raise MemoryError()
+            c.cap = cap
+            c.used = 0
+            c.next = self.arena
+            self.arena = c
+        p = <uint8_t*>c + sizeof(chunk_t) + c.used
+        c.used += n
+        return p
+
+    cdef int clear(self) except -1:
+        self.n = 0
+        self.free_arena()
+        self.keep.clear()
+        self.error = None
+        self.completion = None
+        self.failed = 0
+        return 0
+
+    def number(self, uint64_t next_right, uint64_t next_left):
+        """Give sequence numbers, counting per direction, to messages that have none; return the next ones."""
+        cdef msg_t* m = self.msgs
+        cdef msg_t* end = m + self.n
+        while m < end:
+            if m.seq == 0:
+                if m.flags & MSG_LEFT:
+                    m.seq = next_left
+                    next_left += 1
+                else:
+                    m.seq = next_right
+                    next_right += 1
+            m += 1
+        return next_right, next_left
+
+    def cut(self, uint32_t k):
+        """Forget the messages from index k on."""
+        if k < self.n:
+            self.n = k
+
+    def count(self, str direction=""):
+        """Messages that are not dropped, of direction "R", "L" or (by default) both."""
+        cdef uint32_t i, n = 0
+        cdef uint32_t dirs = 1 if direction == "R" else 2 if direction == "L" else 3
+        for i in range(self.n):
+            if not self.msgs[i].flags & MSG_DROPPED and (dirs >> (self.msgs[i].flags & MSG_LEFT)) & 1:
+                n += 1
+        return n
+
+    def check(self):
+        """Check all messages that nobody has looked at; return how many of the batch do not parse."""
+        cdef uint32_t i, bad = 0
+        cdef msg_t* m
+        with nogil:
+            for i in range(self.n):
+                m = self.msgs + i
+                if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
+                    self.failed += 1
+                if m.status > STATUS_OK:
+                    bad += 1
+        return bad
+
+    def failures(self):
+        """Messages found not to parse and not given before: a list of (index, MessageError)."""
+        cdef uint32_t i
+        cdef msg_t* m
+        out = []
+        for i in range(self.n):
+            m = self.msgs + i
+            if m.status > STATUS_OK and not m.flags & MSG_REPORTED:
+                m.flags |= MSG_REPORTED
+                out.append((i, message_error(m)))
+        self.failed = 0
+        return out
+
+    def wire(self, uint32_t index):
+        """The bytes of message `index`, header included. IndexError."""
+        if index >= self.n:
+            raise IndexError(index)
+        return PyBytes_FromStringAndSize(<const char*>self.msgs[index].wire, self.msgs[index].len)
+
+
+cdef object message_error(msg_t* m):
+    cdef msg_t copy = m[0]
+    cdef error_t e
+    check(&copy, &e)
+    what = {
+        ERR_HEADER: "message header",
+        ERR_OPEN: "OPEN",
+        ERR_NOTIFICATION: "NOTIFICATION",
+        ERR_KEEPALIVE: "KEEPALIVE",
+        ERR_ROUTE_REFRESH: "ROUTE-REFRESH",
+        ERR_WITHDRAWN_LENGTH: "withdrawn routes length",
+        ERR_ATTRIBUTES_LENGTH: "total path attribute length",
+        ERR_ATTRIBUTE_HEADER: "path attribute header",
+        ERR_ATTRIBUTE_TWICE: "path attribute that is there twice",
+        ERR_ATTRIBUTE_VALUE: "path attribute",
+        ERR_WITHDRAWN: "withdrawn routes",
+        ERR_NLRI: "NLRI",
+    }.get(copy.status, "message")
+    if copy.status in (ERR_ATTRIBUTE_TWICE, ERR_ATTRIBUTE_VALUE):
+        name = ATTRIBUTES.get(e.attr, f"ATTR_{e.attr}")
+        return MessageError(
+            f"{what} {name} does not parse at octet {e.offset}", code=e.code, subcode=e.subcode, offset=e.offset, field=name
+        )
+    return MessageError(f"{what} does not parse at octet {e.offset}", code=e.code, subcode=e.subcode, offset=e.offset, field=what)
+
+
+# ---- decoders and encoders ------------------------------------------------------------------------------------------------
+
+cdef class Decoder:
+    """Bytes -> batches.
+
+    direction: "R" or "L", of messages whose input does not say. types: bit mask of wanted message types (`type_mask`).
+    pardon: skip what does not parse instead of ending there. on_skip: called with an InputError for each thing skipped.
+    no_seq, no_time, no_tags: take new sequence numbers, the time now, no tags.
+    """
+
+    def __init__(self, *, str direction="R", bint pardon=False, bint no_seq=False, bint no_time=False, bint no_tags=False,
+                 uint32_t types=0xFFFFFFFF, Py_ssize_t block_size=256 * 1024, on_skip=None):
+        self.direction = MSG_LEFT if direction == "L" else 0
+        self.pardon = pardon
+        self.no_seq = no_seq
+        self.no_time = no_time
+        self.no_tags = no_tags
+        self.types = types
+        self.block_size = max(block_size, 64)
+        self.on_skip = on_skip
+        self.rest = Buffer()
+        self.peers = PeerTable()
+
+    cpdef Batch read(self, source):
+        """The next batch from `source.readinto(memoryview) -> int`, or None at the end. Blocks as long as the source does."""
+        cdef Batch b
+        cdef Buffer block
+        cdef Py_ssize_t n, used
+        cdef bint eof
+        if self.ended:
+            return None
+        b = Batch()
+        block = Buffer(self.rest.len + self.block_size)
+        block.append(self.rest.data, self.rest.len)
+        self.rest.len = 0
+        b.keep.append(block)
+        b.keep.append(self.peers)
+        while True:
+            if block.cap - block.len < self.block_size // 2:
+                if block.cap > MAX_BLOCK:
+                    b.error = InputError(f"no record ends within {block.len} bytes at offset {self.offset}", offset=self.offset)
+                    self.ended = True
+                    break
+                block.reserve(block.cap)
+            try:
+                n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + block.len, block.cap - block.len, PyBUF_WRITE))
+            except InputError as e:
+                # What was whole before the damage has been framed already; a record that it cut is lost.
+                b.error = e
+                self.ended = True
+                break
+            eof = n == 0
+            block.len += n
+            used = self.frame(b, block.data, block.len, eof)
+            if b.error is not None:
+                self.ended = True
+                break
+            if b.n or eof:
+                self.offset += used
+                if eof:
+                    self.ended = True
+                else:
+                    self.rest.append(block.data + used, block.len - used)
+                break
+            # Nothing whole yet: what was consumed held no message.
+            self.offset += used
+            if used:
+                memmove(block.data, block.data + used, block.len - used)
+                block.len -= used
+        if self.ended:
+            self.finish(b)
+        self.override(b)
+        return b if b.n or b.error is not None or not self.ended else None
+
+    cdef int override(self, Batch b) except -1:
+        cdef msg_t* m = b.msgs
+        cdef msg_t* end = m + b.n
+        cdef int64_t now
+        if not (self.no_seq or self.no_time or self.no_tags):
+            return 0
+        now = now_ns()
+        while m < end:
+            if self.no_seq:
+                m.seq = 0
+            if self.no_time:
+                m.time = now
+            if self.no_tags:
+                m.peer = &EMPTY_PEER
+                m.tags = NULL
+            m += 1
+        return 0
+
+    cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
+        raise TypeError("a Decoder is used through its subclasses")
+
+    cdef int finish(self, Batch b) except -1:
+        return 0
+
+    cdef int skip(self, error) except -1:
+        self.skipped += 1
+        if self.on_skip is not None:
+            self.on_skip(error)
+        return 0
+
+
+cdef class Encoder:
+    """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL"."""
+
+    def __init__(self, *, uint32_t types=0xFFFFFFFF, str directions="RL"):
+        self.types = types
+        self.directions = ("R" in directions) | ("L" in directions) << 1
+
+    cpdef int encode(self, Batch b, Buffer out) except -1:
+        """Append the messages of `b` that are wanted and not dropped to `out`."""
+        raise TypeError("an Encoder is used through its subclasses")
+
+
+cdef class RawDecoder(Decoder):
+    """BGP messages back to back, as on a TCP connection (RFC 4271 section 4.1). They get the time now.
+
+    as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids.
+    """
+
+    cdef public ctx_t ctx
+
+    def __init__(self, *, uint32_t as_size=4, bint addpath=False, **options):
+        super().__init__(**options)
+        self.ctx = (CTX_AS2 if as_size == 2 else 0) | (addpath_all() if addpath else 0)
+
+    cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
+        cdef Py_ssize_t i = 0, j
+        cdef uint32_t length
+        cdef msg_t* m
+        cdef int64_t now = now_ns()
+        while n - i >= HEADER_LEN:
+            length = be16(p + i + 16)
+            if be64(p + i) != 0xFFFFFFFFFFFFFFFFULL or be64(p + i + 8) != 0xFFFFFFFFFFFFFFFFULL or length < HEADER_LEN:
+                what = "length below 19" if length < HEADER_LEN else "marker is not all ones"
+                error = InputError(
+                    f"message {self.records + 1} at offset {self.offset + i} is no BGP message: {what}",
+                    offset=self.offset + i, record=self.records + 1,
+                )
+                if not self.pardon:
+                    b.error = error
+                    return i
+                j = next_marker(p, i + 1, n)
+                self.records += 1
+                self.skip(error)
+                i = j
+                continue
+            if n - i < length:
+                break
+            self.records += 1
+            if wanted_type(self.types, p[i + 18]):
+                m = b.add()
+                m.wire = p + i
+                m.len = length
+                m.type = p[i + 18]
+                m.time = now
+                m.ctx = self.ctx
+                m.flags = self.direction
+            i += length
+        if eof and i < n:
+            error = InputError(
+                f"message {self.records + 1} at offset {self.offset + i} is cut short: {n - i} bytes are left",
+                offset=self.offset + i, record=self.records + 1,
+            )
+            if self.pardon:
+                self.skip(error)
+                return n
+            b.error = error
+        return i
+
+
+cdef Py_ssize_t next_marker(const uint8_t* p, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    # The first place from i on where 16 octets of ones stand, or where they may begin at the end.
+    cdef Py_ssize_t run = 0
+    while i < n:
+        if p[i] == 0xFF:
+            run += 1
+            if run == 16:
+                return i - 15
+        else:
+            run = 0
+        i += 1
+    return n - run
+
+
+cdef class RawEncoder(Encoder):
+    """Batches -> BGP messages back to back, the very bytes that came where nothing edited them."""
+
+    cpdef int encode(self, Batch b, Buffer out) except -1:
+        cdef msg_t* m = b.msgs
+        cdef msg_t* end = m + b.n
+        cdef uint64_t count = 0
+        with nogil:
+            while m < end:
+                if self.wanted(m):
+                    out.append(m.wire, m.len)
+                    count += 1
+                m += 1
+        self.written += count
+        return 0
+
+
+# ---- checks ---------------------------------------------------------------------------------------------------------------
+
+cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    cdef uint32_t length
+    while p < end:
+        if addpath:
+            if end - p < 5:
+                return False
+            p += 4
+        if p[0] > bits:
+            return False
+        length = 1 + ((p[0] + 7) >> 3)
+        if <uint32_t>(end - p) < length:
+            return False
+        p += length
+    return True
+
+
+cdef inline uint32_t family_bits(uint16_t afi, uint8_t safi) noexcept nogil:
+    # Octet strings of plain prefixes (RFC 4271 section 4.3, RFC 4760 section 5); 0 for families of other NLRI.
+    if safi == 1 or safi == 2:
+        return 32 if afi == 1 else 128 if afi == 2 else 0
+    return 0
+
+
+cdef inline bint check_path(const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
+    # RFC 4271 section 4.3, RFC 5065 section 3, RFC 7606 section 7.2
+    cdef const uint8_t* end = p + n
+    cdef uint32_t size
+    while p < end:
+        if end - p < 2 or p[0] - 1 > 3 or p[0] == 0 or p[1] == 0:
+            return False
+        size = 2 + p[1] * as_len
+        if <uint32_t>(end - p) < size:
+            return False
+        p += size
+    return True
+
+
+cdef bint check_mp(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noexcept nogil:
+    # RFC 4760 sections 3 and 4, RFC 2545 section 3, RFC 8950 section 4
+    cdef cursor_t c = cursor(p, n)
+    cdef const uint8_t* next_hop
+    cdef uint16_t afi
+    cdef uint8_t safi, next_hop_len, reserved
+    cdef uint32_t bits
+    if not (take_u16(&c, &afi) and take_u8(&c, &safi)):
+        return False
+    bits = family_bits(afi, safi)
+    if reach:
+        if not (take_u8(&c, &next_hop_len) and take_bytes(&c, next_hop_len, &next_hop) and take_u8(&c, &reserved)):
+            return False
+        if bits and not (next_hop_len == 16 or next_hop_len == 32 or (next_hop_len == 4 and afi == 1)):
+            return False
+    if bits == 0:
+        return True
+    return check_prefixes(c.p, <uint32_t>(c.end - c.p), bits, has_addpath(ctx, family(afi, safi)))
+
+
+cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
+    if code == 1:  # ORIGIN
+        return n == 1 and p[0] <= 2
+    if code == 2:  # AS_PATH
+        return check_path(p, n, 2 if ctx & CTX_AS2 else 4)
+    if code == 3 or code == 4 or code == 5 or code == 9:  # NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, ORIGINATOR_ID
+        return n == 4
+    if code == 6:  # ATOMIC_AGGREGATE
+        return n == 0
+    if code == 7:  # AGGREGATOR
+        return n == (6 if ctx & CTX_AS2 else 8)
+    if code == 8 or code == 10:  # COMMUNITIES, CLUSTER_LIST
+        return n > 0 and n % 4 == 0
+    if code == 14:
+        return check_mp(p, n, ctx, True)
+    if code == 15:
+        return check_mp(p, n, ctx, False)
+    if code == 16:  # EXTENDED COMMUNITIES
+        return n > 0 and n % 8 == 0
+    if code == 17:  # AS4_PATH
+        return check_path(p, n, 4)
+    if code == 18:  # AS4_AGGREGATOR
+        return n == 8
+    if code == 32:  # LARGE_COMMUNITY
+        return n > 0 and n % 12 == 0
+    if code == 35:  # OTC
+        return n == 4
+    return True
+
+
+cdef inline uint8_t fail(msg_t* m, error_t* e, uint8_t status, const uint8_t* at, uint8_t code, uint8_t subcode, uint8_t attr) noexcept nogil:
+    m.status = status
+    if e != NULL:
+        e.status = status
+        e.attr = attr
+        e.offset = <uint32_t>(at - m.wire)
+        e.code = code
+        e.subcode = subcode
+    return status
+
+
+cdef uint8_t attr_subcode(uint8_t code) noexcept nogil:
+    # RFC 4271 section 6.3
+    if code == 1:
+        return 6
+    if code == 2:
+        return 11
+    if code == 3:
+        return 8
+    if code <= 6:
+        return 5
+    return 9
+
+
+cdef uint8_t check_update(msg_t* m, error_t* e) noexcept nogil:
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef const uint8_t* end = m.wire + m.len
+    cdef const uint8_t* stop
+    cdef uint64_t seen[4]
+    cdef uint32_t n
+    cdef uint8_t flags, code
+    if end - p < 2 or be16(p) > end - p - 2:
+        return fail(m, e, ERR_WITHDRAWN_LENGTH, p, 3, 1, 0)
+    n = be16(p)
+    p += 2
+    if not check_prefixes(p, n, 32, has_addpath(m.ctx, FAMILY_IPV4_UNICAST)):
+        return fail(m, e, ERR_WITHDRAWN, p, 3, 10, 0)
+    p += n
+    if end - p < 2 or be16(p) > end - p - 2:
+        return fail(m, e, ERR_ATTRIBUTES_LENGTH, p, 3, 1, 0)
+    stop = p + 2 + be16(p)
+    p += 2
+    memset(seen, 0, sizeof(seen))
+    while p < stop:
+        if stop - p < 3:
+            return fail(m, e, ERR_ATTRIBUTE_HEADER, p, 3, 1, 0)
+        flags = p[0]
+        code = p[1]
+        if flags & 0x10:
+            if stop - p < 4:
+                return fail(m, e, ERR_ATTRIBUTE_HEADER, p, 3, 1, code)
+            n = be16(p + 2)
+            p += 4
+        else:
+            n = p[2]
+            p += 3
+        if n > <uint32_t>(stop - p):
+            return fail(m, e, ERR_ATTRIBUTE_HEADER, p, 3, 1, code)
+        if (seen[code >> 6] >> (code & 63)) & 1:
+            return fail(m, e, ERR_ATTRIBUTE_TWICE, p, 3, 1, code)
+        seen[code >> 6] |= <uint64_t>1 << (code & 63)
+        if not check_attr(code, p, n, m.ctx):
+            return fail(m, e, ERR_ATTRIBUTE_VALUE, p, 3, attr_subcode(code), code)
+        p += n
+    if not check_prefixes(p, <uint32_t>(end - p), 32, has_addpath(m.ctx, FAMILY_IPV4_UNICAST)):
+        return fail(m, e, ERR_NLRI, p, 3, 10, 0)
+    m.status = STATUS_OK
+    return STATUS_OK
+
+
+cdef bint check_params(const uint8_t* p, uint32_t n, uint32_t length_octets) noexcept nogil:
+    # Optional parameters and the capabilities in them (RFC 4271 section 4.2, RFC 5492 section 4, RFC 9072 section 2)
+    cdef cursor_t c = cursor(p, n)
+    cdef cursor_t value
+    cdef const uint8_t* data
+    cdef uint8_t kind, small, code
+    cdef uint16_t size
+    while c.p < c.end:
+        if not take_u8(&c, &kind):
+            return False
+        if length_octets == 2:
+            if not take_u16(&c, &size):
+                return False
+        else:
+            if not take_u8(&c, &small):
+                return False
+            size = small
+        if not take_cursor(&c, size, &value):
+            return False
+        if kind == 2:
+            while value.p < value.end:
+                if not (take_u8(&value, &code) and take_u8(&value, &small) and take_bytes(&value, small, &data)):
+                    return False
+    return True
+
+
+cdef uint8_t check_open(msg_t* m, error_t* e) noexcept nogil:
+    # RFC 4271 section 4.2, RFC 9072 section 2
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef uint32_t n = m.len - HEADER_LEN
+    if n < 10:
+        return fail(m, e, ERR_OPEN, p, 1, 2, 0)
+    if n >= 13 and p[9] == 255 and p[10] == 255:
+        if be16(p + 11) != n - 13 or not check_params(p + 13, n - 13, 2):
+            return fail(m, e, ERR_OPEN, p + 13, 2, 0, 0)
+    elif p[9] != n - 10 or not check_params(p + 10, n - 10, 1):
+        return fail(m, e, ERR_OPEN, p + 10, 2, 0, 0)
+    m.status = STATUS_OK
+    return STATUS_OK
+
+
+cdef uint8_t check(msg_t* m, error_t* e) noexcept nogil:
+    if e != NULL:
+        memset(e, 0, sizeof(error_t))
+    if m.len < HEADER_LEN:
+        return fail(m, e, ERR_HEADER, m.wire, 1, 2, 0)
+    if m.type == TYPE_UPDATE:
+        return check_update(m, e)
+    if m.type == TYPE_OPEN:
+        return check_open(m, e)
+    if m.type == TYPE_NOTIFICATION and m.len < HEADER_LEN + 2:
+        return fail(m, e, ERR_NOTIFICATION, m.wire + HEADER_LEN, 1, 2, 0)
+    if m.type == TYPE_KEEPALIVE and m.len != HEADER_LEN:
+        return fail(m, e, ERR_KEEPALIVE, m.wire + HEADER_LEN, 1, 2, 0)
+    if m.type == TYPE_ROUTE_REFRESH and m.len < HEADER_LEN + 4:
+        return fail(m, e, ERR_ROUTE_REFRESH, m.wire + HEADER_LEN, 7, 1, 0)
+    m.status = STATUS_OK
+    return STATUS_OK
+
+
+cdef attrs_t* index_attrs(Batch b, msg_t* m) except? NULL nogil:
+    cdef const uint8_t* p
+    cdef const uint8_t* stop
+    cdef const uint8_t* end
+    cdef attrs_t* index
+    cdef attr_t found[256]
+    cdef uint32_t count = 0
+    cdef attrs_t at
+    if m.attrs != NULL:
+        return m.attrs
+    if m.type != TYPE_UPDATE:
+        return NULL
+    if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
+        b.failed += 1
+    # Attributes whose value alone does not parse are indexed all the same; whoever reads one checks it.
+    if m.status > STATUS_OK and m.status != ERR_ATTRIBUTE_VALUE:
+        return NULL
+    p = m.wire + HEADER_LEN
+    end = m.wire + m.len
+    at.unreach_len = be16(p)
+    at.unreach = p + 2
+    p += 2 + at.unreach_len
+    if end - p < 2:
+        return NULL
+    at.attrs_len = be16(p)
+    at.attrs = p + 2
+    if at.attrs_len > end - p - 2:
+        return NULL
+    p += 2
+    stop = p + at.attrs_len
+    while p < stop:
+        if stop - p < 3 or count == 256:
+            return NULL
+        found[count].flags = p[0]
+        found[count].code = p[1]
+        if p[0] & 0x10:
+            if stop - p < 4:
+                return NULL
+            found[count].length = be16(p + 2)
+            p += 4
+        else:
+            found[count].length = p[2]
+            p += 3
+        if found[count].length > stop - p:
+            return NULL
+        found[count].value = p
+        p += found[count].length
+        count += 1
+    at.reach = stop
+    at.reach_len = <uint32_t>(end - stop)
+    index = <attrs_t*>b.alloc(sizeof(attrs_t) + count * sizeof(attr_t))
+    index[0] = at
+    index.count = count
+    memcpy(index.attr, found, count * sizeof(attr_t))
+    m.attrs = index
+    return index
