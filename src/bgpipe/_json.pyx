@@ -1,0 +1,1284 @@
+# cython: language_level=3
+"""Wire -> JSON, in one pass a batch without the GIL (docs/json.md).
+
+Every `put_` function writes at `out` and returns the place behind what it wrote; the room was reserved before (`room`), so that
+nothing in here checks it. One that returns NULL met a value whose JSON would not encode to the same bytes again: its caller goes
+back to where it began and writes hex. Fixed-size copies write more than they keep: the slack is part of what `room` reserves.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from bgpipe._codec cimport (
+    Batch, Buffer, CTX_AS2, Encoder, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
+    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, check, check_attr, ctx_t, family, has_addpath, msg_t, unpack_pairs,
+)
+from bgpipe._wire cimport be16, be32, be64, likely
+
+from bgpipe import names
+from bgpipe._codec import json_string
+
+cdef extern from *:
+    """
+    static inline void bgpipe_store32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
+    static inline void bgpipe_store64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
+    """
+    void store32 "bgpipe_store32"(uint8_t* p, uint32_t v) noexcept nogil
+    void store64 "bgpipe_store64"(uint8_t* p, uint64_t v) noexcept nogil
+    int clz "__builtin_clz"(uint32_t v) noexcept nogil
+
+cdef enum:
+    HEADER_LEN = 19
+    HEAD_TEXT = 63
+
+
+cdef struct text_t:                 # a short text that is always copied whole
+    char text[HEAD_TEXT]
+    uint8_t len
+
+
+# ---- tables, filled once ------------------------------------------------------------------------------------------------
+
+cdef uint64_t DECIMAL[65536]        # digits from the lowest byte on, their number in the highest
+cdef uint64_t OCTET[256]            # "255." likewise
+cdef uint64_t PREFIX_END[129]       # '/24",' likewise
+cdef uint16_t HEX2[256]             # two hex digits
+cdef uint8_t ZERO_RUN[256]          # mask of zero groups (bit 7: first) -> start << 4 | length of the longest run of two or more
+cdef text_t HEADS[256 * 16]         # (attribute code, upper flag bits) -> '"NAME":{"flags":"T","value":', made when first used
+cdef const char* ATTRIBUTE_NAMES[256]
+cdef const char* CAPABILITY_NAMES[256]
+cdef const char* SAFI_NAMES[256]
+cdef list KEEP = []                 # owns the bytes that the name tables point into
+
+
+cdef const char* kept(str text):
+    cdef bytes b = text.encode()
+    KEEP.append(b)
+    return b
+
+
+cdef struct name_t:
+    uint32_t number
+    const char* name
+
+
+cdef name_t AFI_NAMES[32]
+cdef name_t EXT_COMMUNITY_NAMES[32]
+cdef uint32_t AFI_COUNT, EXT_COMMUNITY_COUNT
+cdef const char* ORIGIN_NAMES[3]
+cdef const char* ROLE_NAMES[8]
+cdef const char* ADDPATH_NAMES[4]
+
+
+cdef int fill_tables() except -1:
+    cdef uint32_t i, j, n, d, start, run, best, best_start
+    cdef uint64_t v
+    global AFI_COUNT, EXT_COMMUNITY_COUNT
+    cdef const char* hexdigits = b"0123456789abcdef"
+    for i in range(65536):
+        v = 0
+        n = 0
+        d = i
+        while True:
+            v = (v << 8) | (0x30 + d % 10)
+            n += 1
+            d = d // 10
+            if d == 0:
+                break
+        DECIMAL[i] = v | <uint64_t>n << 56
+        if i < 256:
+            OCTET[i] = v | <uint64_t>0x2E << (8 * n) | <uint64_t>(n + 1) << 56
+            HEX2[i] = hexdigits[i >> 4] | <uint16_t>hexdigits[i & 15] << 8
+            if i <= 128:
+                PREFIX_END[i] = 0x2F | v << 8 | <uint64_t>0x2C22 << (8 * (n + 1)) | <uint64_t>(n + 3) << 56
+            best = 0
+            best_start = 0
+            run = 0
+            for j in range(8):
+                if (i >> (7 - j)) & 1:
+                    run += 1
+                    if run > best:
+                        best = run
+                        best_start = j + 1 - run
+                else:
+                    run = 0
+            ZERO_RUN[i] = best_start << 4 | best if best >= 2 else 0
+    for code, name in names.ATTRIBUTES.items():
+        ATTRIBUTE_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.CAPABILITIES.items():
+        CAPABILITY_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.SAFIS.items():
+        SAFI_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.AFIS.items():
+        AFI_NAMES[AFI_COUNT].number = code
+        AFI_NAMES[AFI_COUNT].name = kept(name)
+        AFI_COUNT += 1
+    for code, name in names.EXT_COMMUNITIES.items():
+        EXT_COMMUNITY_NAMES[EXT_COMMUNITY_COUNT].number = code
+        EXT_COMMUNITY_NAMES[EXT_COMMUNITY_COUNT].name = kept(name)
+        EXT_COMMUNITY_COUNT += 1
+    for i in range(3):
+        ORIGIN_NAMES[i] = kept(names.ORIGINS[i])
+    for code, name in names.ROLES.items():
+        ROLE_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.ADDPATH_DIRECTIONS.items():
+        ADDPATH_NAMES[<uint8_t>code] = kept(name)
+    return 0
+
+
+if len(names.AFIS) > 32 or len(names.EXT_COMMUNITIES) > 32:
+    raise ImportError("names.py has outgrown the tables of _json.pyx")
+fill_tables()
+
+
+# ---- small pieces ---------------------------------------------------------------------------------------------------------
+
+cdef inline uint8_t* lit(uint8_t* out, const char* text, size_t n) noexcept nogil:
+    memcpy(out, text, n)
+    return out + n
+
+
+cdef inline uint8_t* put_text(uint8_t* out, const char* text) noexcept nogil:
+    while text[0]:
+        out[0] = text[0]
+        out += 1
+        text += 1
+    return out
+
+
+cdef inline uint8_t* put16(uint8_t* out, uint32_t v) noexcept nogil:
+    # v < 65536
+    cdef uint64_t d = DECIMAL[v]
+    store64(out, d)
+    return out + (d >> 56)
+
+
+cdef inline uint8_t* put4(uint8_t* out, uint32_t v) noexcept nogil:
+    # v < 10000, four digits
+    store32(out, <uint32_t>(DECIMAL[10000 + v] >> 8))
+    return out + 4
+
+
+cdef inline uint8_t* put32(uint8_t* out, uint32_t v) noexcept nogil:
+    cdef uint32_t high
+    if likely(v < 65536, 1):
+        return put16(out, v)
+    high = v // 10000
+    if likely(high < 65536, 1):
+        return put4(put16(out, high), v % 10000)
+    return put4(put4(put16(out, high // 10000), high % 10000), v % 10000)
+
+
+cdef uint8_t* put64(uint8_t* out, uint64_t v) noexcept nogil:
+    cdef uint64_t high
+    if v <= 0xFFFFFFFFULL:
+        return put32(out, <uint32_t>v)
+    high = v // 100000000ULL
+    v = v % 100000000ULL
+    out = put64(out, high)
+    return put4(put4(out, <uint32_t>(v // 10000)), <uint32_t>(v % 10000))
+
+
+cdef inline uint8_t* put_hex_digits(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef uint32_t i
+    for i in range(n):
+        memcpy(out, &HEX2[p[i]], 2)
+        out += 2
+    return out
+
+
+cdef inline uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    lit(out, b'"0x', 3)
+    out = put_hex_digits(out + 3, p, n)
+    out[0] = 0x22
+    return out + 1
+
+
+cdef inline uint8_t* put_hex_or_empty(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    if n == 0:
+        out[0] = 0x22
+        out[1] = 0x22
+        return out + 2
+    return put_hex(out, p, n)
+
+
+cdef inline uint8_t* put_group(uint8_t* out, uint32_t v) noexcept nogil:
+    # 16 bits in hex without leading zeros
+    cdef uint32_t n = (35 - clz(v | 1)) >> 2
+    cdef uint32_t digits = HEX2[v >> 8] | <uint32_t>HEX2[v & 255] << 16
+    store32(out, digits >> (32 - 8 * n))
+    return out + n
+
+
+cdef inline uint8_t* put_ipv4(uint8_t* out, uint32_t v) noexcept nogil:
+    # Four octets, each with a dot behind it; the last dot is not kept.
+    cdef uint64_t o = OCTET[v >> 24]
+    store64(out, o)
+    out += o >> 56
+    o = OCTET[(v >> 16) & 255]
+    store64(out, o)
+    out += o >> 56
+    o = OCTET[(v >> 8) & 255]
+    store64(out, o)
+    out += o >> 56
+    o = OCTET[v & 255]
+    store64(out, o)
+    return out + (o >> 56) - 1
+
+
+cdef uint8_t* put_ipv6(uint8_t* out, uint64_t high, uint64_t low) noexcept nogil:
+    # RFC 5952; dotted only for IPv4-mapped addresses
+    cdef uint32_t mask = 0, i, run, start, stop
+    cdef uint64_t v
+    if high == 0 and low >> 32 == 0xFFFF:
+        lit(out, b"::ffff:", 7)
+        return put_ipv4(out + 7, <uint32_t>low)
+    for i in range(4):
+        mask |= <uint32_t>(((high >> (48 - 16 * i)) & 0xFFFF) == 0) << (7 - i)
+        mask |= <uint32_t>(((low >> (48 - 16 * i)) & 0xFFFF) == 0) << (3 - i)
+    run = ZERO_RUN[mask]
+    start = run >> 4 if run else 8
+    stop = start + (run & 15)
+    i = 0
+    while i < start:
+        v = high if i < 4 else low
+        out = put_group(out, <uint32_t>(v >> (48 - 16 * (i & 3))) & 0xFFFF)
+        out[0] = 0x3A
+        out += 1
+        i += 1
+    if run == 0:
+        return out - 1
+    if start == 0:
+        out[0] = 0x3A
+        out += 1
+    out[0] = 0x3A
+    out += 1
+    i = stop
+    while i < 8:
+        v = high if i < 4 else low
+        out = put_group(out, <uint32_t>(v >> (48 - 16 * (i & 3))) & 0xFFFF)
+        out[0] = 0x3A
+        out += 1
+        i += 1
+    return out - 1 if stop < 8 else out
+
+
+cdef inline uint8_t* put_path_id(uint8_t* out, const uint8_t* p) noexcept nogil:
+    out[0] = 0x23
+    out = put32(out + 1, be32(p))
+    out[0] = 0x23
+    return out + 1
+
+
+# Prefixes, each with a comma behind it. The bytes of a prefix are loaded from their end backwards, so that nothing behind the
+# message is touched: what comes with them from in front of it (at least the header of the message) is shifted out.
+cdef inline uint8_t* put_prefixes4(uint8_t* out, const uint8_t* p, const uint8_t* end, bint addpath) noexcept nogil:
+    cdef uint32_t bits, octets, v
+    cdef uint64_t tail
+    while p < end:
+        out[0] = 0x22
+        out += 1
+        if addpath:
+            if end - p < 5:
+                return NULL
+            out = put_path_id(out, p)
+            p += 4
+        bits = p[0]
+        octets = (bits + 7) >> 3
+        if bits > 32 or end - p < 1 + octets:
+            return NULL
+        p += 1 + octets
+        v = <uint32_t>(<uint64_t>be32(p - 4) << (32 - 8 * octets))
+        if <uint32_t>(<uint64_t>v << bits):
+            return NULL
+        out = put_ipv4(out, v)
+        tail = PREFIX_END[bits]
+        store64(out, tail)
+        out += tail >> 56
+    return out
+
+
+cdef uint8_t* put_prefixes6(uint8_t* out, const uint8_t* p, const uint8_t* end, bint addpath) noexcept nogil:
+    cdef uint32_t bits, octets
+    cdef uint64_t tail, high, low
+    while p < end:
+        out[0] = 0x22
+        out += 1
+        if addpath:
+            if end - p < 5:
+                return NULL
+            out = put_path_id(out, p)
+            p += 4
+        bits = p[0]
+        octets = (bits + 7) >> 3
+        if bits > 128 or end - p < 1 + octets:
+            return NULL
+        p += 1 + octets
+        low = 0
+        if octets == 0:
+            high = 0
+        elif octets <= 8:
+            high = be64(p - 8) << (64 - 8 * octets)
+        else:
+            high = be64(p - octets)
+            low = be64(p - 8) << (128 - 8 * octets)
+        if bits < 64:
+            if low or high << bits:
+                return NULL
+        elif bits < 128 and low << (bits - 64):
+            return NULL
+        out = put_ipv6(out, high, low)
+        tail = PREFIX_END[bits]
+        store64(out, tail)
+        out += tail >> 56
+    return out
+
+
+cdef uint8_t* put_afi(uint8_t* out, uint32_t afi) noexcept nogil:
+    cdef uint32_t i
+    for i in range(AFI_COUNT):
+        if AFI_NAMES[i].number == afi:
+            return put_text(out, AFI_NAMES[i].name)
+    out = put16(put_text(out, b"AFI("), afi)
+    out[0] = 0x29
+    return out + 1
+
+
+cdef uint8_t* put_family(uint8_t* out, uint32_t afi, uint8_t safi) noexcept nogil:
+    out = put_afi(out, afi)
+    out[0] = 0x2F
+    out += 1
+    if SAFI_NAMES[safi] != NULL:
+        return put_text(out, SAFI_NAMES[safi])
+    out = put16(put_text(out, b"SAFI("), safi)
+    out[0] = 0x29
+    return out + 1
+
+
+# ---- attribute values -------------------------------------------------------------------------------------------------------
+
+cdef uint8_t* put_path(uint8_t* out, const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
+    # AS_PATH (RFC 4271 section 4.3, RFC 5065 section 3), and "segments" where its sequences are not cut into runs of 255.
+    cdef const uint8_t* end = p + n
+    cdef const uint8_t* q = p
+    cdef uint32_t kind, count, i
+    cdef uint32_t before = 255          # length of the sequence in front of this one, 255 if there is none
+    cdef bint odd = False
+    out[0] = 0x5B
+    out += 1
+    while q < end:
+        if end - q < 2:
+            return NULL
+        kind = q[0]
+        count = q[1]
+        if count == 0 or <uint32_t>(end - q) < 2 + count * as_len:
+            return NULL
+        q += 2
+        if likely(kind == 2, 1):        # AS_SEQUENCE
+            if before != 255:
+                odd = True
+            before = count
+        else:
+            before = 255
+            if kind == 1:               # AS_SET
+                out[0] = 0x5B
+                out += 1
+            elif kind == 3:
+                out = put_text(out, b'{"confed_seq":[')
+            elif kind == 4:
+                out = put_text(out, b'{"confed_set":[')
+            else:
+                return NULL
+        if likely(as_len == 4, 1):
+            for i in range(count):
+                out = put32(out, be32(q))
+                out[0] = 0x2C
+                out += 1
+                q += 4
+        else:
+            for i in range(count):
+                out = put16(out, be16(q))
+                out[0] = 0x2C
+                out += 1
+                q += 2
+        if kind != 2:
+            out[-1] = 0x5D
+            if kind > 2:
+                out[0] = 0x7D
+                out += 1
+            out[0] = 0x2C
+            out += 1
+    out -= n != 0                       # the last comma
+    out[0] = 0x5D
+    out += 1
+    if odd:
+        out = put_text(out, b',"segments":[')
+        q = p
+        while q < end:
+            if q[0] == 2:
+                out = put16(out, q[1])
+                out[0] = 0x2C
+                out += 1
+            q += 2 + q[1] * as_len
+        out[-1] = 0x5D
+    return out
+
+
+cdef inline uint8_t* put_communities(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    out[0] = 0x5B
+    out += 1
+    while p < end:
+        out[0] = 0x22
+        out = put16(out + 1, be16(p))
+        out[0] = 0x3A
+        out = put16(out + 1, be16(p + 2))
+        out[0] = 0x22
+        out[1] = 0x2C
+        out += 2
+        p += 4
+    out[-1] = 0x5D
+    return out
+
+
+cdef uint8_t* put_large_communities(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    out[0] = 0x5B
+    out += 1
+    while p < end:
+        out[0] = 0x22
+        out = put32(out + 1, be32(p))
+        out[0] = 0x3A
+        out = put32(out + 1, be32(p + 4))
+        out[0] = 0x3A
+        out = put32(out + 1, be32(p + 8))
+        out[0] = 0x22
+        out[1] = 0x2C
+        out += 2
+        p += 12
+    out[-1] = 0x5D
+    return out
+
+
+cdef uint8_t* put_addresses(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    out[0] = 0x5B
+    out += 1
+    while p < end:
+        out[0] = 0x22
+        out = put_ipv4(out + 1, be32(p))
+        out[0] = 0x22
+        out[1] = 0x2C
+        out += 2
+        p += 4
+    out[-1] = 0x5D
+    return out
+
+
+cdef uint8_t* put_hex_number(uint8_t* out, uint32_t v) noexcept nogil:
+    out[0] = 0x30
+    out[1] = 0x78
+    return put_group(out + 2, v)
+
+
+cdef uint8_t* put_ext_communities(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    # RFC 4360; which types read "asn:n" and "ip:n" is said in names.md
+    cdef const uint8_t* end = p + n
+    cdef uint32_t kind, base, i, form
+    cdef const char* name
+    out[0] = 0x5B
+    out += 1
+    while p < end:
+        kind = be16(p)
+        base = kind & ~0x4000
+        name = NULL
+        for i in range(EXT_COMMUNITY_COUNT):
+            if EXT_COMMUNITY_NAMES[i].number == base:
+                name = EXT_COMMUNITY_NAMES[i].name
+                break
+        out = put_text(out, b'{"type":"')
+        out = put_text(out, name) if name != NULL else put_hex_number(out, kind)
+        out = put_text(out, b'","value":')
+        form = base >> 8
+        if form == 0 or base == 0x8008:          # 2-octet AS (RFC 4360 section 3.1)
+            out[0] = 0x22
+            out = put16(out + 1, be16(p + 2))
+            out[0] = 0x3A
+            out = put32(out + 1, be32(p + 4))
+            out[0] = 0x22
+            out += 1
+        elif form == 1 or base == 0x8108:        # IPv4 address (RFC 4360 section 3.2)
+            out[0] = 0x22
+            out = put_ipv4(out + 1, be32(p + 2))
+            out[0] = 0x3A
+            out = put16(out + 1, be16(p + 6))
+            out[0] = 0x22
+            out += 1
+        elif form == 2 or base == 0x8208:        # 4-octet AS (RFC 5668 section 2)
+            out[0] = 0x22
+            out = put32(out + 1, be32(p + 2))
+            out[0] = 0x3A
+            out = put16(out + 1, be16(p + 6))
+            out[0] = 0x22
+            out += 1
+        else:
+            out = put_hex(out, p + 2, 6)
+        if kind & 0x4000 and name != NULL:
+            out = put_text(out, b',"nontransitive":true')
+        out[0] = 0x7D
+        out[1] = 0x2C
+        out += 2
+        p += 8
+    out[-1] = 0x5D
+    return out
+
+
+cdef inline uint8_t* put_address16(uint8_t* out, const uint8_t* p) noexcept nogil:
+    return put_ipv6(out, be64(p), be64(p + 8))
+
+
+cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noexcept nogil:
+    # MP_REACH_NLRI and MP_UNREACH_NLRI (RFC 4760 sections 3 and 4)
+    cdef const uint8_t* end = p + n
+    cdef const uint8_t* next_hop
+    cdef uint32_t afi, next_hop_len
+    cdef uint8_t safi
+    cdef bint plain
+    if n < 3:
+        return NULL
+    afi = be16(p)
+    safi = p[2]
+    plain = (safi == 1 or safi == 2) and (afi == 1 or afi == 2)
+    if likely(afi == 2 and safi == 1, 1):
+        lit(out, b'{"af":"IPV6/UNICAST"', 20)
+        out += 20
+    else:
+        out = put_family(put_text(out, b'{"af":"'), afi, safi)
+        out[0] = 0x22
+        out += 1
+    p += 3
+    if reach:
+        if end - p < 1:
+            return NULL
+        next_hop_len = p[0]
+        next_hop = p + 1
+        if end - next_hop < next_hop_len + 1 or next_hop[next_hop_len] != 0:
+            return NULL
+        p = next_hop + next_hop_len + 1
+        if plain:
+            lit(out, b',"nexthop":"', 12)
+            out += 12
+            if next_hop_len == 16:
+                out = put_address16(out, next_hop)
+            elif next_hop_len == 32:
+                out = put_text(put_address16(out, next_hop), b'","link-local":"')
+                out = put_address16(out, next_hop + 16)
+            elif next_hop_len == 4 and afi == 1:
+                out = put_ipv4(out, be32(next_hop))
+            else:
+                return NULL
+            out[0] = 0x22
+            out += 1
+        else:
+            out = put_hex_or_empty(put_text(out, b',"nh":'), next_hop, next_hop_len)
+    if not plain:
+        out = put_hex_or_empty(put_text(out, b',"data":'), p, <uint32_t>(end - p))
+        out[0] = 0x7D
+        return out + 1
+    lit(out, b',"prefixes":[', 13)
+    out += 13
+    if p < end:
+        if afi == 1:
+            out = put_prefixes4(out, p, end, has_addpath(ctx, family(1, safi)))
+        else:
+            out = put_prefixes6(out, p, end, has_addpath(ctx, family(2, safi)))
+        if out == NULL:
+            return NULL
+        out -= 1
+    lit(out, b"]}", 2)
+    return out + 2
+
+
+cdef uint8_t* put_aggregator(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    lit(out, b'{"asn":', 7)
+    if n == 8:
+        out = put32(out + 7, be32(p))
+    else:
+        out = put16(out + 7, be16(p))
+    lit(out, b',"addr":"', 9)
+    out = put_ipv4(out + 9, be32(p + n - 4))
+    lit(out, b'"}', 2)
+    return out + 2
+
+
+cdef uint8_t* put_value(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
+    # The typed value of an attribute; NULL if it has none or these bytes are not what it would encode to.
+    if code == 2:
+        return put_path(out, p, n, 2 if ctx & CTX_AS2 else 4)
+    if code == 1:
+        if n != 1 or p[0] > 2:
+            return NULL
+        out[0] = 0x22
+        out = put_text(out + 1, ORIGIN_NAMES[p[0]])
+        out[0] = 0x22
+        return out + 1
+    if code == 3 or code == 9:
+        if n != 4:
+            return NULL
+        out[0] = 0x22
+        out = put_ipv4(out + 1, be32(p))
+        out[0] = 0x22
+        return out + 1
+    if code == 14:
+        return put_mp(out, p, n, ctx, True)
+    if code == 8:
+        return put_communities(out, p, n) if n and n & 3 == 0 else NULL
+    if code == 4 or code == 5 or code == 35:
+        return put32(out, be32(p)) if n == 4 else NULL
+    if code == 15:
+        return put_mp(out, p, n, ctx, False)
+    if code == 7:
+        return put_aggregator(out, p, n) if n == (6 if ctx & CTX_AS2 else 8) else NULL
+    if code == 16:
+        return put_ext_communities(out, p, n) if n and n & 7 == 0 else NULL
+    if code == 32:
+        return put_large_communities(out, p, n) if n and n % 12 == 0 else NULL
+    if code == 10:
+        return put_addresses(out, p, n) if n and n & 3 == 0 else NULL
+    if code == 17:
+        return put_path(out, p, n, 4)
+    if code == 18:
+        return put_aggregator(out, p, n) if n == 8 else NULL
+    return NULL
+
+
+cdef text_t* make_head(uint8_t code, uint8_t flags) noexcept nogil:
+    # Threads may make the same head at the same time: they write the same bytes, and the length last.
+    cdef text_t* head = &HEADS[<uint32_t>code << 4 | flags >> 4]
+    cdef uint8_t* out = <uint8_t*>head.text
+    out[0] = 0x22
+    out += 1
+    if ATTRIBUTE_NAMES[code] != NULL:
+        out = put_text(out, ATTRIBUTE_NAMES[code])
+    else:
+        out = put16(put_text(out, b"ATTR_"), code)
+    out = put_text(out, b'":{"flags":"')
+    out = put_flags(out, flags & 0xF0)
+    out = put_text(out, b'","value":')
+    head.len = <uint8_t>(out - <uint8_t*>head.text)
+    return head
+
+
+cdef uint8_t* put_flags(uint8_t* out, uint8_t flags) noexcept nogil:
+    if flags & 0x80:
+        out[0] = 0x4F
+        out += 1
+    if flags & 0x40:
+        out[0] = 0x54
+        out += 1
+    if flags & 0x20:
+        out[0] = 0x50
+        out += 1
+    if flags & 0x10:
+        out[0] = 0x58
+        out += 1
+    if flags & 0x0F:
+        out = put16(out, flags & 0x0F)
+    return out
+
+
+cdef inline uint8_t* put_head(uint8_t* out, uint8_t code, uint8_t flags) noexcept nogil:
+    cdef text_t* head = &HEADS[<uint32_t>code << 4 | flags >> 4]
+    if not likely(head.len != 0, 1):
+        head = make_head(code, flags)
+    memcpy(out, head.text, HEAD_TEXT + 1)
+    out += head.len
+    if not likely(flags & 0x0F == 0, 1):
+        # '","value":' is ten octets long
+        out = put_text(put16(out - 10, flags & 0x0F), b'","value":')
+    return out
+
+
+cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    # NULL if the attributes cannot be told apart (RFC 4271 section 6.3), or one is there twice: JSON objects have no such thing.
+    cdef uint64_t seen[4]
+    cdef uint32_t n
+    cdef uint8_t flags, code
+    cdef uint8_t* mark
+    memset(seen, 0, sizeof(seen))
+    while p < end:
+        if end - p < 3:
+            return NULL
+        flags = p[0]
+        code = p[1]
+        if flags & 0x10:
+            if end - p < 4:
+                return NULL
+            n = be16(p + 2)
+            p += 4
+        else:
+            n = p[2]
+            p += 3
+        if n > <uint32_t>(end - p) or (seen[code >> 6] >> (code & 63)) & 1:
+            return NULL
+        seen[code >> 6] |= <uint64_t>1 << (code & 63)
+        mark = put_head(out, code, flags)
+        out = put_value(mark, code, p, n, m.ctx)
+        if out == NULL:
+            if not check_attr(code, p, n, m.ctx):
+                check(m, NULL)
+            if n == 0:
+                lit(mark, b"true", 4)
+                out = mark + 4
+            else:
+                out = put_hex(mark, p, n)
+        out[0] = 0x7D
+        out[1] = 0x2C
+        out += 2
+        p += n
+    return out
+
+
+cdef inline uint8_t* put_update(uint8_t* out, msg_t* m) noexcept nogil:
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef const uint8_t* end = m.wire + m.len
+    cdef const uint8_t* attrs
+    cdef const uint8_t* reach
+    cdef bint addpath = has_addpath(m.ctx, FAMILY_IPV4_UNICAST)
+    cdef uint8_t* start = out
+    if end - p < 4 or be16(p) > end - p - 4:
+        return NULL
+    attrs = p + 2 + be16(p)
+    p += 2
+    if be16(attrs) > end - attrs - 2:
+        return NULL
+    reach = attrs + 2 + be16(attrs)
+    out[0] = 0x7B
+    out += 1
+    if reach < end:
+        lit(out, b'"reach":[', 9)
+        out = put_prefixes4(out + 9, reach, end, addpath)
+        if out == NULL:
+            return NULL
+        out[-1] = 0x5D
+        out[0] = 0x2C
+        out += 1
+    if p < attrs:
+        lit(out, b'"unreach":[', 11)
+        out = put_prefixes4(out + 11, p, attrs, addpath)
+        if out == NULL:
+            return NULL
+        out[-1] = 0x5D
+        out[0] = 0x2C
+        out += 1
+    attrs += 2
+    if attrs < reach:
+        lit(out, b'"attrs":{', 9)
+        out = put_attributes(out + 9, m, attrs, reach)
+        if out == NULL:
+            return NULL
+        out[-1] = 0x7D
+        out[0] = 0x2C
+        out += 1
+    if m.ctx & CTX_AS2:
+        lit(out, b'"as_size":2,', 12)
+        out += 12
+    if out - start == 1:
+        out[0] = 0x7D
+        return out + 1
+    out[-1] = 0x7D
+    if m.status == STATUS_UNKNOWN:
+        m.status = STATUS_OK
+    return out
+
+
+# ---- OPEN, NOTIFICATION, ROUTE-REFRESH ------------------------------------------------------------------------------------------
+
+cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    # UTF-8 that a peer chose, as the inside of a JSON string that stays on one line; NULL if it is not UTF-8 (RFC 3629).
+    cdef const uint8_t* end = p + n
+    cdef uint32_t c, more, least
+    while p < end:
+        c = p[0]
+        p += 1
+        if c < 0x80:
+            if c < 0x20 or c == 0x7F:
+                out = put4(lit(out, b"\\u", 2), 0)
+                out -= 2
+                memcpy(out, &HEX2[c], 2)
+                out += 2
+                continue
+            if c == 0x22 or c == 0x5C:
+                out[0] = 0x5C
+                out += 1
+            out[0] = <uint8_t>c
+            out += 1
+            continue
+        if c >= 0xF0 and c < 0xF5:
+            more = 3
+            least = 0x10000
+            c &= 7
+        elif c >= 0xE0 and c < 0xF0:
+            more = 2
+            least = 0x800
+            c &= 15
+        elif c >= 0xC2 and c < 0xE0:
+            more = 1
+            least = 0x80
+            c &= 31
+        else:
+            return NULL
+        if <uint32_t>(end - p) < more:
+            return NULL
+        memcpy(out, p - 1, 4 if more == 3 else more + 1)
+        while more > 0:
+            if p[0] & 0xC0 != 0x80:
+                return NULL
+            c = c << 6 | (p[0] & 63)
+            p += 1
+            more -= 1
+            out += 1
+        out += 1
+        if c < least or c > 0x10FFFF or (c >= 0xD800 and c < 0xE000):
+            return NULL
+        if (c >= 0x80 and c < 0xA0) or c == 0x2028 or c == 0x2029:
+            # Line ends to some readers: escaped (the bytes just copied are two or three).
+            out -= 2 if c < 0xA0 else 3
+            out = lit(out, b"\\u", 2)
+            memcpy(out, &HEX2[c >> 8], 2)
+            memcpy(out + 2, &HEX2[c & 255], 2)
+            out += 4
+    return out
+
+
+cdef uint8_t* put_capability(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
+    # The typed value of one capability; NULL if it has none.
+    cdef const uint8_t* end = p + n
+    cdef uint8_t* mark = out
+    cdef uint32_t host
+    if n == 0:
+        return lit(out, b"true", 4)
+    if code == 5:           # RFC 8950 section 4
+        if n % 6:
+            return NULL
+        out[0] = 0x5B
+        out += 1
+        while p < end:
+            if p[2] != 0:
+                return NULL
+            out[0] = 0x22
+            out = put_family(out + 1, be16(p), p[3])
+            out[0] = 0x2F
+            out = lit(put_afi(out + 1, be16(p + 4)), b'",', 2)
+            p += 6
+        out[-1] = 0x5D
+        return out
+    if code == 9:           # RFC 9234 section 4.1
+        if n != 1 or p[0] >= 8 or ROLE_NAMES[p[0]] == NULL:
+            return NULL
+        out[0] = 0x22
+        out = put_text(out + 1, ROLE_NAMES[p[0]])
+        out[0] = 0x22
+        return out + 1
+    if code == 64:          # RFC 4724 section 3, RFC 8538 section 2
+        if n < 2 or (n - 2) & 3 or p[0] & 0x30:
+            return NULL
+        out = lit(out, b'{"flags":"', 10)
+        if p[0] & 0x80:
+            out[0] = 0x52
+            out += 1
+        if p[0] & 0x40:
+            out[0] = 0x4E
+            out += 1
+        out = put16(lit(out, b'","time":', 9), be16(p) & 0x0FFF)
+        out = lit(out, b',"families":[', 13)
+        p += 2
+        if p == end:
+            return lit(out, b"]}", 2)
+        while p < end:
+            if p[3] & 0x7F:
+                return NULL
+            out = put_family(lit(out, b'{"af":"', 7), be16(p), p[2])
+            out = lit(out, b'","flags":"F"},', 15) if p[3] else lit(out, b'","flags":""},', 14)
+            p += 4
+        out[-1] = 0x5D
+        out[0] = 0x7D
+        return out + 1
+    if code == 65:          # RFC 6793 section 3
+        return put32(out, be32(p)) if n == 4 else NULL
+    if code == 69:          # RFC 7911 section 4
+        if n & 3:
+            return NULL
+        out[0] = 0x5B
+        out += 1
+        while p < end:
+            if p[3] == 0 or p[3] > 3:
+                return NULL
+            out[0] = 0x22
+            out = put_family(out + 1, be16(p), p[2])
+            out[0] = 0x2F
+            out = lit(put_text(out + 1, ADDPATH_NAMES[p[3]]), b'",', 2)
+            p += 4
+        out[-1] = 0x5D
+        return out
+    if code == 71:          # RFC 9494 section 3.1
+        if n % 7:
+            return NULL
+        out[0] = 0x5B
+        out += 1
+        while p < end:
+            if p[3] & 0x7F:
+                return NULL
+            out = put_family(lit(out, b'{"af":"', 7), be16(p), p[2])
+            out = lit(out, b'","flags":"F"', 13) if p[3] else lit(out, b'","flags":""', 12)
+            out = put32(lit(out, b',"time":', 8), <uint32_t>p[4] << 16 | be16(p + 5))
+            out = lit(out, b"},", 2)
+            p += 7
+        out[-1] = 0x5D
+        return out
+    if code == 73:          # draft-walton-bgp-hostname-capability
+        host = p[0]
+        if n < host + 2 or n != host + 2 + p[1 + host]:
+            return NULL
+        out = put_escaped(lit(out, b'{"host":"', 9), p + 1, host)
+        if out == NULL:
+            return NULL
+        out = put_escaped(lit(out, b'","domain":"', 12), p + 2 + host, p[1 + host])
+        return NULL if out == NULL else lit(out, b'"}', 2)
+    return NULL
+
+
+cdef uint8_t* put_capability_or_hex(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef uint8_t* behind = put_capability(out, code, p, n)
+    return behind if behind != NULL else put_hex(out, p, n)
+
+
+cdef inline bint plain_mp(const uint8_t* cap) noexcept nogil:
+    return cap[1] == 4 and cap[4] == 0
+
+
+cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
+    # RFC 4271 section 4.2. "caps" says the capabilities in the order in which their codes first appear; "params" is there beside it
+    # unless that, in one parameter, is what the wire holds (docs/json.md).
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef uint32_t n = m.len - HEADER_LEN
+    cdef const uint8_t* params
+    cdef const uint8_t* end = m.wire + m.len
+    cdef const uint8_t* q
+    cdef const uint8_t* stop
+    cdef const uint8_t* caps[512]
+    cdef uint32_t count = 0, i, j, same, octets = 1, containers = 0
+    cdef bint plain = True, strange = False, mp
+    cdef uint8_t done[256]
+    cdef uint8_t code
+    if check(m, NULL) != STATUS_OK:
+        return NULL
+    out = put16(lit(out, b'{"bgp":', 7), p[0])
+    out = put16(lit(out, b',"asn":', 7), be16(p + 1))
+    out = put_ipv4(lit(out, b',"id":"', 7), be32(p + 5))
+    out = put16(lit(out, b'","hold":', 9), be16(p + 3))
+    params = p + 10
+    if n >= 13 and p[9] == 255 and p[10] == 255:
+        octets = 2
+        plain = False
+        q = p + 13
+    else:
+        q = params
+    if params == end:
+        out[0] = 0x7D
+        return out + 1
+    while q < end:
+        stop = q + 1 + octets + (be16(q + 1) if octets == 2 else q[1])
+        if q[0] != 2:
+            strange = True
+            q = stop
+            continue
+        containers += 1
+        q += 1 + octets
+        if q == stop:
+            plain = False
+        while q < stop:
+            if count == 512:
+                strange = True
+                q = stop
+                break
+            caps[count] = q
+            count += 1
+            q += 2 + q[1]
+    if strange or count == 0:
+        out = put_hex(lit(out, b',"params":', 10), params, <uint32_t>(end - params))
+        out[0] = 0x7D
+        return out + 1
+    plain = plain and containers == 1
+    memset(done, 0, sizeof(done))
+    out = lit(out, b',"caps":{', 9)
+    for i in range(count):
+        code = caps[i][0]
+        if done[code]:
+            # Its place in "caps" is that of its first: in order only if nothing else came in between.
+            if caps[i - 1][0] != code:
+                plain = False
+            continue
+        done[code] = 1
+        same = 0
+        mp = code == 1
+        for j in range(i, count):
+            if caps[j][0] == code:
+                same += 1
+                if not plain_mp(caps[j]):
+                    mp = False
+        out[0] = 0x22
+        out += 1
+        if CAPABILITY_NAMES[code] != NULL:
+            out = put_text(out, CAPABILITY_NAMES[code])
+        else:
+            out = put16(put_text(out, b"CAP_"), code)
+        out = lit(out, b'":', 2)
+        if mp:
+            out[0] = 0x5B
+            out += 1
+            for j in range(i, count):
+                if caps[j][0] == code:
+                    out[0] = 0x22
+                    out = lit(put_family(out + 1, be16(caps[j] + 2), caps[j][5]), b'",', 2)
+            out[-1] = 0x5D
+        elif same == 1:
+            out = put_capability_or_hex(out, code, caps[i] + 2, caps[i][1])
+        else:
+            out[0] = 0x5B
+            out += 1
+            for j in range(i, count):
+                if caps[j][0] == code:
+                    out = put_capability_or_hex(out, code, caps[j] + 2, caps[j][1])
+                    out[0] = 0x2C
+                    out += 1
+            out[-1] = 0x5D
+        out[0] = 0x2C
+        out += 1
+    out[-1] = 0x7D
+    if not plain:
+        out = put_hex(lit(out, b',"params":', 10), params, <uint32_t>(end - params))
+    out[0] = 0x7D
+    return out + 1
+
+
+cdef struct notification_t:
+    uint8_t code, subcode
+    const char* name
+
+
+cdef notification_t NOTIFICATION_NAMES[64]
+cdef uint32_t NOTIFICATION_COUNT
+
+
+cdef int fill_notifications() except -1:
+    global NOTIFICATION_COUNT
+    for code, (name, subcodes) in names.NOTIFICATIONS.items():
+        for subcode, subname in ((0, None), *subcodes.items()):
+            if NOTIFICATION_COUNT == 64:
+                raise ImportError("names.py has outgrown the tables of _json.pyx")
+            NOTIFICATION_NAMES[NOTIFICATION_COUNT].code = code
+            NOTIFICATION_NAMES[NOTIFICATION_COUNT].subcode = subcode
+            NOTIFICATION_NAMES[NOTIFICATION_COUNT].name = kept(f"{name}/{subname}" if subname else name)
+            NOTIFICATION_COUNT += 1
+    return 0
+
+
+fill_notifications()
+
+
+cdef uint8_t* put_notification(uint8_t* out, msg_t* m) noexcept nogil:
+    # RFC 4271 section 4.5; "text" in place of "data" where it is a shutdown communication (RFC 9003 section 2)
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef uint32_t n = m.len - HEADER_LEN
+    cdef uint32_t i
+    cdef const char* name = NULL
+    cdef uint8_t* behind
+    if n < 2:
+        return NULL
+    out = put16(lit(out, b'{"code":', 8), p[0])
+    out = put16(lit(out, b',"subcode":', 11), p[1])
+    for i in range(NOTIFICATION_COUNT):
+        if NOTIFICATION_NAMES[i].code == p[0] and (NOTIFICATION_NAMES[i].subcode == 0 or NOTIFICATION_NAMES[i].subcode == p[1]):
+            name = NOTIFICATION_NAMES[i].name
+    if name != NULL:
+        out = lit(put_text(lit(out, b',"name":"', 9), name), b'"', 1)
+    if n > 2:
+        behind = NULL
+        if p[0] == 6 and (p[1] == 2 or p[1] == 4) and n > 3 and p[2] == n - 3:
+            behind = put_escaped(lit(out, b',"text":"', 9), p + 3, n - 3)
+        if behind != NULL:
+            out = lit(behind, b'"', 1)
+        else:
+            out = put_hex(lit(out, b',"data":', 8), p + 2, n - 2)
+    out[0] = 0x7D
+    return out + 1
+
+
+# ---- whole messages -------------------------------------------------------------------------------------------------------------
+
+cdef struct clock_t:                # the last time that was put: what is equal is copied
+    int64_t second
+    int64_t micro
+    uint32_t len
+    uint8_t text[48]                # ',"2006-01-02T15:04:05.000",'
+
+
+cdef int set_clock(clock_t* clock, int64_t second, int64_t micro) noexcept nogil:
+    # Days to a civil date: the era of 400 years has 146,097 days; years counted from March, so that the odd day comes last.
+    cdef int64_t days, era, day_of_era, year, day_of_year, month, day, rest
+    cdef uint8_t* out = clock.text
+    if second != clock.second or clock.len == 0:
+        days = second // 86400
+        rest = second - days * 86400
+        if rest < 0:
+            rest += 86400
+            days -= 1
+        days += 719468
+        era = (days if days >= 0 else days - 146096) // 146097
+        day_of_era = days - era * 146097
+        year = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+        day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
+        month = (5 * day_of_year + 2) // 153
+        day = day_of_year - (153 * month + 2) // 5 + 1
+        year += era * 400
+        month = month + 3 if month < 10 else month - 9
+        if month <= 2:
+            year += 1
+        out = put4(lit(out, b',"', 2), <uint32_t>year % 10000)
+        out[0] = 0x2D
+        put4(out + 1, <uint32_t>(month * 100 + day))        # MMDD
+        out[5] = out[4]
+        out[4] = out[3]
+        out[3] = 0x2D
+        out[6] = 0x54
+        put4(out + 7, <uint32_t>(rest // 3600 * 100 + rest // 60 % 60))
+        out[11] = out[10]
+        out[10] = out[9]
+        out[9] = 0x3A
+        out[12] = 0x3A
+        out[13] = <uint8_t>(0x30 + rest % 60 // 10)
+        out[14] = <uint8_t>(0x30 + rest % 10)
+        out[15] = 0x2E
+    out = clock.text + 22
+    put4(out - 1, <uint32_t>(micro // 1000))                # a fourth digit in front, which is always 0
+    out[-1] = 0x2E
+    out += 3
+    if micro % 1000:
+        put4(out - 1, <uint32_t>(micro % 1000 + 1000))
+        out[-1] = <uint8_t>(0x30 + micro // 1000 % 10)
+        out += 3
+    lit(out, b'",', 2)
+    clock.len = <uint32_t>(out + 2 - clock.text)
+    clock.second = second
+    clock.micro = micro
+    return 0
+
+
+cdef inline uint8_t* put_start(uint8_t* out, const msg_t* m, clock_t* clock) noexcept nogil:
+    cdef int64_t second, micro
+    out = lit(out, b'["R",', 5)
+    if m.flags & MSG_LEFT:
+        out[-3] = 0x4C
+    out = put32(out, <uint32_t>m.seq) if likely(m.seq <= 0xFFFFFFFFULL, 1) else put64(out, m.seq)
+    second = m.time // 1000000000
+    micro = m.time - second * 1000000000
+    if micro < 0:
+        micro += 1000000000
+        second -= 1
+    micro = micro // 1000
+    if not likely(second == clock.second and micro == clock.micro, 1):
+        set_clock(clock, second, micro)
+    memcpy(out, clock.text, 48)
+    return out + clock.len
+
+
+cdef uint8_t* put_tags(uint8_t* out, const msg_t* m) noexcept:
+    # Tags of one message alone, over those of its peer.
+    cdef uint32_t n
+    memcpy(&n, m.tags, 4)
+    tags = unpack_pairs(m.peer.pairs, m.peer.pairs_len)
+    tags.update(unpack_pairs(m.tags + 4, n))
+    text = b"{" + b",".join([json_string(k) + b":" + json_string(v) for k, v in tags.items() if v is not None]) + b"}"
+    memcpy(out, <const char*>text, len(text))
+    return out + len(text)
+
+
+cdef inline size_t room(const msg_t* m) noexcept nogil:
+    # The dearest octets are attributes of no length: 3 on the wire, `"BFD_DISCRIMINATOR":{"flags":"OTPX15","value":true},` in JSON,
+    # 18 to 1; 12 to 1 for the prefix /0; the rest less. Escaped tags take 6 octets for one. See tests/unit/test_json.py.
+    cdef size_t n = 24 * <size_t>m.len + 4096 + m.peer.json_len
+    cdef uint32_t tags
+    if m.tags != NULL:
+        memcpy(&tags, m.tags, 4)
+        n += 6 * (<size_t>tags + m.peer.pairs_len)
+    return n
+
+
+cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, clock_t* clock) noexcept nogil:
+    cdef uint8_t* mark
+    out = put_start(out, m, clock)
+    if likely(m.type == TYPE_UPDATE, 1):
+        mark = lit(out, b'"UPDATE",', 9)
+        out = put_update(mark, m)
+    elif m.type == TYPE_KEEPALIVE:
+        mark = lit(out, b'"KEEPALIVE",', 12)
+        out = lit(mark, b"null", 4) if m.len == HEADER_LEN else NULL
+    elif m.type == TYPE_OPEN:
+        mark = lit(out, b'"OPEN",', 7)
+        out = put_open(mark, m)
+    elif m.type == TYPE_NOTIFICATION:
+        mark = lit(out, b'"NOTIFY",', 9)
+        out = put_notification(mark, m)
+    elif m.type == TYPE_ROUTE_REFRESH:
+        mark = lit(out, b'"REFRESH",', 10)
+        out = NULL
+    else:
+        mark = put16(out, m.type)
+        mark[0] = 0x2C
+        mark += 1
+        out = NULL
+    if not likely(out != NULL, 1):
+        check(m, NULL)
+        out = put_hex(mark, m.wire + HEADER_LEN, m.len - HEADER_LEN)
+    if m.status == STATUS_UNKNOWN:
+        m.status = STATUS_OK
+    out[0] = 0x2C
+    out += 1
+    if likely(m.tags == NULL, 1):
+        memcpy(out, m.peer.json, m.peer.json_len)
+        out += m.peer.json_len
+    else:
+        with gil:
+            out = put_tags(out, m)
+    return lit(out, b"]\n", 2)
+
+
+cdef class JsonEncoder(Encoder):
+    """Batches -> JSON, one message a line (docs/json.md)."""
+
+    cpdef int encode(self, Batch b, Buffer out) except -1:
+        """Append the messages of `b` that are wanted and not dropped to `out`, a line each; messages that do not parse go as hex
+        and are counted in `b.failed`."""
+        cdef msg_t* m = b.msgs
+        cdef msg_t* end = m + b.n
+        cdef uint64_t count = 0
+        cdef size_t need
+        cdef uint8_t known
+        cdef clock_t clock
+        clock.len = 0
+        clock.second = -1
+        clock.micro = -1
+        with nogil:
+            while m < end:
+                if self.wanted(m):
+                    need = room(m)
+                    if <size_t>(out.cap - out.len) < need:
+                        out.reserve(need)
+                    known = m.status
+                    out.len = put_message(out.data + out.len, m, &clock) - out.data
+                    if known == STATUS_UNKNOWN and m.status > STATUS_OK:
+                        b.failed += 1
+                    count += 1
+                m += 1
+        self.written += count
+        return 0
