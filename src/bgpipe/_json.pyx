@@ -38,12 +38,13 @@ cdef struct text_t:                 # a short text that is always copied whole
 
 # ---- tables, filled once ------------------------------------------------------------------------------------------------
 
-cdef uint64_t DECIMAL[65536]        # digits from the lowest byte on, their number in the highest
+cdef uint64_t DECIMAL[65536]        # digits from the lowest byte on, a comma, and the number of digits in the highest byte
 cdef uint64_t OCTET[256]            # "255." likewise
 cdef uint64_t PREFIX_END[129]       # '/24",' likewise
 cdef uint16_t HEX2[256]             # two hex digits
 cdef uint8_t ZERO_RUN[256]          # mask of zero groups (bit 7: first) -> start << 4 | length of the longest run of two or more
 cdef text_t HEADS[256 * 16]         # (attribute code, upper flag bits) -> '"NAME":{"flags":"T","value":', made when first used
+cdef text_t ORIGINS[3]              # '"ORIGIN":{"flags":"T","value":"IGP"},' ...: every route has one
 cdef const char* ATTRIBUTE_NAMES[256]
 cdef const char* CAPABILITY_NAMES[256]
 cdef const char* SAFI_NAMES[256]
@@ -84,7 +85,7 @@ cdef int fill_tables() except -1:
             d = d // 10
             if d == 0:
                 break
-        DECIMAL[i] = v | <uint64_t>n << 56
+        DECIMAL[i] = v | <uint64_t>0x2C << (8 * n) | <uint64_t>n << 56
         if i < 256:
             OCTET[i] = v | <uint64_t>0x2E << (8 * n) | <uint64_t>(n + 1) << 56
             HEX2[i] = hexdigits[i >> 4] | <uint16_t>hexdigits[i & 15] << 8
@@ -118,6 +119,9 @@ cdef int fill_tables() except -1:
         EXT_COMMUNITY_COUNT += 1
     for i in range(3):
         ORIGIN_NAMES[i] = kept(names.ORIGINS[i])
+        text = b'"ORIGIN":{"flags":"T","value":"%s"},' % names.ORIGINS[i].encode()
+        memcpy(ORIGINS[i].text, <const char*>text, len(text))
+        ORIGINS[i].len = len(text)
     for code, name in names.ROLES.items():
         ROLE_NAMES[<uint8_t>code] = kept(name)
     for code, name in names.ADDPATH_DIRECTIONS.items():
@@ -150,6 +154,17 @@ cdef inline uint8_t* put16(uint8_t* out, uint32_t v) noexcept nogil:
     cdef uint64_t d = DECIMAL[v]
     store64(out, d)
     return out + (d >> 56)
+
+
+cdef inline uint8_t* put32_comma(uint8_t* out, uint32_t v) noexcept nogil:
+    cdef uint64_t d
+    if likely(v < 65536, 1):
+        d = DECIMAL[v]
+        store64(out, d)
+        return out + (d >> 56) + 1
+    out = put32(out, v)
+    out[0] = 0x2C
+    return out + 1
 
 
 cdef inline uint8_t* put4(uint8_t* out, uint32_t v) noexcept nogil:
@@ -390,15 +405,11 @@ cdef uint8_t* put_path(uint8_t* out, const uint8_t* p, uint32_t n, uint32_t as_l
                 return NULL
         if likely(as_len == 4, 1):
             for i in range(count):
-                out = put32(out, be32(q))
-                out[0] = 0x2C
-                out += 1
+                out = put32_comma(out, be32(q))
                 q += 4
         else:
             for i in range(count):
-                out = put16(out, be16(q))
-                out[0] = 0x2C
-                out += 1
+                out = put32_comma(out, be16(q))
                 q += 2
         if kind != 2:
             out[-1] = 0x5D
@@ -700,11 +711,11 @@ cdef inline uint8_t* put_head(uint8_t* out, uint8_t code, uint8_t flags) noexcep
 
 cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, const uint8_t* end) noexcept nogil:
     # NULL if the attributes cannot be told apart (RFC 4271 section 6.3), or one is there twice: JSON objects have no such thing.
-    cdef uint64_t seen[4]
+    cdef uint64_t seen = 0, seen_high[3]
     cdef uint32_t n
     cdef uint8_t flags, code
     cdef uint8_t* mark
-    memset(seen, 0, sizeof(seen))
+    seen_high[0] = seen_high[1] = seen_high[2] = 0
     while p < end:
         if end - p < 3:
             return NULL
@@ -718,9 +729,21 @@ cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, co
         else:
             n = p[2]
             p += 3
-        if n > <uint32_t>(end - p) or (seen[code >> 6] >> (code & 63)) & 1:
+        if n > <uint32_t>(end - p):
             return NULL
-        seen[code >> 6] |= <uint64_t>1 << (code & 63)
+        if likely(code < 64, 1):
+            if (seen >> code) & 1:
+                return NULL
+            seen |= <uint64_t>1 << code
+            if code == 1 and flags == 0x40 and n == 1 and p[0] <= 2:
+                memcpy(out, ORIGINS[p[0]].text, HEAD_TEXT + 1)
+                out += ORIGINS[p[0]].len
+                p += 1
+                continue
+        else:
+            if (seen_high[(code >> 6) - 1] >> (code & 63)) & 1:
+                return NULL
+            seen_high[(code >> 6) - 1] |= <uint64_t>1 << (code & 63)
         mark = put_head(out, code, flags)
         out = put_value(mark, code, p, n, m.ctx)
         if out == NULL:
