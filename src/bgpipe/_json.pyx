@@ -12,6 +12,7 @@ from bgpipe._codec cimport (
     Batch, Buffer, CTX_AS2, Encoder, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
     TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, check, check_attr, ctx_t, family, has_addpath, msg_t, unpack_pairs,
 )
+from bgpipe._json_session cimport kept, lit, put_family, put_notification, put_open, put_text
 from bgpipe._wire cimport be16, be32, be64, likely
 
 from bgpipe import names
@@ -46,15 +47,6 @@ cdef uint8_t ZERO_RUN[256]          # mask of zero groups (bit 7: first) -> star
 cdef text_t HEADS[256 * 16]         # (attribute code, upper flag bits) -> '"NAME":{"flags":"T","value":', made when first used
 cdef text_t ORIGINS[3]              # '"ORIGIN":{"flags":"T","value":"IGP"},' ...: every route has one
 cdef const char* ATTRIBUTE_NAMES[256]
-cdef const char* CAPABILITY_NAMES[256]
-cdef const char* SAFI_NAMES[256]
-cdef list KEEP = []                 # owns the bytes that the name tables point into
-
-
-cdef const char* kept(str text):
-    cdef bytes b = text.encode()
-    KEEP.append(b)
-    return b
 
 
 cdef struct name_t:
@@ -62,18 +54,15 @@ cdef struct name_t:
     const char* name
 
 
-cdef name_t AFI_NAMES[32]
 cdef name_t EXT_COMMUNITY_NAMES[32]
-cdef uint32_t AFI_COUNT, EXT_COMMUNITY_COUNT
+cdef uint32_t EXT_COMMUNITY_COUNT
 cdef const char* ORIGIN_NAMES[3]
-cdef const char* ROLE_NAMES[8]
-cdef const char* ADDPATH_NAMES[4]
 
 
 cdef int fill_tables() except -1:
     cdef uint32_t i, j, n, d, start, run, best, best_start
     cdef uint64_t v
-    global AFI_COUNT, EXT_COMMUNITY_COUNT
+    global EXT_COMMUNITY_COUNT
     cdef const char* hexdigits = b"0123456789abcdef"
     for i in range(65536):
         v = 0
@@ -105,14 +94,6 @@ cdef int fill_tables() except -1:
             ZERO_RUN[i] = best_start << 4 | best if best >= 2 else 0
     for code, name in names.ATTRIBUTES.items():
         ATTRIBUTE_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.CAPABILITIES.items():
-        CAPABILITY_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.SAFIS.items():
-        SAFI_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.AFIS.items():
-        AFI_NAMES[AFI_COUNT].number = code
-        AFI_NAMES[AFI_COUNT].name = kept(name)
-        AFI_COUNT += 1
     for code, name in names.EXT_COMMUNITIES.items():
         EXT_COMMUNITY_NAMES[EXT_COMMUNITY_COUNT].number = code
         EXT_COMMUNITY_NAMES[EXT_COMMUNITY_COUNT].name = kept(name)
@@ -122,32 +103,15 @@ cdef int fill_tables() except -1:
         text = b'"ORIGIN":{"flags":"T","value":"%s"},' % names.ORIGINS[i].encode()
         memcpy(ORIGINS[i].text, <const char*>text, len(text))
         ORIGINS[i].len = len(text)
-    for code, name in names.ROLES.items():
-        ROLE_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.ADDPATH_DIRECTIONS.items():
-        ADDPATH_NAMES[<uint8_t>code] = kept(name)
     return 0
 
 
-if len(names.AFIS) > 32 or len(names.EXT_COMMUNITIES) > 32:
+if len(names.EXT_COMMUNITIES) > 32:
     raise ImportError("names.py has outgrown the tables of _json.pyx")
 fill_tables()
 
 
 # ---- small pieces ---------------------------------------------------------------------------------------------------------
-
-cdef inline uint8_t* lit(uint8_t* out, const char* text, size_t n) noexcept nogil:
-    memcpy(out, text, n)
-    return out + n
-
-
-cdef inline uint8_t* put_text(uint8_t* out, const char* text) noexcept nogil:
-    while text[0]:
-        out[0] = text[0]
-        out += 1
-        text += 1
-    return out
-
 
 cdef inline uint8_t* put16(uint8_t* out, uint32_t v) noexcept nogil:
     # v < 65536
@@ -346,27 +310,6 @@ cdef uint8_t* put_prefixes6(uint8_t* out, const uint8_t* p, const uint8_t* end, 
         store64(out, tail)
         out += tail >> 56
     return out
-
-
-cdef uint8_t* put_afi(uint8_t* out, uint32_t afi) noexcept nogil:
-    cdef uint32_t i
-    for i in range(AFI_COUNT):
-        if AFI_NAMES[i].number == afi:
-            return put_text(out, AFI_NAMES[i].name)
-    out = put16(put_text(out, b"AFI("), afi)
-    out[0] = 0x29
-    return out + 1
-
-
-cdef uint8_t* put_family(uint8_t* out, uint32_t afi, uint8_t safi) noexcept nogil:
-    out = put_afi(out, afi)
-    out[0] = 0x2F
-    out += 1
-    if SAFI_NAMES[safi] != NULL:
-        return put_text(out, SAFI_NAMES[safi])
-    out = put16(put_text(out, b"SAFI("), safi)
-    out[0] = 0x29
-    return out + 1
 
 
 # ---- attribute values -------------------------------------------------------------------------------------------------------
@@ -711,11 +654,12 @@ cdef inline uint8_t* put_head(uint8_t* out, uint8_t code, uint8_t flags) noexcep
 
 cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, const uint8_t* end) noexcept nogil:
     # NULL if the attributes cannot be told apart (RFC 4271 section 6.3), or one is there twice: JSON objects have no such thing.
-    cdef uint64_t seen = 0, seen_high[3]
+    cdef uint64_t seen = 0
+    cdef uint64_t seen_high[3]
     cdef uint32_t n
     cdef uint8_t flags, code
     cdef uint8_t* mark
-    seen_high[0] = seen_high[1] = seen_high[2] = 0
+    memset(seen_high, 0, sizeof(seen_high))
     while p < end:
         if end - p < 3:
             return NULL
@@ -812,329 +756,6 @@ cdef inline uint8_t* put_update(uint8_t* out, msg_t* m) noexcept nogil:
     if m.status == STATUS_UNKNOWN:
         m.status = STATUS_OK
     return out
-
-
-# ---- OPEN, NOTIFICATION, ROUTE-REFRESH ------------------------------------------------------------------------------------------
-
-cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
-    # UTF-8 that a peer chose, as the inside of a JSON string that stays on one line; NULL if it is not UTF-8 (RFC 3629).
-    cdef const uint8_t* end = p + n
-    cdef uint32_t c, more, least
-    while p < end:
-        c = p[0]
-        p += 1
-        if c < 0x80:
-            if c < 0x20 or c == 0x7F:
-                out = put4(lit(out, b"\\u", 2), 0)
-                out -= 2
-                memcpy(out, &HEX2[c], 2)
-                out += 2
-                continue
-            if c == 0x22 or c == 0x5C:
-                out[0] = 0x5C
-                out += 1
-            out[0] = <uint8_t>c
-            out += 1
-            continue
-        if c >= 0xF0 and c < 0xF5:
-            more = 3
-            least = 0x10000
-            c &= 7
-        elif c >= 0xE0 and c < 0xF0:
-            more = 2
-            least = 0x800
-            c &= 15
-        elif c >= 0xC2 and c < 0xE0:
-            more = 1
-            least = 0x80
-            c &= 31
-        else:
-            return NULL
-        if <uint32_t>(end - p) < more:
-            return NULL
-        memcpy(out, p - 1, 4 if more == 3 else more + 1)
-        while more > 0:
-            if p[0] & 0xC0 != 0x80:
-                return NULL
-            c = c << 6 | (p[0] & 63)
-            p += 1
-            more -= 1
-            out += 1
-        out += 1
-        if c < least or c > 0x10FFFF or (c >= 0xD800 and c < 0xE000):
-            return NULL
-        if (c >= 0x80 and c < 0xA0) or c == 0x2028 or c == 0x2029:
-            # Line ends to some readers: escaped (the bytes just copied are two or three).
-            out -= 2 if c < 0xA0 else 3
-            out = lit(out, b"\\u", 2)
-            memcpy(out, &HEX2[c >> 8], 2)
-            memcpy(out + 2, &HEX2[c & 255], 2)
-            out += 4
-    return out
-
-
-cdef uint8_t* put_capability(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
-    # The typed value of one capability; NULL if it has none.
-    cdef const uint8_t* end = p + n
-    cdef uint8_t* mark = out
-    cdef uint32_t host
-    if n == 0:
-        return lit(out, b"true", 4)
-    if code == 5:           # RFC 8950 section 4
-        if n % 6:
-            return NULL
-        out[0] = 0x5B
-        out += 1
-        while p < end:
-            if p[2] != 0:
-                return NULL
-            out[0] = 0x22
-            out = put_family(out + 1, be16(p), p[3])
-            out[0] = 0x2F
-            out = lit(put_afi(out + 1, be16(p + 4)), b'",', 2)
-            p += 6
-        out[-1] = 0x5D
-        return out
-    if code == 9:           # RFC 9234 section 4.1
-        if n != 1 or p[0] >= 8 or ROLE_NAMES[p[0]] == NULL:
-            return NULL
-        out[0] = 0x22
-        out = put_text(out + 1, ROLE_NAMES[p[0]])
-        out[0] = 0x22
-        return out + 1
-    if code == 64:          # RFC 4724 section 3, RFC 8538 section 2
-        if n < 2 or (n - 2) & 3 or p[0] & 0x30:
-            return NULL
-        out = lit(out, b'{"flags":"', 10)
-        if p[0] & 0x80:
-            out[0] = 0x52
-            out += 1
-        if p[0] & 0x40:
-            out[0] = 0x4E
-            out += 1
-        out = put16(lit(out, b'","time":', 9), be16(p) & 0x0FFF)
-        out = lit(out, b',"families":[', 13)
-        p += 2
-        if p == end:
-            return lit(out, b"]}", 2)
-        while p < end:
-            if p[3] & 0x7F:
-                return NULL
-            out = put_family(lit(out, b'{"af":"', 7), be16(p), p[2])
-            out = lit(out, b'","flags":"F"},', 15) if p[3] else lit(out, b'","flags":""},', 14)
-            p += 4
-        out[-1] = 0x5D
-        out[0] = 0x7D
-        return out + 1
-    if code == 65:          # RFC 6793 section 3
-        return put32(out, be32(p)) if n == 4 else NULL
-    if code == 69:          # RFC 7911 section 4
-        if n & 3:
-            return NULL
-        out[0] = 0x5B
-        out += 1
-        while p < end:
-            if p[3] == 0 or p[3] > 3:
-                return NULL
-            out[0] = 0x22
-            out = put_family(out + 1, be16(p), p[2])
-            out[0] = 0x2F
-            out = lit(put_text(out + 1, ADDPATH_NAMES[p[3]]), b'",', 2)
-            p += 4
-        out[-1] = 0x5D
-        return out
-    if code == 71:          # RFC 9494 section 3.1
-        if n % 7:
-            return NULL
-        out[0] = 0x5B
-        out += 1
-        while p < end:
-            if p[3] & 0x7F:
-                return NULL
-            out = put_family(lit(out, b'{"af":"', 7), be16(p), p[2])
-            out = lit(out, b'","flags":"F"', 13) if p[3] else lit(out, b'","flags":""', 12)
-            out = put32(lit(out, b',"time":', 8), <uint32_t>p[4] << 16 | be16(p + 5))
-            out = lit(out, b"},", 2)
-            p += 7
-        out[-1] = 0x5D
-        return out
-    if code == 73:          # draft-walton-bgp-hostname-capability
-        host = p[0]
-        if n < host + 2 or n != host + 2 + p[1 + host]:
-            return NULL
-        out = put_escaped(lit(out, b'{"host":"', 9), p + 1, host)
-        if out == NULL:
-            return NULL
-        out = put_escaped(lit(out, b'","domain":"', 12), p + 2 + host, p[1 + host])
-        return NULL if out == NULL else lit(out, b'"}', 2)
-    return NULL
-
-
-cdef uint8_t* put_capability_or_hex(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef uint8_t* behind = put_capability(out, code, p, n)
-    return behind if behind != NULL else put_hex(out, p, n)
-
-
-cdef inline bint plain_mp(const uint8_t* cap) noexcept nogil:
-    return cap[1] == 4 and cap[4] == 0
-
-
-cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
-    # RFC 4271 section 4.2. "caps" says the capabilities in the order in which their codes first appear; "params" is there beside it
-    # unless that, in one parameter, is what the wire holds (docs/json.md).
-    cdef const uint8_t* p = m.wire + HEADER_LEN
-    cdef uint32_t n = m.len - HEADER_LEN
-    cdef const uint8_t* params
-    cdef const uint8_t* end = m.wire + m.len
-    cdef const uint8_t* q
-    cdef const uint8_t* stop
-    cdef const uint8_t* caps[512]
-    cdef uint32_t count = 0, i, j, same, octets = 1, containers = 0
-    cdef bint plain = True, strange = False, mp
-    cdef uint8_t done[256]
-    cdef uint8_t code
-    if check(m, NULL) != STATUS_OK:
-        return NULL
-    out = put16(lit(out, b'{"bgp":', 7), p[0])
-    out = put16(lit(out, b',"asn":', 7), be16(p + 1))
-    out = put_ipv4(lit(out, b',"id":"', 7), be32(p + 5))
-    out = put16(lit(out, b'","hold":', 9), be16(p + 3))
-    params = p + 10
-    if n >= 13 and p[9] == 255 and p[10] == 255:
-        octets = 2
-        plain = False
-        q = p + 13
-    else:
-        q = params
-    if params == end:
-        out[0] = 0x7D
-        return out + 1
-    while q < end:
-        stop = q + 1 + octets + (be16(q + 1) if octets == 2 else q[1])
-        if q[0] != 2:
-            strange = True
-            q = stop
-            continue
-        containers += 1
-        q += 1 + octets
-        if q == stop:
-            plain = False
-        while q < stop:
-            if count == 512:
-                strange = True
-                q = stop
-                break
-            caps[count] = q
-            count += 1
-            q += 2 + q[1]
-    if strange or count == 0:
-        out = put_hex(lit(out, b',"params":', 10), params, <uint32_t>(end - params))
-        out[0] = 0x7D
-        return out + 1
-    plain = plain and containers == 1
-    memset(done, 0, sizeof(done))
-    out = lit(out, b',"caps":{', 9)
-    for i in range(count):
-        code = caps[i][0]
-        if done[code]:
-            # Its place in "caps" is that of its first: in order only if nothing else came in between.
-            if caps[i - 1][0] != code:
-                plain = False
-            continue
-        done[code] = 1
-        same = 0
-        mp = code == 1
-        for j in range(i, count):
-            if caps[j][0] == code:
-                same += 1
-                if not plain_mp(caps[j]):
-                    mp = False
-        out[0] = 0x22
-        out += 1
-        if CAPABILITY_NAMES[code] != NULL:
-            out = put_text(out, CAPABILITY_NAMES[code])
-        else:
-            out = put16(put_text(out, b"CAP_"), code)
-        out = lit(out, b'":', 2)
-        if mp:
-            out[0] = 0x5B
-            out += 1
-            for j in range(i, count):
-                if caps[j][0] == code:
-                    out[0] = 0x22
-                    out = lit(put_family(out + 1, be16(caps[j] + 2), caps[j][5]), b'",', 2)
-            out[-1] = 0x5D
-        elif same == 1:
-            out = put_capability_or_hex(out, code, caps[i] + 2, caps[i][1])
-        else:
-            out[0] = 0x5B
-            out += 1
-            for j in range(i, count):
-                if caps[j][0] == code:
-                    out = put_capability_or_hex(out, code, caps[j] + 2, caps[j][1])
-                    out[0] = 0x2C
-                    out += 1
-            out[-1] = 0x5D
-        out[0] = 0x2C
-        out += 1
-    out[-1] = 0x7D
-    if not plain:
-        out = put_hex(lit(out, b',"params":', 10), params, <uint32_t>(end - params))
-    out[0] = 0x7D
-    return out + 1
-
-
-cdef struct notification_t:
-    uint8_t code, subcode
-    const char* name
-
-
-cdef notification_t NOTIFICATION_NAMES[64]
-cdef uint32_t NOTIFICATION_COUNT
-
-
-cdef int fill_notifications() except -1:
-    global NOTIFICATION_COUNT
-    for code, (name, subcodes) in names.NOTIFICATIONS.items():
-        for subcode, subname in ((0, None), *subcodes.items()):
-            if NOTIFICATION_COUNT == 64:
-                raise ImportError("names.py has outgrown the tables of _json.pyx")
-            NOTIFICATION_NAMES[NOTIFICATION_COUNT].code = code
-            NOTIFICATION_NAMES[NOTIFICATION_COUNT].subcode = subcode
-            NOTIFICATION_NAMES[NOTIFICATION_COUNT].name = kept(f"{name}/{subname}" if subname else name)
-            NOTIFICATION_COUNT += 1
-    return 0
-
-
-fill_notifications()
-
-
-cdef uint8_t* put_notification(uint8_t* out, msg_t* m) noexcept nogil:
-    # RFC 4271 section 4.5; "text" in place of "data" where it is a shutdown communication (RFC 9003 section 2)
-    cdef const uint8_t* p = m.wire + HEADER_LEN
-    cdef uint32_t n = m.len - HEADER_LEN
-    cdef uint32_t i
-    cdef const char* name = NULL
-    cdef uint8_t* behind
-    if n < 2:
-        return NULL
-    out = put16(lit(out, b'{"code":', 8), p[0])
-    out = put16(lit(out, b',"subcode":', 11), p[1])
-    for i in range(NOTIFICATION_COUNT):
-        if NOTIFICATION_NAMES[i].code == p[0] and (NOTIFICATION_NAMES[i].subcode == 0 or NOTIFICATION_NAMES[i].subcode == p[1]):
-            name = NOTIFICATION_NAMES[i].name
-    if name != NULL:
-        out = lit(put_text(lit(out, b',"name":"', 9), name), b'"', 1)
-    if n > 2:
-        behind = NULL
-        if p[0] == 6 and (p[1] == 2 or p[1] == 4) and n > 3 and p[2] == n - 3:
-            behind = put_escaped(lit(out, b',"text":"', 9), p + 3, n - 3)
-        if behind != NULL:
-            out = lit(behind, b'"', 1)
-        else:
-            out = put_hex(lit(out, b',"data":', 8), p + 2, n - 2)
-    out[0] = 0x7D
-    return out + 1
 
 
 # ---- whole messages -------------------------------------------------------------------------------------------------------------
