@@ -1,0 +1,1209 @@
+# cython: language_level=3
+"""JSON -> wire: lines of text to batches of messages.
+
+Two readers. The native one knows the spelling that our own writer prints (compact, keys in a fixed order, no escapes) and little
+else; it works on whole blocks without the GIL. A line that it does not recognise to its last byte it leaves, as if it had
+never looked, to the lenient one in Python, which knows all of JSON and says what is wrong with a bad line. So there is one place that
+decides what a line means, and the native reader only has to agree with it on what both read.
+
+The native reader makes a message in two work buffers (the NLRI come first in JSON and last on the wire), then copies it to the
+batch's arena. `take_...` functions return the place behind what they read, or NULL where it is not what they know; each takes care
+that the work buffer has room for what one more item can add (ROOM), so the items themselves are written unchecked.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset
+from bgpipe._codec cimport (
+    ACTION_ACCEPT, ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_MULTICAST, FAMILY_IPV4_UNICAST,
+    FAMILY_IPV6_MULTICAST, FAMILY_IPV6_UNICAST, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_UPDATE,
+    Batch, Decoder, PeerTable, ctx_t, family, msg_t, now_ns, peer_t, wanted_type,
+)
+from bgpipe._scan cimport (
+    HEX, SLACK, le64, literal, put128, take_hex, take_ipv4, take_ipv6, take_number, take_octets, u128,
+)
+from bgpipe._wire cimport put16, put32
+
+from bgpipe import names
+from bgpipe.errors import JsonError
+
+cdef enum:
+    HEADER_LEN = 19
+    MAX_MESSAGE = 65535
+    STANDARD_MESSAGE = 4096        # RFC 4271 section 4.1; longer ones are extended (RFC 8654)
+    ROOM = 64                      # more than any item of a list takes on the wire
+    WORK_SIZE = MAX_MESSAGE + ROOM
+    MAX_LINE = 16 << 20
+
+cdef enum:                         # what run() stopped at
+    BLOCK_DONE = 0
+    LINE_LEFT = 1                  # a line for the lenient reader
+    LINE_LONG = 2
+
+# ---- names ------------------------------------------------------------------------------------------------------------
+
+cdef enum:
+    NAME_WORDS = 4
+    NAME_SLOTS = 256
+    MAX_LABELS = 64
+
+# A name and what always follows it, to be compared as words: text & mask == name.
+cdef struct name_t:
+    uint64_t text[NAME_WORDS]
+    uint64_t mask[NAME_WORDS]
+    uint32_t size                  # 0: free slot
+    uint32_t code
+
+# Open addressing by the first word. What follows a name is fixed, so that word is always the same.
+cdef struct names_t:
+    name_t slot[NAME_SLOTS]
+
+cdef struct label_t:
+    uint8_t text[24]
+    uint32_t size
+    uint32_t code
+
+cdef names_t ATTRIBUTES            # attribute name, up to the first flag
+cdef names_t EXT_COMMUNITIES       # type of an extended community, up to the first byte of its value
+cdef label_t AFIS[MAX_LABELS]
+cdef label_t SAFIS[MAX_LABELS]
+
+
+cdef inline uint32_t name_slot(uint64_t word) noexcept nogil:
+    return <uint32_t>((word * 0x9E3779B97F4A7C15ULL) >> 56)
+
+
+cdef int fill_names(names_t* table, dict numbers, bytes follows) except -1:
+    cdef uint32_t i
+    cdef name_t* slot
+    cdef bytes key
+    for code, name in numbers.items():
+        key = name.encode() + follows
+        size = len(key)
+        i = name_slot(int.from_bytes(key[:8], "little"))
+        while table.slot[i].size:
+            i = (i + 1) % NAME_SLOTS
+        slot = &table.slot[i]
+        slot.size = size
+        slot.code = code
+        assert 8 <= size <= 8 * NAME_WORDS
+        memcpy(slot.text, PyBytes_AS_STRING(key), size)
+        memset(slot.mask, 0xFF, size)
+    return 0
+
+
+cdef int fill_labels(label_t* table, dict numbers) except -1:
+    cdef bytes text
+    assert len(numbers) < MAX_LABELS
+    for i, (code, name) in enumerate(numbers.items()):
+        text = name.encode()
+        table[i].size = len(text)
+        table[i].code = code
+        memcpy(table[i].text, PyBytes_AS_STRING(text), len(text))
+    return 0
+
+
+fill_names(&ATTRIBUTES, names.ATTRIBUTES, b'":{"flags":"')
+fill_names(&EXT_COMMUNITIES, names.EXT_COMMUNITIES, b'","value":"')
+fill_labels(AFIS, names.AFIS)
+fill_labels(SAFIS, names.SAFIS)
+
+
+cdef inline const uint8_t* take_name(const names_t* table, const uint8_t* p, uint32_t* code) noexcept nogil:
+    cdef uint64_t word = le64(p)
+    cdef uint32_t i = name_slot(word)
+    cdef const name_t* slot
+    while True:
+        slot = &table.slot[i]
+        if slot.size == 0:
+            return NULL
+        if word == slot.text[0] and (
+            (le64(p + 8) & slot.mask[1]) ^ slot.text[1]
+            | (le64(p + 16) & slot.mask[2]) ^ slot.text[2]
+            | (le64(p + 24) & slot.mask[3]) ^ slot.text[3]
+        ) == 0:
+            code[0] = slot.code
+            return p + slot.size
+        i = (i + 1) % NAME_SLOTS
+
+
+cdef const uint8_t* take_label(const label_t* table, const uint8_t* p, uint8_t stop, uint32_t* code) noexcept nogil:
+    # A name and the byte behind it.
+    cdef uint32_t n = 0, i = 0
+    while p[n] != stop:
+        if n == 24 or p[n] == c"\n":
+            return NULL
+        n += 1
+    while table[i].size:
+        if table[i].size == n and equal(table[i].text, p, n):
+            code[0] = table[i].code
+            return p + n + 1
+        i += 1
+    return NULL
+
+
+cdef inline bint equal(const uint8_t* a, const uint8_t* b, size_t n) noexcept nogil:
+    cdef size_t i
+    for i in range(n):
+        if a[i] != b[i]:
+            return False
+    return True
+
+
+# ---- prefixes ------------------------------------------------------------------------------------------------------------
+
+cdef inline const uint8_t* take_length(const uint8_t* p, uint32_t* out) noexcept nogil:
+    # "/N" and the quote behind it.
+    cdef uint32_t n, digit
+    n = p[1] ^ 0x30
+    if p[0] != c"/" or n > 9:
+        return NULL
+    p += 2
+    if p[0] != c'"':
+        digit = p[0] ^ 0x30
+        if digit > 9 or n == 0:
+            return NULL
+        n = n * 10 + digit
+        p += 1
+        if p[0] != c'"':
+            digit = p[0] ^ 0x30
+            if digit > 9:
+                return NULL
+            n = n * 10 + digit
+            p += 1
+            if p[0] != c'"':
+                return NULL
+    out[0] = n
+    return p + 1
+
+
+cdef inline const uint8_t* take_path_id(const uint8_t* p, uint8_t* out) noexcept nogil:
+    # "#N#" (RFC 7911 section 3)
+    cdef uint64_t id
+    if p[0] != c"#":
+        return NULL
+    p = take_number(p + 1, &id)
+    if p == NULL or p[0] != c"#" or id > 0xFFFFFFFFULL:
+        return NULL
+    put32(out, <uint32_t>id)
+    return p + 1
+
+
+cdef inline const uint8_t* take_prefixes(
+    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t bits, uint32_t index
+) noexcept nogil:
+    """Prefixes from behind the opening bracket to behind the closing one; at least one. All of them with path ids, or none.
+
+    Written at `at`, which moves on; index: of the family. One with bits set behind its length is left to others.
+    """
+    cdef uint8_t* out = at[0]
+    cdef bint addpath = p[0] == c'"' and p[1] == c"#"
+    cdef uint32_t address, length
+    cdef u128 wide
+    while True:
+        if out > stop or p[0] != c'"':
+            return NULL
+        p += 1
+        if addpath:
+            p = take_path_id(p, out)
+            if p == NULL:
+                return NULL
+            out += 4
+        if bits == 32:
+            p = take_ipv4(p, &address)
+            if p == NULL:
+                return NULL
+            p = take_length(p, &length)
+            if p == NULL or length > 32 or address & <uint32_t>(0xFFFFFFFFULL >> length):
+                return NULL
+            put32(out + 1, address)
+        else:
+            p = take_ipv6(p, &wide)
+            if p == NULL:
+                return NULL
+            p = take_length(p, &length)
+            if p == NULL or length > 128 or (length < 128 and wide << length != 0):
+                return NULL
+            put128(out + 1, wide)
+        out[0] = <uint8_t>length
+        out += 1 + ((length + 7) >> 3)
+        p += 1
+        if p[-1] == c",":
+            continue
+        if p[-1] == c"]":
+            break
+        return NULL
+    if addpath:
+        r.addpath |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + index)
+    else:
+        r.plain |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + index)
+    at[0] = out
+    return p
+
+
+cdef const uint8_t* take_prefixes4(reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t index) noexcept nogil:
+    return take_prefixes(r, p, at, stop, 32, index)
+
+
+cdef const uint8_t* take_prefixes6(reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t index) noexcept nogil:
+    return take_prefixes(r, p, at, stop, 128, index)
+
+
+# ---- attribute values --------------------------------------------------------------------------------------------------
+# Each from its first byte to behind its last; `at` is where it is written, and moves on.
+
+cdef const uint8_t* take_numbers(
+    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, bint as2, uint32_t most, uint32_t* count
+) noexcept nogil:
+    # AS numbers and the commas between them, `most` at most; stops behind the last digit.
+    cdef uint8_t* out = at[0]
+    cdef uint64_t asn
+    cdef uint32_t n = 0
+    while True:
+        p = take_number(p, &asn)
+        if p == NULL or asn > 0xFFFFFFFFULL or out > stop:
+            return NULL
+        if as2:
+            if asn > 0xFFFF:
+                r.wide = True
+                return NULL
+            put16(out, <uint16_t>asn)
+            out += 2
+        else:
+            put32(out, <uint32_t>asn)
+            out += 4
+        n += 1
+        if n == most or p[0] != c"," or p[1] ^ 0x30 > 9:
+            break
+        p += 1
+    count[0] = n
+    at[0] = out
+    return p
+
+
+cdef const uint8_t* take_as_path(
+    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, bint as2, const uint8_t* cuts
+) noexcept nogil:
+    """AS_PATH (RFC 4271 section 4.3, RFC 5065 section 3). cuts: the numbers of "segments", or NULL: plain numbers in a row
+    are one AS_SEQUENCE, or several of 255 and a last one."""
+    cdef uint8_t* out
+    cdef uint64_t most = 255
+    cdef uint32_t n = 0
+    if p[0] != c"[":
+        return NULL
+    p += 1
+    if p[0] == c"]":
+        return p + 1 if cuts == NULL else NULL
+    while True:
+        out = at[0]
+        at[0] = out + 2
+        if p[0] ^ 0x30 <= 9:
+            if cuts != NULL:
+                cuts = take_number(cuts, &most)
+                if cuts == NULL or most == 0 or most > 255:
+                    return NULL
+                if cuts[0] == c",":
+                    cuts += 1
+            out[0] = 2
+            p = take_numbers(r, p, at, stop, as2, <uint32_t>most, &n)
+            if p == NULL or (cuts != NULL and n != most):
+                return NULL
+        elif p[0] == c"[":
+            out[0] = 1
+            p = take_numbers(r, p + 1, at, stop, as2, 255, &n)
+            if p == NULL or p[0] != c"]":
+                return NULL
+            p += 1
+        else:
+            if literal(p, b'{"confed_seq":['):
+                out[0] = 3
+                p += 15
+            elif literal(p, b'{"confed_set":['):
+                out[0] = 4
+                p += 15
+            else:
+                return NULL
+            p = take_numbers(r, p, at, stop, as2, 255, &n)
+            if p == NULL or p[0] != c"]" or p[1] != c"}":
+                return NULL
+            p += 2
+        out[1] = <uint8_t>n
+        p += 1
+        if p[-1] == c",":
+            continue
+        if p[-1] == c"]":
+            break
+        return NULL
+    if cuts != NULL and (cuts[0] != c"]" or cuts[-1] == c","):
+        return NULL
+    return p
+
+
+cdef const uint8_t* take_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
+    # RFC 1997: "a:b"
+    cdef uint8_t* out = at[0]
+    cdef uint64_t a, b
+    if p[0] != c"[":
+        return NULL
+    while True:
+        p += 1
+        if p[0] != c'"' or out > stop:
+            return NULL
+        p = take_number(p + 1, &a)
+        if p == NULL or p[0] != c":":
+            return NULL
+        p = take_number(p + 1, &b)
+        if p == NULL or p[0] != c'"' or a | b > 0xFFFF:
+            return NULL
+        put32(out, <uint32_t>(a << 16 | b))
+        out += 4
+        p += 1
+        if p[0] != c",":
+            break
+    at[0] = out
+    return p + 1 if p[0] == c"]" else NULL
+
+
+cdef const uint8_t* take_large_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
+    # RFC 8092 section 3: "a:b:c"
+    cdef uint8_t* out = at[0]
+    cdef uint64_t a, b, c
+    if p[0] != c"[":
+        return NULL
+    while True:
+        p += 1
+        if p[0] != c'"' or out > stop:
+            return NULL
+        p = take_number(p + 1, &a)
+        if p == NULL or p[0] != c":":
+            return NULL
+        p = take_number(p + 1, &b)
+        if p == NULL or p[0] != c":":
+            return NULL
+        p = take_number(p + 1, &c)
+        if p == NULL or p[0] != c'"' or a | b | c > 0xFFFFFFFFULL:
+            return NULL
+        put32(out, <uint32_t>a)
+        put32(out + 4, <uint32_t>b)
+        put32(out + 8, <uint32_t>c)
+        out += 12
+        p += 1
+        if p[0] != c",":
+            break
+    at[0] = out
+    return p + 1 if p[0] == c"]" else NULL
+
+
+cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
+    # RFC 4360, RFC 5668: {"type","value","nontransitive"}
+    cdef uint8_t* out = at[0]
+    cdef uint64_t a, b, kind
+    cdef uint32_t code, form, address
+    if p[0] != c"[":
+        return NULL
+    while True:
+        p += 1
+        if out > stop or not literal(p, b'{"type":"'):
+            return NULL
+        p += 9
+        if p[0] == c"0":
+            if p[1] != c"x":
+                return NULL
+            p = take_hex(p + 2, &kind)
+            if p == NULL or kind > 0xFFFF or not literal(p, b'","value":"'):
+                return NULL
+            code = <uint32_t>kind
+            p += 11
+        else:
+            p = take_name(&EXT_COMMUNITIES, p, &code)
+            if p == NULL:
+                return NULL
+        if p[0] == c"0" and p[1] == c"x":
+            p = take_hex(p + 2, &a)
+            if p == NULL or a >> 48:
+                return NULL
+            put16(out + 2, <uint16_t>(a >> 32))
+            put32(out + 4, <uint32_t>a)
+        else:
+            form = (code >> 8) & 0xBF
+            if form >= 0x80:
+                if code & 0xBCFF != 0x8008:  # only the redirects have an AS number or address in them (RFC 8955 section 7.4)
+                    return NULL
+                form &= 0x7F
+            if form == 0 or form == 2:
+                p = take_number(p, &a)
+                if p == NULL or p[0] != c":":
+                    return NULL
+                p = take_number(p + 1, &b)
+                if p == NULL:
+                    return NULL
+                if form == 0:
+                    if a > 0xFFFF or b > 0xFFFFFFFFULL:
+                        return NULL
+                    put16(out + 2, <uint16_t>a)
+                    put32(out + 4, <uint32_t>b)
+                else:
+                    if a > 0xFFFFFFFFULL or b > 0xFFFF:
+                        return NULL
+                    put32(out + 2, <uint32_t>a)
+                    put16(out + 6, <uint16_t>b)
+            elif form == 1:
+                p = take_ipv4(p, &address)
+                if p == NULL or p[0] != c":":
+                    return NULL
+                p = take_number(p + 1, &b)
+                if p == NULL or b > 0xFFFF:
+                    return NULL
+                put32(out + 2, address)
+                put16(out + 6, <uint16_t>b)
+            else:
+                return NULL
+        if p[0] != c'"':
+            return NULL
+        p += 1
+        if p[0] == c",":
+            if not literal(p, b',"nontransitive":true'):
+                return NULL
+            p += 21
+            code |= 0x4000
+        if p[0] != c"}":
+            return NULL
+        put16(out, <uint16_t>code)
+        out += 8
+        p += 1
+        if p[0] != c",":
+            break
+    at[0] = out
+    return p + 1 if p[0] == c"]" else NULL
+
+
+cdef const uint8_t* take_cluster_list(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
+    # RFC 4456 section 8
+    cdef uint8_t* out = at[0]
+    cdef uint32_t id
+    if p[0] != c"[":
+        return NULL
+    while True:
+        p += 1
+        if p[0] != c'"' or out > stop:
+            return NULL
+        p = take_ipv4(p + 1, &id)
+        if p == NULL or p[0] != c'"':
+            return NULL
+        put32(out, id)
+        out += 4
+        p += 1
+        if p[0] != c",":
+            break
+    at[0] = out
+    return p + 1 if p[0] == c"]" else NULL
+
+
+cdef inline const uint8_t* take_address(const uint8_t* p, uint8_t** at) noexcept nogil:
+    cdef uint32_t address
+    if p[0] != c'"':
+        return NULL
+    p = take_ipv4(p + 1, &address)
+    if p == NULL or p[0] != c'"':
+        return NULL
+    put32(at[0], address)
+    at[0] += 4
+    return p + 1
+
+
+cdef const uint8_t* take_aggregator(reader_t* r, const uint8_t* p, uint8_t** at, bint as2) noexcept nogil:
+    # RFC 4271 section 5.1.7, RFC 6793 section 3
+    cdef uint64_t asn
+    if not literal(p, b'{"asn":'):
+        return NULL
+    p = take_number(p + 7, &asn)
+    if p == NULL or asn > 0xFFFFFFFFULL or p[0] != c",":
+        return NULL
+    p += 2 if p[1] == c" " else 1
+    if not literal(p, b'"addr":'):
+        return NULL
+    if as2:
+        if asn > 0xFFFF:
+            r.wide = True
+            return NULL
+        put16(at[0], <uint16_t>asn)
+        at[0] += 2
+    else:
+        put32(at[0], <uint32_t>asn)
+        at[0] += 4
+    p = take_address(p + 7, at)
+    return p + 1 if p != NULL and p[0] == c"}" else NULL
+
+
+cdef const uint8_t* take_bytes_text(const uint8_t* p, uint8_t** at, const uint8_t* stop, size_t most) noexcept nogil:
+    # "0x..", or "" for no bytes
+    cdef size_t size
+    if p[0] != c'"':
+        return NULL
+    if p[1] == c'"':
+        return p + 2
+    if p[1] != c"0" or p[2] != c"x" or at[0] > stop:
+        return NULL
+    if most > <size_t>(stop - at[0]):
+        most = stop - at[0]
+    p = take_octets(p + 3, at[0], most, &size)
+    if p == NULL or p[0] != c'"':
+        return NULL
+    at[0] += size
+    return p + 1
+
+
+cdef const uint8_t* take_mp(reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, bint reach) noexcept nogil:
+    # RFC 4760 sections 3 and 4, RFC 2545 section 3, RFC 8950 section 4
+    cdef uint8_t* out = at[0]
+    cdef uint8_t* size = out + 3
+    cdef uint32_t afi, safi, address
+    cdef u128 wide
+    if not literal(p, b'{"af":"'):
+        return NULL
+    p += 7
+    if literal(p, b'IPV6/UNICAST",'):
+        afi = 2
+        safi = 1
+        p += 14
+    elif literal(p, b'IPV4/UNICAST",'):
+        afi = 1
+        safi = 1
+        p += 14
+    else:
+        p = take_label(AFIS, p, c"/", &afi)
+        if p == NULL:
+            return NULL
+        p = take_label(SAFIS, p, c'"', &safi)
+        if p == NULL or p[0] != c",":
+            return NULL
+        p += 1
+    put16(out, <uint16_t>afi)
+    out[2] = <uint8_t>safi
+    if reach and literal(p, b'"nexthop":"'):
+        if afi > 2 or safi > 2:
+            return NULL
+        out += 4
+        p += 11
+        if afi == 1 and take_ipv4(p, &address) != NULL:
+            p = take_ipv4(p, &address)
+            put32(out, address)
+            out += 4
+        else:
+            p = take_ipv6(p, &wide)
+            if p == NULL:
+                return NULL
+            put128(out, wide)
+            out += 16
+            if literal(p, b'","link-local":"'):
+                p = take_ipv6(p + 16, &wide)
+                if p == NULL:
+                    return NULL
+                put128(out, wide)
+                out += 16
+        size[0] = <uint8_t>(out - size - 1)
+        out[0] = 0
+        out += 1
+        if not literal(p, b'","prefixes":['):
+            return NULL
+        p += 14
+    elif not reach and literal(p, b'"prefixes":['):
+        if afi > 2 or safi > 2:
+            return NULL
+        out += 3
+        p += 12
+    else:
+        out += 3
+        if reach:
+            if not literal(p, b'"nh":'):
+                return NULL
+            out += 1
+            p = take_bytes_text(p + 5, &out, stop, 255)
+            if p == NULL or p[0] != c",":
+                return NULL
+            p += 1
+            size[0] = <uint8_t>(out - size - 1)
+            out[0] = 0
+            out += 1
+        if not literal(p, b'"data":'):
+            return NULL
+        p = take_bytes_text(p + 7, &out, stop, MAX_MESSAGE)
+        if p == NULL or p[0] != c"}":
+            return NULL
+        at[0] = out
+        return p + 1
+    if p[0] == c"]":
+        p += 1
+    elif afi == 1:
+        p = take_prefixes4(r, p, &out, stop, FAMILY_IPV4_UNICAST if safi == 1 else FAMILY_IPV4_MULTICAST)
+    else:
+        p = take_prefixes6(r, p, &out, stop, FAMILY_IPV6_UNICAST if safi == 1 else FAMILY_IPV6_MULTICAST)
+    if p == NULL or p[0] != c"}":
+        return NULL
+    at[0] = out
+    return p + 1
+
+
+cdef inline const uint8_t* take_value(
+    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t code, bint as2
+) noexcept nogil:
+    cdef uint64_t number
+    cdef const uint8_t* q
+    if p[0] == c'"' and p[1] == c"0" and p[2] == c"x":
+        return take_bytes_text(p, at, stop, MAX_MESSAGE)
+    if literal(p, b"true"):
+        return p + 4
+    if code == 1:  # ORIGIN
+        if literal(p, b'"IGP"'):
+            at[0][0] = 0
+            p += 5
+        elif literal(p, b'"EGP"'):
+            at[0][0] = 1
+            p += 5
+        elif literal(p, b'"INCOMPLETE"'):
+            at[0][0] = 2
+            p += 12
+        else:
+            return NULL
+        at[0] += 1
+        return p
+    if code == 2 or code == 17:  # AS_PATH, AS4_PATH
+        as2 = as2 and code == 2
+        q = p
+        number = <uint64_t>(at[0] - r.wire)
+        p = take_as_path(r, p, at, stop, as2, NULL)
+        if p != NULL and p[0] == c"," and literal(p, b',"segments":['):
+            at[0] = r.wire + number
+            q = take_as_path(r, q, at, stop, as2, p + 13)
+            if q != p:
+                return NULL
+            p += 13
+            while p[0] != c"]":
+                p += 1
+            p += 1
+        return p
+    if code == 3 or code == 9:  # NEXT_HOP, ORIGINATOR_ID
+        return take_address(p, at)
+    if code == 4 or code == 5 or code == 35:  # MULTI_EXIT_DISC, LOCAL_PREF, OTC
+        p = take_number(p, &number)
+        if p == NULL or number > 0xFFFFFFFFULL:
+            return NULL
+        put32(at[0], <uint32_t>number)
+        at[0] += 4
+        return p
+    if code == 8:
+        return take_communities(p, at, stop)
+    if code == 14:
+        return take_mp(r, p, at, stop, True)
+    if code == 15:
+        return take_mp(r, p, at, stop, False)
+    if code == 7 or code == 18:
+        return take_aggregator(r, p, at, as2 and code == 7)
+    if code == 16:
+        return take_ext_communities(p, at, stop)
+    if code == 32:
+        return take_large_communities(p, at, stop)
+    if code == 10:
+        return take_cluster_list(p, at, stop)
+    return NULL
+
+
+# ---- messages ------------------------------------------------------------------------------------------------------------
+
+cdef const uint8_t* take_attributes(reader_t* r, const uint8_t* p, uint8_t** at, bint as2) noexcept nogil:
+    """The attributes from behind the opening brace to behind the closing one."""
+    cdef uint8_t* out = at[0]
+    cdef uint8_t* value
+    cdef uint8_t* end
+    cdef const uint8_t* stop = r.wire + MAX_MESSAGE
+    cdef const uint8_t* q
+    cdef uint64_t seen[4]
+    cdef uint64_t number
+    cdef uint32_t code = 0, flags, hit
+    cdef size_t size
+    memset(seen, 0, sizeof(seen))
+    while True:
+        if out > stop or p[0] != c'"':
+            return NULL
+        p += 1
+        q = take_name(&ATTRIBUTES, p, &code)
+        if q == NULL:
+            if not literal(p, b"ATTR_"):
+                return NULL
+            q = take_number(p + 5, &number)
+            if q == NULL or number > 255 or not literal(q, b'":{"flags":"'):
+                return NULL
+            code = <uint32_t>number
+            q += 12
+        p = q
+        if (seen[code >> 6] >> (code & 63)) & 1:
+            return NULL
+        seen[code >> 6] |= <uint64_t>1 << (code & 63)
+        hit = p[0] == c"O"
+        flags = hit << 7
+        p += hit
+        hit = p[0] == c"T"
+        flags |= hit << 6
+        p += hit
+        hit = p[0] == c"P"
+        flags |= hit << 5
+        p += hit
+        hit = p[0] == c"X"
+        flags |= hit << 4
+        p += hit
+        if p[0] != c'"':
+            p = take_number(p, &number)
+            if p == NULL or number == 0 or number > 15:
+                return NULL
+            flags |= <uint32_t>number
+        if not literal(p, b'","value":'):
+            return NULL
+        value = out + 3 + hit
+        end = value
+        p = take_value(r, p + 10, &end, stop, code, as2)
+        if p == NULL or p[0] != c"}":
+            return NULL
+        p += 1
+        size = end - value
+        if size > MAX_MESSAGE:
+            return NULL
+        if size > 255 and not hit:
+            memmove(value + 1, value, size)
+            flags |= 0x10
+            end += 1
+        out[0] = <uint8_t>flags
+        out[1] = <uint8_t>code
+        if flags & 0x10:
+            put16(out + 2, <uint16_t>size)
+        else:
+            out[2] = <uint8_t>size
+        out = end
+        p += 1
+        if p[-1] == c",":
+            continue
+        if p[-1] == c"}":
+            break
+        return NULL
+    at[0] = out
+    return p
+
+
+cdef const uint8_t* take_update(reader_t* r, const uint8_t* p, bint as2, bint* said_as2) noexcept nogil:
+    """The body of an UPDATE from behind the opening brace to behind the closing one."""
+    cdef const uint8_t* stop = r.wire + MAX_MESSAGE
+    cdef uint8_t* out = r.reach
+    cdef uint8_t* start
+    r.addpath = 0
+    r.plain = 0
+    r.wide = False
+    said_as2[0] = False
+    if literal(p, b'"reach":['):
+        p = take_prefixes4(r, p + 9, &out, r.reach + MAX_MESSAGE, FAMILY_IPV4_UNICAST)
+        if p == NULL:
+            return NULL
+        if p[0] == c",":
+            p += 1
+        elif p[0] != c"}":
+            return NULL
+    r.reach_len = <uint32_t>(out - r.reach)
+    out = r.wire + HEADER_LEN + 2
+    if literal(p, b'"unreach":['):
+        p = take_prefixes4(r, p + 11, &out, stop, FAMILY_IPV4_UNICAST)
+        if p == NULL:
+            return NULL
+        if p[0] == c",":
+            p += 1
+        elif p[0] != c"}":
+            return NULL
+    put16(r.wire + HEADER_LEN, <uint16_t>(out - r.wire - HEADER_LEN - 2))
+    start = out + 2
+    if literal(p, b'"attrs":{'):
+        if start > stop:
+            return NULL
+        out = start
+        p = take_attributes(r, p + 9, &out, as2)
+        if p == NULL:
+            return NULL
+        if p[0] == c",":
+            p += 1
+        elif p[0] != c"}":
+            return NULL
+    else:
+        out = start
+    put16(start - 2, <uint16_t>(out - start))
+    if literal(p, b'"as_size":2'):
+        said_as2[0] = True
+        p += 11
+    if p[0] != c"}" or p[-1] == c",":
+        return NULL
+    r.wire_len = <uint32_t>(out - r.wire)
+    if r.wire_len + r.reach_len > MAX_MESSAGE or r.addpath & r.plain:
+        return NULL
+    r.ctx = r.addpath | (CTX_AS2 if said_as2[0] else 0)
+    return p + 1
+
+
+cdef const uint8_t* take_typed_update(reader_t* r, const uint8_t* p) noexcept nogil:
+    # What the AS size is, the text says last. The guess is right but where the peers of a mixed feed take turns.
+    cdef bint said
+    cdef const uint8_t* q = take_update(r, p, r.as2, &said)
+    if q == NULL:
+        if not r.wide:
+            return NULL
+    elif said == r.as2:
+        return q
+    r.as2 = not r.as2
+    q = take_update(r, p, r.as2, &said)
+    return q if said == r.as2 else NULL
+
+
+cdef int64_t days(int64_t year, int64_t month, int64_t day) noexcept nogil:
+    # Since 1970 in the Gregorian calendar, years beginning in March.
+    if month <= 2:
+        year -= 1
+        month += 12
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
+
+
+cdef bint read_second(const uint8_t* p, int64_t* out) noexcept nogil:
+    """YYYY-MM-DDTHH:MM:SS; False for what is no such time, or not within 1970 to 2261 (an int64 of nanoseconds ends in 2262)."""
+    cdef int64_t number[6]
+    cdef int64_t value
+    cdef uint32_t i, k, place = 0
+    cdef uint32_t length
+    cdef const uint8_t* separators = <const uint8_t*>b"--T::"
+    for i in range(6):
+        value = 0
+        for k in range(4 if i == 0 else 2):
+            if p[place] ^ 0x30 > 9:
+                return False
+            value = value * 10 + (p[place] ^ 0x30)
+            place += 1
+        number[i] = value
+        if i < 5:
+            if p[place] != separators[i]:
+                return False
+            place += 1
+    if number[0] < 1970 or number[0] > 2261 or number[1] < 1 or number[1] > 12:
+        return False
+    length = 31 if number[1] in (1, 3, 5, 7, 8, 10, 12) else 30
+    if number[1] == 2:
+        length = 29 if number[0] % 4 == 0 and (number[0] % 100 != 0 or number[0] % 400 == 0) else 28
+    if number[2] < 1 or number[2] > length or number[3] > 23 or number[4] > 59 or number[5] > 59:
+        return False
+    out[0] = days(number[0], number[1], number[2]) * 86400 + number[3] * 3600 + number[4] * 60 + number[5]
+    return True
+
+
+cdef const uint8_t* take_time(reader_t* r, const uint8_t* p) noexcept nogil:
+    cdef uint64_t fraction
+    cdef const uint8_t* q
+    if not (le64(p) == r.second_text[0] and le64(p + 8) == r.second_text[1] and le64(p + 11) == r.second_text[2]):
+        if not read_second(p, &r.second):
+            r.second_text[0] = 0
+            return NULL
+        r.second_text[0] = le64(p)
+        r.second_text[1] = le64(p + 8)
+        r.second_text[2] = le64(p + 11)
+    if p[19] != c".":
+        return NULL
+    # A 1 before the digits: leading zeros are no error here.
+    fraction = 0
+    q = p + 20
+    while q[0] ^ 0x30 <= 9 and q - p < 27:
+        fraction = fraction * 10 + (q[0] ^ 0x30)
+        q += 1
+    if q - p == 23:
+        fraction *= 1000000
+    elif q - p == 26:
+        fraction *= 1000
+    else:
+        return NULL
+    r.time = r.second * 1000000000 + <int64_t>fraction
+    return q
+
+
+cdef bint take_line(reader_t* r, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """One line; *end is its line feed or a copy of one. True: the message is in the work buffers, all of it understood but `meta`."""
+    cdef uint8_t* out
+    r.meta = NULL
+    if literal(p, b'["R",'):
+        r.flags = 0
+    elif literal(p, b'["L",'):
+        r.flags = MSG_LEFT
+    else:
+        return False
+    p = take_number(p + 5, &r.seq)
+    if p == NULL or p[0] != c"," or p[1] != c'"':
+        return False
+    p = take_time(r, p + 2)
+    if p == NULL:
+        return False
+    r.ctx = 0
+    r.reach_len = 0
+    if literal(p, b'","UPDATE",{'):
+        r.type = TYPE_UPDATE
+        p = take_typed_update(r, p + 12)
+    elif literal(p, b'","KEEPALIVE",null'):
+        r.type = TYPE_KEEPALIVE
+        r.wire_len = HEADER_LEN
+        p += 18
+    else:
+        if literal(p, b'","UPDATE","0x'):
+            r.type = TYPE_UPDATE
+            p += 11
+        elif literal(p, b'","REFRESH","0x'):
+            r.type = 5
+            p += 12
+        elif literal(p, b'","OPEN","0x'):
+            r.type = 1
+            p += 9
+        elif literal(p, b'","NOTIFY","0x'):
+            r.type = 3
+            p += 11
+        elif literal(p, b'","KEEPALIVE","0x'):
+            r.type = TYPE_KEEPALIVE
+            p += 14
+        else:
+            return False
+        out = r.wire + HEADER_LEN
+        p = take_bytes_text(p, &out, r.wire + MAX_MESSAGE, MAX_MESSAGE)
+        r.wire_len = <uint32_t>(out - r.wire)
+    if p == NULL or p[0] != c"," or end[-1] != c"]" or end - p < 3:
+        return False
+    put16(r.wire + 16, <uint16_t>(r.wire_len + r.reach_len))
+    r.wire[18] = r.type
+    r.meta = p + 1
+    r.meta_len = <uint32_t>(end - p - 2)
+    return True
+
+
+cdef dict plain_tags(const uint8_t* p, uint32_t n):
+    """An object of strings without white space and escapes, or null; None for anything else."""
+    cdef const uint8_t* end = p + n
+    cdef const uint8_t* text[2]
+    cdef Py_ssize_t size[2]
+    cdef int i
+    cdef dict tags = {}
+    if n == 4 and memcmp(p, b"null", 4) == 0 or n == 2 and memcmp(p, b"{}", 2) == 0:
+        return tags
+    if n == 0 or p[0] != c"{":
+        return None
+    p += 1
+    while True:
+        for i in range(2):
+            if end - p < 3 or p[0] != c'"':
+                return None
+            p += 1
+            text[i] = p
+            while p < end and p[0] >= c" " and p[0] != c'"' and p[0] != c"\\":
+                p += 1
+            if end - p < 2 or p[0] != c'"' or (i == 0 and p[1] != c":"):
+                return None
+            size[i] = p - text[i]
+            p += 2
+        try:
+            tags[text[0][:size[0]].decode()] = text[1][:size[1]].decode()
+        except UnicodeDecodeError:
+            return None
+        if p[-1] == c",":
+            continue
+        return tags if p[-1] == c"}" and p == end else None
+
+
+# ---- the decoder ----------------------------------------------------------------------------------------------------------
+
+cdef class JsonDecoder(Decoder):
+    """JSON lines -> batches, one message a line.
+
+    native: False leaves every line to the lenient reader in Python (for tests). fallbacks: lines that the native reader
+    did not understand.
+    """
+
+    def __cinit__(self, **options):
+        self.native = True
+        self.reader.wire = <uint8_t*>malloc(WORK_SIZE)
+        self.reader.reach = <uint8_t*>malloc(WORK_SIZE)
+        if self.reader.wire == NULL or self.reader.reach == NULL:
+            raise MemoryError()
+        memset(self.reader.wire, 0xFF, 16)
+
+    def __dealloc__(self):
+        free(self.reader.wire)
+        free(self.reader.reach)
+        free(self.line)
+
+    cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
+        cdef Py_ssize_t at = 0, size = 0
+        cdef int stopped
+        cdef const uint8_t* feed
+        if self.discard:
+            feed = <const uint8_t*>memchr(p, c"\n", n)
+            if feed == NULL:
+                return n
+            self.discard = False
+            at = feed - p + 1
+        while b.error is None:
+            with nogil:
+                stopped = self.run(b, p, n, eof, &at, &size)
+            if stopped == BLOCK_DONE:
+                break
+            if stopped == LINE_LEFT:
+                self.lenient(b, p + at, size, self.offset + at)
+            else:
+                where = self.offset + at
+                self.damaged(b, JsonError(
+                    f"line {self.records} at offset {where} is longer than {MAX_LINE} bytes", offset=where, record=self.records
+                ))
+                if at + size == n:
+                    self.discard = not eof
+            at = min(at + size + 1, n)
+            self.scanned = 0
+        return at
+
+    cdef int run(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof, Py_ssize_t* at, Py_ssize_t* size) except -1 nogil:
+        """Decode lines from p[at], which moves on, until one is not for the native reader: p[at:at + size]."""
+        cdef const uint8_t* line
+        cdef const uint8_t* feed
+        cdef Py_ssize_t length
+        cdef uint8_t* copy
+        cdef bint known
+        while at[0] < n:
+            line = p + at[0]
+            feed = NULL
+            if self.scanned < n - at[0]:
+                feed = <const uint8_t*>memchr(line + self.scanned, c"\n", n - at[0] - self.scanned)
+            length = feed - line if feed != NULL else n - at[0]
+            size[0] = length
+            if feed == NULL and not eof and length <= MAX_LINE:
+                self.scanned = length
+                break
+            self.scanned = 0
+            self.records += 1
+            if length > MAX_LINE:
+                return LINE_LONG
+            if length == 0:
+                at[0] += 1
+                continue
+            if line + length + SLACK > p + n:
+                if self.line_cap < length + SLACK + 1:
+                    copy = <uint8_t*>realloc(self.line, length + SLACK + 1)
+                    if copy == NULL:
+                        with gil:
+                            raise MemoryError()
+                    self.line = copy
+                    self.line_cap = length + SLACK + 1
+                memcpy(self.line, line, length)
+                memset(self.line + length, c"\n", SLACK + 1)
+                line = self.line
+            if not (self.native and take_line(&self.reader, line, line + length)):
+                return LINE_LEFT
+            if not self.deliver(b):
+                with gil:
+                    known = self.add_peer(b)
+                if not known:
+                    return LINE_LEFT
+                self.deliver(b)
+            at[0] = min(at[0] + length + 1, n)
+        return BLOCK_DONE
+
+    cdef int deliver(self, Batch b) except -1 nogil:
+        """Add the message that the native reader made to `b`. 0: its meta was never seen before."""
+        cdef reader_t* r = &self.reader
+        cdef const peer_t* peer = self.peers.get(r.meta, r.meta_len)
+        cdef msg_t* m
+        cdef uint8_t* wire
+        if peer == NULL:
+            return 0
+        if not wanted_type(self.types, r.type):
+            return 1
+        wire = b.alloc(r.wire_len + r.reach_len)
+        memcpy(wire, r.wire, r.wire_len)
+        if r.reach_len:
+            memcpy(wire + r.wire_len, r.reach, r.reach_len)
+        m = b.add()
+        m.wire = wire
+        m.len = r.wire_len + r.reach_len
+        m.time = r.time
+        m.seq = r.seq
+        m.peer = peer
+        m.ctx = r.ctx
+        m.flags = r.flags
+        m.type = r.type
+        self.mark(m)
+        return 1
+
+    cdef bint add_peer(self, Batch b) except -1:
+        """Intern the tags of the line that the native reader has just read. False: they are not plain text."""
+        tags = plain_tags(self.reader.meta, self.reader.meta_len)
+        if tags is None:
+            return False
+        if self.peers.full():
+            self.peers = PeerTable()
+            b.keep.append(self.peers)
+        self.peers.add(self.reader.meta, self.reader.meta_len, tags)
+        return True
+
+    cdef inline void mark(self, msg_t* m) noexcept nogil:
+        if m.len > STANDARD_MESSAGE:
+            m.ctx |= CTX_EXTENDED
+        if m.peer.action and not self.no_tags:
+            m.flags |= MSG_DROPPED if m.peer.action == ACTION_DROP else MSG_ACCEPTED
+
+    cdef int lenient(self, Batch b, const uint8_t* p, Py_ssize_t n, uint64_t offset) except -1:
+        """Decode one line in Python: JSON of any spelling, meta that is new, or what is no message."""
+        cdef msg_t* m
+        cdef uint8_t* copy
+        cdef const peer_t* peer
+        cdef bytes line = PyBytes_FromStringAndSize(<const char*>p, n)
+        cdef bytes key, wire
+        if self.parse is None:
+            from bgpipe.formats.json import parse_line
+            self.parse = parse_line
+        if self.native and self.reader.meta == NULL:
+            self.fallbacks += 1
+        try:
+            found = self.parse(line)
+        except JsonError as e:
+            return self.damaged(b, JsonError(
+                f"line {self.records} at offset {offset}: {e}", offset=offset, record=self.records
+            ))
+        if found is None:
+            return 0
+        direction, seq, time_ns, wire, as_size, addpath, tags = found
+        # A key that starts with no brace is none that the native reader looks up.
+        key = repr(tags).encode("utf-8", "surrogatepass")[1:]
+        if self.native and self.reader.meta != NULL:
+            key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
+        peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
+        if peer == NULL:
+            if self.peers.full():
+                self.peers = PeerTable()
+                b.keep.append(self.peers)
+            peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
+        if not wanted_type(self.types, wire[18]):
+            return 0
+        copy = b.alloc(PyBytes_GET_SIZE(wire))
+        memcpy(copy, PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire))
+        m = b.add()
+        m.wire = copy
+        m.len = <uint32_t>PyBytes_GET_SIZE(wire)
+        m.time = now_ns() if time_ns is None else time_ns
+        m.seq = seq
+        m.peer = peer
+        m.ctx = CTX_AS2 if as_size == 2 else 0
+        for afi, safi in addpath:
+            m.ctx |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + family(afi, safi))
+        m.flags = self.direction if direction is None else MSG_LEFT if direction == "L" else 0
+        m.type = copy[18]
+        self.mark(m)
+        return 0
+
+    cdef int damaged(self, Batch b, error) except -1:
+        if self.pardon:
+            self.skip(error)
+        else:
+            b.error = error
+        return 0

@@ -1,0 +1,283 @@
+"""JSON lines -> wire: the native reader, what it leaves to the lenient one, and what comes out of both."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from bgpipe._codec import Buffer
+from bgpipe._json import JsonEncoder
+
+from bgpipe._json_reader import JsonDecoder
+
+HEAD = '["R",1,"2016-08-11T16:00:00.000",'
+PEER = '{"PEER_AS":"59689","PEER_IP":"2001:7f8:54::188"}'
+
+
+@dataclass
+class Decoded:
+    wires: list[bytes]
+    json: bytes
+    decoder: JsonDecoder
+    error: Exception | None
+
+
+def decode(text: bytes | str, *, native: bool = True, **options: Any) -> Decoded:
+    decoder = JsonDecoder(**options)
+    decoder.native = native
+    source = io.BytesIO(text.encode() if isinstance(text, str) else text)
+    out = Buffer()
+    encoder = JsonEncoder()
+    wires = []
+    error = None
+    while (batch := decoder.read(source)) is not None:
+        wires += [batch.wire(index) for index in range(len(batch))]
+        encoder.encode(batch, out)
+        error = batch.error
+    return Decoded(wires, bytes(out), decoder, error)
+
+
+def update(data: str, *, head: str = HEAD, meta: str = PEER) -> str:
+    return f'{head}"UPDATE",{data},{meta}]\n'
+
+
+def attribute(text: str) -> str:
+    return f'{{"attrs":{{{text}}}}}'
+
+
+def body(withdrawn: str = "", attributes: bytes = b"", reach: str = "") -> bytes:
+    """Body of an UPDATE (RFC 4271 section 4.3)."""
+    routes = bytes.fromhex(withdrawn)
+    return b"".join(
+        (len(routes).to_bytes(2), routes, len(attributes).to_bytes(2), attributes, bytes.fromhex(reach))
+    )
+
+
+def message(kind: int, data: bytes) -> bytes:
+    return b"\xff" * 16 + (19 + len(data)).to_bytes(2) + bytes((kind,)) + data
+
+
+def attr(flags: int, code: int, value: str | bytes) -> bytes:
+    octets = bytes.fromhex(value) if isinstance(value, str) else value
+    size = len(octets).to_bytes(2 if flags & 0x10 else 1)
+    return bytes((flags, code)) + size + octets
+
+
+# An attribute as the writer prints it, and on the wire.
+ATTRIBUTES = [
+    ('"ORIGIN":{"flags":"T","value":"IGP"}', attr(0x40, 1, "00")),
+    ('"ORIGIN":{"flags":"TX","value":"EGP"}', attr(0x50, 1, "01")),
+    ('"ORIGIN":{"flags":"","value":"INCOMPLETE"}', attr(0, 1, "02")),
+    ('"ORIGIN":{"flags":"OTP15","value":"0x07"}', attr(0xEF, 1, "07")),
+    ('"ORIGIN":{"flags":"T","value":true}', attr(0x40, 1, "")),
+    ('"ASPATH":{"flags":"T","value":[]}', attr(0x40, 2, "")),
+    ('"ASPATH":{"flags":"T","value":[0]}', attr(0x40, 2, "0201 00000000")),
+    (
+        '"ASPATH":{"flags":"T","value":[1,4294967295,[3,4],5]}',
+        attr(0x40, 2, "0202 00000001 ffffffff 0102 00000003 00000004 0201 00000005"),
+    ),
+    (
+        '"ASPATH":{"flags":"T","value":[{"confed_seq":[64512]},{"confed_set":[7]}]}',
+        attr(0x40, 2, "0301 0000fc00 0401 00000007"),
+    ),
+    (
+        '"ASPATH":{"flags":"T","value":[1,2,3,[4],5],"segments":[1,2,1]}',
+        attr(0x40, 2, "0201 00000001 0202 00000002 00000003 0101 00000004 0201 00000005"),
+    ),
+    ('"NEXTHOP":{"flags":"T","value":"255.0.19.1"}', attr(0x40, 3, "ff001301")),
+    ('"MED":{"flags":"O","value":4294967295}', attr(0x80, 4, "ffffffff")),
+    ('"LOCALPREF":{"flags":"T","value":0}', attr(0x40, 5, "00000000")),
+    ('"AGGREGATE":{"flags":"T","value":true}', attr(0x40, 6, "")),
+    (
+        '"AGGREGATOR":{"flags":"OT","value":{"asn":65536,"addr":"1.2.3.4"}}',
+        attr(0xC0, 7, "00010000 01020304"),
+    ),
+    ('"COMMUNITY":{"flags":"OT","value":["0:0","65535:65281"]}', attr(0xC0, 8, "00000000 ffffff01")),
+    ('"ORIGINATOR":{"flags":"O","value":"10.0.0.1"}', attr(0x80, 9, "0a000001")),
+    ('"CLUSTER_LIST":{"flags":"O","value":["0.0.0.1","9.8.7.6"]}', attr(0x80, 10, "00000001 09080706")),
+    ('"ATTR_11":{"flags":"O","value":"0x00ff"}', attr(0x80, 11, "00ff")),
+    (
+        '"MP_REACH":{"flags":"OX","value":{"af":"IPV6/UNICAST","nexthop":"2001:db8::1","prefixes":["::/0","2001:db8:1::/48"]}}',
+        attr(0x90, 14, "000201 10 20010db8000000000000000000000001 00 00 3020010db80001"),
+    ),
+    (
+        '"MP_REACH":{"flags":"O","value":{"af":"IPV6/MULTICAST","nexthop":"::ffff:1.2.3.4","link-local":"fe80::1","prefixes":[]}}',
+        attr(0x80, 14, "000202 20 00000000000000000000ffff01020304 fe800000000000000000000000000001 00"),
+    ),
+    (
+        '"MP_REACH":{"flags":"O","value":{"af":"IPV4/UNICAST","nexthop":"1:2:3:4:5:6:7:8","prefixes":["10.0.0.0/7"]}}',
+        attr(0x80, 14, "000101 10 00010002000300040005000600070008 00 070a"),
+    ),
+    (
+        '"MP_REACH":{"flags":"O","value":{"af":"IPV4/MULTICAST","nexthop":"1.2.3.4","prefixes":["#7#10.0.0.0/8"]}}',
+        attr(0x80, 14, "000102 04 01020304 00 00000007 080a"),
+    ),
+    (
+        '"MP_REACH":{"flags":"O","value":{"af":"IPV4/MPLS_VPN","nh":"0x0102","data":"0x03"}}',
+        attr(0x80, 14, "000180 02 0102 00 03"),
+    ),
+    ('"MP_REACH":{"flags":"O","value":{"af":"LS/LS","nh":"","data":""}}', attr(0x80, 14, "400447 00 00")),
+    (
+        '"MP_UNREACH":{"flags":"O","value":{"af":"IPV6/UNICAST","prefixes":["#1#::1/128","#2#8000::/1"]}}',
+        attr(0x80, 15, "000201 00000001 80 00000000000000000000000000000001 00000002 0180"),
+    ),
+    ('"MP_UNREACH":{"flags":"O","value":{"af":"IPV6/UNICAST","prefixes":[]}}', attr(0x80, 15, "000201")),
+    ('"MP_UNREACH":{"flags":"O","value":{"af":"L2VPN/EVPNS","data":"0x00"}}', attr(0x80, 15, "001946 00")),
+    (
+        '"EXT_COMMUNITY":{"flags":"OT","value":[{"type":"TARGET","value":"65535:4294967295"},{"type":"IP4_ORIGIN","value":"1.2.3.4:5"},'
+        '{"type":"AS4_TARGET","value":"65536:65535","nontransitive":true},{"type":"0x303","value":"0x00000000000a"},'
+        '{"type":"0x4005","value":"1:2"},{"type":"FLOW_REDIRECT_IP4","value":"1.2.3.4:5"},{"type":"FLOW_DSCP","value":"0xff0000000000"}]}',
+        attr(
+            0xC0,
+            16,
+            "0002 ffff ffffffff  0103 01020304 0005  4202 00010000 ffff  0303 00000000000a"
+            "4005 0001 00000002  8108 01020304 0005  8009 ff0000000000",
+        ),
+    ),
+    ('"AS4PATH":{"flags":"OT","value":[1,[2]]}', attr(0xC0, 17, "0201 00000001 0101 00000002")),
+    (
+        '"AS4AGGREGATOR":{"flags":"OT","value":{"asn":1,"addr":"0.0.0.0"}}',
+        attr(0xC0, 18, "00000001 00000000"),
+    ),
+    ('"BFD_DISCRIMINATOR":{"flags":"OT","value":"0x00"}', attr(0xC0, 38, "00")),
+    (
+        '"LARGE_COMMUNITY":{"flags":"OT","value":["1:2:4294967295"]}',
+        attr(0xC0, 32, "00000001 00000002 ffffffff"),
+    ),
+    ('"OTC":{"flags":"OT","value":65536}', attr(0xC0, 35, "00010000")),
+    ('"ATTR_255":{"flags":"OTX","value":true}', attr(0xD0, 255, "")),
+]
+
+# The data of an UPDATE as the writer prints it, and its body on the wire.
+UPDATES = [
+    ("{}", body()),
+    ('{"reach":["192.0.2.0/24","0.0.0.0/0","255.255.255.255/32"]}', body(reach="18c00002 00 20ffffffff")),
+    (
+        '{"reach":["#42#10.0.0.0/8"],"unreach":["#4294967295#10.128.0.0/9"]}',
+        body("ffffffff 090a80", b"", "0000002a 080a"),
+    ),
+    ('{"unreach":["198.51.100.0/22"],"as_size":2}', body("16c63364")),
+    (
+        '{"reach":["10.0.0.0/8"],"attrs":{"ASPATH":{"flags":"T","value":[1,65535]},"AGGREGATOR":{"flags":"OT","value":'
+        '{"asn":2,"addr":"1.2.3.4"}},"AS4PATH":{"flags":"OT","value":[65536]}},"as_size":2}',
+        body(
+            "",
+            attr(0x40, 2, "0202 0001 ffff")
+            + attr(0xC0, 7, "0002 01020304")
+            + attr(0xC0, 17, "0201 00010000"),
+            "080a",
+        ),
+    ),
+    *((f'{{"attrs":{{{text}}}}}', body(attributes=octets)) for text, octets in ATTRIBUTES),
+    (
+        f'{{"attrs":{{{ATTRIBUTES[0][0]},{ATTRIBUTES[7][0]}}}}}',
+        body(attributes=ATTRIBUTES[0][1] + ATTRIBUTES[7][1]),
+    ),
+    ('"0x0000"', b"\0\0"),
+]
+
+OTHERS = [
+    ('"KEEPALIVE",null', message(4, b"")),
+    ('"KEEPALIVE","0x01"', message(4, b"\1")),
+    ('"REFRESH","0x00010001"', message(5, b"\0\1\0\1")),
+    ('"OPEN","0x00"', message(1, b"\0")),
+    ('"NOTIFY","0x06"', message(3, b"\6")),
+]
+
+
+@pytest.mark.parametrize(("data", "octets"), UPDATES)
+def test_update(data: str, octets: bytes) -> None:
+    line = update(data)
+    got = decode(line)
+    assert got.error is None
+    assert got.wires == [message(2, octets)]
+    assert got.decoder.fallbacks == 0
+
+
+@pytest.mark.parametrize(("text", "wire"), OTHERS)
+def test_other_types(text: str, wire: bytes) -> None:
+    got = decode(f"{HEAD}{text},{PEER}]\n")
+    assert (got.wires, got.error, got.decoder.fallbacks) == ([wire], None, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '["R",1,"2016-08-11T16:00:00.000","KEEPALIVE",null,{}]\n',
+        '["L",18446744073709551,"1970-01-01T00:00:00.000","KEEPALIVE",null,{"a":"b"}]\n',
+        '["L",0,"2261-12-31T23:59:59.999999","KEEPALIVE",null,{"a":"Zürich","":""}]\n',
+        '["R",12345678,"2000-02-29T12:34:56.000001","KEEPALIVE",null,{}]\n',
+    ],
+)
+def test_what_stands_around_the_data(line: str) -> None:
+    got = decode(line)
+    assert got.error is None
+    assert got.json.decode() == line
+    assert got.decoder.fallbacks == 0
+
+
+def test_as_sizes_take_turns() -> None:
+    lines = "".join(
+        update(f'{{"attrs":{{"ASPATH":{{"flags":"T","value":[1,{asn}]}}}}{size}}}')
+        for asn, size in [
+            (2, ""),
+            (3, ',"as_size":2'),
+            (65536, ""),
+            (5, ',"as_size":2'),
+            (6, ',"as_size":2'),
+            (7, ""),
+        ]
+    )
+    got = decode(lines)
+    assert got.json.decode() == lines
+    assert [len(wire) for wire in got.wires] == [36, 32, 36, 32, 32, 36]
+
+
+def test_sequence_of_more_than_255() -> None:
+    path = ",".join(str(asn) for asn in range(256))
+    got = decode(update(f'{{"attrs":{{"ASPATH":{{"flags":"T","value":[{path}]}}}}}}'))
+    expected = b"\2\xff" + b"".join(asn.to_bytes(4) for asn in range(255)) + b"\2\1\0\0\0\xff"
+    assert got.wires == [message(2, body(attributes=attr(0x50, 2, expected)))]
+    assert got.decoder.fallbacks == 0
+
+
+def test_longest_message() -> None:
+    prefixes = 65535 - 19 - 4
+    line = update('{"reach":[' + ",".join(['"0.0.0.0/0"'] * prefixes) + "]}")
+    got = decode(line)
+    assert got.error is None
+    assert [len(wire) for wire in got.wires] == [65535]
+    assert got.json.decode() == line
+    assert got.decoder.fallbacks == 0
+
+
+def test_blocks_of_any_size_give_the_same() -> None:
+    text = "".join(update(data) for data, _ in UPDATES) + update("{}").rstrip("\n")
+    whole = decode(text)
+    assert whole.error is None
+    assert len(whole.wires) == len(UPDATES) + 1
+    for size in (64, 100, 1000, 5000):
+        assert decode(text, block_size=size).json == whole.json == text.encode() + b"\n"
+
+
+def test_action_tags() -> None:
+    lines = [
+        update("{}", meta=meta) for meta in ('{"ACTION":"DROP"}', '{"ACTION":"ACCEPT"}', '{"ACTION":"other"}')
+    ]
+    assert decode("".join(lines)).json.decode() == lines[1] + lines[2]
+    assert decode("".join(lines), no_tags=True).json.decode() == update("{}", meta="{}") * 3
+
+
+def test_types() -> None:
+    lines = update("{}") + f'{HEAD}"KEEPALIVE",null,{PEER}]\n'
+    assert [wire[18] for wire in decode(lines, types=1 << 4).wires] == [4]
+
+
+def test_more_tags_than_a_table_of_peers_holds() -> None:
+    lines = [update("{}", meta=f'{{"PEER_AS":"{number}"}}') for number in range(70_000)]
+    got = decode("".join(lines))
+    assert got.error is None
+    assert got.json.decode() == "".join(lines)
+    assert got.decoder.fallbacks == 0
