@@ -12,7 +12,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
-from bgpipe._wire cimport be16, be32, be64, cursor, cursor_t, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32
+from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32, unpoison
 
 from bgpipe.errors import InputError, MessageError
 from bgpipe.names import ATTRIBUTES
@@ -125,6 +125,8 @@ cdef class Buffer:
         cdef Py_ssize_t want
         cdef uint8_t* data
         if self.cap - self.len >= more:
+            if ASAN:
+                unpoison(self.data + self.len, self.cap - self.len)
             return 0
         if self.exports:
             with gil:
@@ -364,7 +366,7 @@ cdef class Batch:
         cdef msg_t* msgs
         cdef uint32_t cap
         if self.n == self.cap:
-            cap = 1024 if self.cap == 0 else self.cap * 2
+            cap = self.cap * 2 if self.cap else 1 if ASAN else 1024
             msgs = <msg_t*>realloc(self.msgs, cap * sizeof(msg_t))
             if msgs == NULL:
                 with gil:
@@ -381,9 +383,10 @@ cdef class Batch:
         cdef chunk_t* c = self.arena
         cdef uint8_t* p
         cdef size_t cap
-        n = (n + 7) & ~<size_t>7
+        if not ASAN:
+            n = (n + 7) & ~<size_t>7
         if c == NULL or c.cap - c.used < n:
-            cap = CHUNK if n <= CHUNK else n
+            cap = CHUNK if n <= CHUNK and not ASAN else n
             c = <chunk_t*>malloc(sizeof(chunk_t) + cap)
             if c == NULL:
                 with gil:
@@ -537,6 +540,7 @@ cdef class Decoder:
                     self.ended = True
                     break
                 block.reserve(block.cap)
+            unpoison(block.data + block.len, block.cap - block.len)
             try:
                 n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + block.len, block.cap - block.len, PyBUF_WRITE))
             except InputError as e:
@@ -546,6 +550,7 @@ cdef class Decoder:
                 break
             eof = n == 0
             block.len += n
+            poison(block.data + block.len, block.cap - block.len)
             used = self.frame(b, block.data, block.len, eof)
             if b.error is not None:
                 self.ended = True

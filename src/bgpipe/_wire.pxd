@@ -20,7 +20,25 @@ cdef extern from *:
     #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     #error "bgpipe is built for little-endian machines"
     #endif
+    /* Builds with AddressSanitizer keep no room behind bytes that may be touched unseen. */
+    #if defined(__SANITIZE_ADDRESS__)
+    #define BGPIPE_ASAN 1
+    #elif defined(__has_feature)
+    #if __has_feature(address_sanitizer)
+    #define BGPIPE_ASAN 1
+    #endif
+    #endif
+    #ifdef BGPIPE_ASAN
+    #include <sanitizer/asan_interface.h>
+    #else
+    #define BGPIPE_ASAN 0
+    #define ASAN_POISON_MEMORY_REGION(p, n) ((void)0)
+    #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)0)
+    #endif
     """
+    enum: ASAN "BGPIPE_ASAN"
+    void poison "ASAN_POISON_MEMORY_REGION"(const void *p, size_t n) noexcept nogil
+    void unpoison "ASAN_UNPOISON_MEMORY_REGION"(const void *p, size_t n) noexcept nogil
     uint16_t be16 "bgpipe_be16"(const uint8_t *p) noexcept nogil
     uint32_t be32 "bgpipe_be32"(const uint8_t *p) noexcept nogil
     uint64_t be64 "bgpipe_be64"(const uint8_t *p) noexcept nogil
