@@ -1,7 +1,7 @@
 # On a machine with python3 (3.11 or newer), python3-venv, a C compiler and make:
 #
 #   make run     builds bgpipe into .venv and turns the sample archives into JSON
-#   make test    linters and tests
+#   make test    linters, fuzzers for some seconds each (where there is clang), tests
 #
 # PYTHON=python3.12 takes another Python; BGPIPE_CORPUS=folder (default ../shared/data) is the real data of the tests.
 
@@ -10,13 +10,13 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit clean FORCE
+.PHONY: run test build lint unit fuzz fuzz-short clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
 	$(VENV)/bin/bgpipe read samples/session.mrt | head -n 5
 
-test: lint unit
+test: lint fuzz-short unit
 
 build: $(VENV)/built
 
@@ -40,6 +40,41 @@ lint: build
 
 unit: build
 	$(PY) -m pytest -q
+
+# Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
+FUZZ := tests/fuzz/build
+FUZZ_TARGETS ?= framing update open other
+FUZZ_SECONDS ?= 600
+CLANG ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14))
+fuzz_options = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=16384 -use_value_profile=1 \
+	-print_final_stats=1 -artifact_prefix=$(FUZZ)/finding-$*-
+fuzz_env = ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(FUZZ)/lib:tests/fuzz FUZZ_PYTHON=$(abspath $(PY)) FUZZ_TARGET=$*
+
+$(FUZZ)/fuzz: tests/fuzz/fuzz.c $(VENV)/installed $(SOURCES) $(wildcard src/bgpipe/*.py)
+	CC=$(CLANG) BGPIPE_SANITIZE=fuzzer-no-link,address,undefined \
+		$(PY) setup.py -q build --build-base $(FUZZ) --build-lib $(FUZZ)/lib
+	$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined -rdynamic $< -o $@ $$($(PY) -c 'if True: \
+		import sysconfig as s; lib = s.get_config_var("LIBDIR"); \
+		print("-I" + s.get_path("include"), "-L" + lib, "-Wl,-rpath," + lib, "-lpython" + s.get_config_var("LDVERSION"))')
+
+fuzz-%: $(FUZZ)/fuzz
+	@mkdir -p $(FUZZ)/corpus/$*
+	@$(PY) tests/fuzz/seeds.py $* $(FUZZ)/seeds/$*
+	@echo "fuzzing $*"; $(fuzz_env) nice $(FUZZ)/fuzz $(fuzz_options) $(FUZZ)/corpus/$* $(FUZZ)/seeds/$* 2>$(FUZZ)/$*.log || \
+		{ tail -n 60 $(FUZZ)/$*.log; exit 1; }
+	@grep -E '^stat::number_of_executed_units|^Done' $(FUZZ)/$*.log
+
+fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS))
+
+# Some seconds for each target, to see that all of it works: what the long runs found is replayed by tests/fuzz/test_replay.py.
+fuzz-short:
+ifeq ($(CLANG),)
+	@if [ "$$CI" = true ]; then echo "no clang: apt install clang" >&2; exit 1; fi
+	@echo "no clang, so no fuzzing (apt install clang libclang-rt-14-dev)"
+else
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=15
+endif
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info bench/data tests/fuzz/build

@@ -126,7 +126,8 @@ cdef class Buffer:
         cdef uint8_t* data
         if self.cap - self.len >= more:
             if ASAN:
-                unpoison(self.data + self.len, self.cap - self.len)
+                unpoison(self.data + self.len, more)
+                poison(self.data + self.len + more, self.cap - self.len - more)
             return 0
         if self.exports:
             with gil:
@@ -140,6 +141,7 @@ cdef class Buffer:
                 raise MemoryError()
         self.data = data
         self.cap = want
+        poison(self.data + self.len + more, self.cap - self.len - more)
         return 0
 
     cdef int append(self, const void* p, Py_ssize_t n) except -1 nogil:

@@ -1,4 +1,4 @@
-/* libFuzzer around Python: each input goes to the function of targets.py that FUZZ_TARGET names.
+/* libFuzzer around Python: each input goes to the function that FUZZ_TARGET names in targets.TARGETS.
  *
  * The compiled modules are built with the fuzzer's instrumentation, so that it sees which of their branches an input takes;
  * CPython itself is not. A target returns, or raises: an exception is a finding, its traceback is printed and the input kept.
@@ -19,7 +19,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     const char *name = getenv("FUZZ_TARGET");
     const char *python = getenv("FUZZ_PYTHON"); /* of the environment that holds the dependencies */
     PyConfig config;
-    PyObject *module;
+    PyObject *module, *targets;
     (void)argc;
     (void)argv;
     if (name == NULL || python == NULL) {
@@ -34,7 +34,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
         exit(2);
     PyConfig_Clear(&config);
     module = PyImport_ImportModule("targets");
-    target = module ? PyObject_GetAttrString(module, name) : NULL;
+    targets = module ? PyObject_GetAttrString(module, "TARGETS") : NULL;
+    target = targets ? PyMapping_GetItemString(targets, name) : NULL;
     if (target == NULL) {
         PyErr_Print();
         exit(2);
