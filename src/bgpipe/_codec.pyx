@@ -624,18 +624,25 @@ cdef class RawDecoder(Decoder):
     """
 
     cdef public ctx_t ctx
+    cdef bint lost                          # behind damage: looking for the next message
 
     def __init__(self, *, uint32_t as_size=4, bint addpath=False, **options):
         super().__init__(**options)
         self.ctx = (CTX_AS2 if as_size == 2 else 0) | (addpath_all() if addpath else 0)
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
-        cdef Py_ssize_t i = 0, j
+        cdef Py_ssize_t i = 0
         cdef uint32_t length
         cdef msg_t* m
         cdef int64_t now = now_ns()
         while n - i >= HEADER_LEN:
             length = be16(p + i + 16)
+            if self.lost:
+                # A run of ones may be longer than the marker at its end.
+                if length >= 0xFF00:
+                    i += 1
+                    continue
+                self.lost = False
             if be64(p + i) != 0xFFFFFFFFFFFFFFFFULL or be64(p + i + 8) != 0xFFFFFFFFFFFFFFFFULL or length < HEADER_LEN:
                 what = "length below 19" if length < HEADER_LEN else "marker is not all ones"
                 error = InputError(
@@ -645,10 +652,10 @@ cdef class RawDecoder(Decoder):
                 if not self.pardon:
                     b.error = error
                     return i
-                j = next_marker(p, i + 1, n)
                 self.records += 1
                 self.skip(error)
-                i = j
+                self.lost = True
+                i = next_marker(p, i + 1, n)
                 continue
             if n - i < length:
                 break

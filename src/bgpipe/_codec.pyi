@@ -1,0 +1,142 @@
+"""The batch core: batches of messages, framing, and the checks that tell whether a message parses."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from bgpipe.errors import InputError, MessageError
+
+class Source(Protocol):
+    """Where a decoder takes its bytes from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill the front of `buffer`; return how many bytes, 0 at the end."""
+
+def type_mask(names: Iterable[int]) -> int:
+    """Bit mask of message types for decoders and encoders: bit n for type n, bit 0 for all types that have no name."""
+
+def family_index(afi: int, safi: int) -> int:
+    """Index of an address family in a session context (see _codec.pxd)."""
+
+def json_string(text: str) -> bytes:
+    """`text` as a JSON string in quotes: one line whatever it holds, control characters and lone surrogates escaped."""
+
+class Buffer:
+    """Bytes that grow. `memoryview(buffer)` shows them; while such a view lives, the buffer cannot move or be cleared."""
+
+    def __init__(self, capacity: int = 0) -> None: ...
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def clear(self) -> None:
+        """Forget the bytes, keep the room. BufferError while a view is exported."""
+    def extend(self, more: bytes | bytearray | memoryview) -> None:
+        """Append bytes."""
+
+class PeerTable:
+    """Interns what the messages of one peer share: tags, their JSON, addresses."""
+
+    def __len__(self) -> int: ...
+
+class Batch:
+    """A bundle of messages in order, with all that their bytes live in.
+
+    len(batch): messages, dropped ones included.
+    error: the InputError that ended the input behind these messages, or None.
+    completion: called with the batch once all that came of it is written; or None.
+    failed: messages found not to parse that failures() has not given yet.
+    """
+
+    error: InputError | None
+    completion: Any
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    def __len__(self) -> int: ...
+    def number(self, next_right: int, next_left: int) -> tuple[int, int]:
+        """Give sequence numbers, counting per direction, to messages that have none; return the next ones."""
+    def cut(self, k: int) -> None:
+        """Forget the messages from index k on."""
+    def count(self, direction: str = "") -> int:
+        """Messages that are not dropped, of direction "R", "L" or (by default) both."""
+    def check(self) -> int:
+        """Check all messages that nobody has looked at; return how many of the batch do not parse."""
+    def failures(self) -> list[tuple[int, MessageError]]:
+        """Messages found not to parse and not given before: a list of (index, MessageError)."""
+    def wire(self, index: int) -> bytes:
+        """The bytes of message `index`, header included. IndexError."""
+
+class Decoder:
+    """Bytes -> batches.
+
+    direction: "R" or "L", of messages whose input does not say. types: bit mask of wanted message types (`type_mask`).
+    pardon: skip what does not parse instead of ending there. on_skip: called with an InputError for each thing skipped.
+    no_seq, no_time, no_tags: take new sequence numbers, the time now, no tags. block_size: bytes read at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        direction: str = "R",
+        pardon: bool = False,
+        no_seq: bool = False,
+        no_time: bool = False,
+        no_tags: bool = False,
+        types: int = 0xFFFFFFFF,
+        block_size: int = 262144,
+        on_skip: Callable[[InputError], object] | None = None,
+    ) -> None: ...
+    types: int
+    pardon: bool
+    no_seq: bool
+    no_time: bool
+    no_tags: bool
+    on_skip: Callable[[InputError], object] | None
+    @property
+    def offset(self) -> int:
+        """Of the next byte to decode, in the decompressed stream."""
+    @property
+    def records(self) -> int:
+        """Records, lines or messages seen."""
+    @property
+    def skipped(self) -> int:
+        """Of them, skipped as damaged."""
+    def read(self, source: Source) -> Batch | None:
+        """The next batch, or None at the end. Blocks as long as the source does."""
+
+class Encoder:
+    """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL"."""
+
+    def __init__(self, *, types: int = 0xFFFFFFFF, directions: str = "RL") -> None: ...
+    types: int
+    directions: int
+    @property
+    def written(self) -> int:
+        """Messages encoded."""
+    def encode(self, b: Batch, out: Buffer) -> int:
+        """Append the messages of `b` that are wanted and not dropped to `out`; return 0."""
+
+class RawDecoder(Decoder):
+    """BGP messages back to back, as on a TCP connection (RFC 4271 section 4.1). They get the time now.
+
+    as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids.
+    """
+
+    def __init__(
+        self,
+        *,
+        as_size: int = 4,
+        addpath: bool = False,
+        direction: str = "R",
+        pardon: bool = False,
+        no_seq: bool = False,
+        no_time: bool = False,
+        no_tags: bool = False,
+        types: int = 0xFFFFFFFF,
+        block_size: int = 262144,
+        on_skip: Callable[[InputError], object] | None = None,
+    ) -> None: ...
+
+class RawEncoder(Encoder):
+    """Batches -> BGP messages back to back, the very bytes that came where nothing edited them."""

@@ -1,0 +1,10 @@
+"""Wire -> JSON, in one pass a batch without the GIL (docs/json.md)."""
+
+from bgpipe._codec import Batch, Buffer, Encoder
+
+class JsonEncoder(Encoder):
+    """Batches -> JSON, one message a line (docs/json.md)."""
+
+    def encode(self, b: Batch, out: Buffer) -> int:
+        """Append the messages of `b` that are wanted and not dropped to `out`, a line each; messages that do not parse go as
+        hex and are counted in `b.failed`. Returns 0."""
