@@ -18,10 +18,10 @@ def family_index(afi: int, safi: int) -> int:
     """Index of an address family in a session context (see _codec.pxd)."""
 
 def json_string(text: str) -> bytes:
-    """`text` as a JSON string in quotes: one line whatever it holds, control characters and lone surrogates escaped."""
+    """`text` as a JSON string in quotes: one line whatever it holds; control characters, lone surrogates escaped."""
 
 class Buffer:
-    """Bytes that grow. `memoryview(buffer)` shows them; while such a view lives, the buffer cannot move or be cleared."""
+    """Bytes that grow. `memoryview(buffer)` shows them; while such a view lives, it cannot move or be cleared."""
 
     def __init__(self, capacity: int = 0) -> None: ...
     def __len__(self) -> int: ...

@@ -6,5 +6,7 @@ class JsonEncoder(Encoder):
     """Batches -> JSON, one message a line (docs/json.md)."""
 
     def encode(self, b: Batch, out: Buffer) -> int:
-        """Append the messages of `b` that are wanted and not dropped to `out`, a line each; messages that do not parse go as
-        hex and are counted in `b.failed`. Returns 0."""
+        """Append the messages of `b` that are wanted and not dropped to `out`, a line each; return 0.
+
+        Messages that do not parse go as hex and are counted in `b.failed`.
+        """
