@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from bgpipe._codec import Buffer
 from bgpipe._json import JsonEncoder
-
 from bgpipe._json_reader import JsonDecoder
 
 HEAD = '["R",1,"2016-08-11T16:00:00.000",'
