@@ -198,3 +198,22 @@ NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
     7: ("ROUTE_REFRESH_MESSAGE_ERROR", {1: "INVALID_MESSAGE_LENGTH"}),
     8: ("SEND_HOLD_TIMER_EXPIRED", {}),
 }
+
+# IANA "BGP Well-known Communities".
+WELL_KNOWN_COMMUNITIES = {
+    0xFFFF0000: "GRACEFUL_SHUTDOWN",  # RFC 8326
+    0xFFFF0001: "ACCEPT_OWN",  # RFC 7611
+    0xFFFF0002: "ROUTE_FILTER_TRANSLATED_V4",  # draft-l3vpn-legacy-rtc
+    0xFFFF0003: "ROUTE_FILTER_V4",  # draft-l3vpn-legacy-rtc
+    0xFFFF0004: "ROUTE_FILTER_TRANSLATED_V6",  # draft-l3vpn-legacy-rtc
+    0xFFFF0005: "ROUTE_FILTER_V6",  # draft-l3vpn-legacy-rtc
+    0xFFFF0006: "LLGR_STALE",  # RFC 9494
+    0xFFFF0007: "NO_LLGR",  # RFC 9494
+    0xFFFF0008: "ACCEPT_OWN_NEXTHOP",  # draft-agrewal-idr-accept-own-nexthop
+    0xFFFF0009: "STANDBY_PE",  # RFC 9026
+    0xFFFF029A: "BLACKHOLE",  # RFC 7999
+    0xFFFFFF01: "NO_EXPORT",  # RFC 1997
+    0xFFFFFF02: "NO_ADVERTISE",  # RFC 1997
+    0xFFFFFF03: "NO_EXPORT_SUBCONFED",  # RFC 1997
+    0xFFFFFF04: "NOPEER",  # RFC 3765
+}

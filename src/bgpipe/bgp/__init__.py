@@ -1,0 +1,1 @@
+"""The protocol itself, without input or output: capabilities and notifications."""

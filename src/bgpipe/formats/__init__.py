@@ -1,0 +1,1 @@
+"""Forms that messages come and go in: bytes to batches, batches to bytes."""
