@@ -1,6 +1,6 @@
 """Capabilities: readable values to octets and back, and the parameters that carry them."""
 
-# ruff: noqa: E501  (one case a line)
+
 
 from __future__ import annotations
 

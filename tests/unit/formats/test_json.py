@@ -1,6 +1,6 @@
 """The lenient reader: what each spelling comes to on the wire, and what is said of a wrong one."""
 
-# ruff: noqa: E501  (one case a line)
+
 
 from __future__ import annotations
 
