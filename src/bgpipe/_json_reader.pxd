@@ -2,13 +2,13 @@
 """JSON lines -> batches of messages. The code and its theory are in _json_reader.pyx."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Decoder, ctx_t, msg_t
+from bgpipe._codec cimport Batch, Decoder, ctx_t, msg_t, peer_t
 
 # State of the native reader between lines, and what it made of the last one.
 cdef struct reader_t:
     uint8_t* wire                # owned, WORK_SIZE bytes: header, withdrawn routes and attributes of the message in the making
     uint8_t* reach               # owned, WORK_SIZE bytes: its NLRI, which JSON gives first and the wire last
-    uint64_t second_text[3]      # the text of the last second, as three overlapping words
+    uint64_t second_text[3]      # the text of the last second and its point, as three overlapping words
     int64_t second               # and what it is since 1970
     bint as2                     # AS size of the last UPDATE: the next one's is guessed to be the same
     bint wide                    # an AS number took more than 2 bytes where as2 was guessed
@@ -21,6 +21,7 @@ cdef struct reader_t:
     uint8_t type
     const uint8_t* meta          # borrowed from the line; NULL where the line is not understood
     uint32_t meta_len
+    const peer_t* recent[256]    # of the decoder's table of peers, by a cheap hash of their text
 
 cdef class JsonDecoder(Decoder):
     cdef reader_t reader
@@ -33,6 +34,7 @@ cdef class JsonDecoder(Decoder):
     cdef readonly uint64_t fallbacks
     cdef int run(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof, Py_ssize_t* at, Py_ssize_t* size) except -1 nogil
     cdef int deliver(self, Batch b) except -1 nogil
+    cdef int room_for_peer(self, Batch b) except -1
     cdef bint add_peer(self, Batch b) except -1
     cdef int lenient(self, Batch b, const uint8_t* p, Py_ssize_t n, uint64_t offset) except -1
     cdef int damaged(self, Batch b, error) except -1

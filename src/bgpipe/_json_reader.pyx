@@ -22,7 +22,7 @@ from bgpipe._codec cimport (
     Batch, Decoder, PeerTable, ctx_t, family, msg_t, now_ns, peer_t, wanted_type,
 )
 from bgpipe._scan cimport (
-    HEX, SLACK, le64, literal, put128, take_hex, take_ipv4, take_ipv6, take_number, take_octets, u128,
+    SLACK, le32, le64, literal, put128, take_hex, take_ipv4, take_ipv6, take_number, take_octets, u128,
 )
 from bgpipe._wire cimport put16, put32
 
@@ -712,6 +712,31 @@ cdef inline const uint8_t* take_value(
 
 # ---- messages ------------------------------------------------------------------------------------------------------------
 
+cdef const uint8_t* take_flags(const uint8_t* p, uint32_t* out) noexcept nogil:
+    # Letters in this order, the low four bits as a number behind them.
+    cdef uint32_t flags, hit
+    cdef uint64_t number
+    hit = p[0] == c"O"
+    flags = hit << 7
+    p += hit
+    hit = p[0] == c"T"
+    flags |= hit << 6
+    p += hit
+    hit = p[0] == c"P"
+    flags |= hit << 5
+    p += hit
+    hit = p[0] == c"X"
+    flags |= hit << 4
+    p += hit
+    if p[0] != c'"':
+        p = take_number(p, &number)
+        if p == NULL or number == 0 or number > 15:
+            return NULL
+        flags |= <uint32_t>number
+    out[0] = flags
+    return p
+
+
 cdef const uint8_t* take_attributes(reader_t* r, const uint8_t* p, uint8_t** at, bint as2) noexcept nogil:
     """The attributes from behind the opening brace to behind the closing one."""
     cdef uint8_t* out = at[0]
@@ -719,14 +744,21 @@ cdef const uint8_t* take_attributes(reader_t* r, const uint8_t* p, uint8_t** at,
     cdef uint8_t* end
     cdef const uint8_t* stop = r.wire + MAX_MESSAGE
     cdef const uint8_t* q
-    cdef uint64_t seen[4]
+    cdef uint64_t seen_high[4]
+    cdef uint64_t seen = 0                 # codes below 64
     cdef uint64_t number
     cdef uint32_t code = 0, flags, hit
     cdef size_t size
-    memset(seen, 0, sizeof(seen))
+    memset(seen_high, 0, sizeof(seen_high))
     while True:
         if out > stop or p[0] != c'"':
             return NULL
+        if literal(p, b'"ORIGIN":{"flags":"T","value":"IGP"},') and seen == 0:
+            put32(out, 0x40010100)
+            out += 4
+            p += 37
+            seen = 2
+            continue
         p += 1
         q = take_name(&ATTRIBUTES, p, &code)
         if q == NULL:
@@ -738,31 +770,34 @@ cdef const uint8_t* take_attributes(reader_t* r, const uint8_t* p, uint8_t** at,
             code = <uint32_t>number
             q += 12
         p = q
-        if (seen[code >> 6] >> (code & 63)) & 1:
-            return NULL
-        seen[code >> 6] |= <uint64_t>1 << (code & 63)
-        hit = p[0] == c"O"
-        flags = hit << 7
-        p += hit
-        hit = p[0] == c"T"
-        flags |= hit << 6
-        p += hit
-        hit = p[0] == c"P"
-        flags |= hit << 5
-        p += hit
-        hit = p[0] == c"X"
-        flags |= hit << 4
-        p += hit
-        if p[0] != c'"':
-            p = take_number(p, &number)
-            if p == NULL or number == 0 or number > 15:
+        if code < 64:
+            number = <uint64_t>1 << code
+            if seen & number:
                 return NULL
-            flags |= <uint32_t>number
-        if not literal(p, b'","value":'):
-            return NULL
+            seen |= number
+        else:
+            if (seen_high[code >> 6] >> (code & 63)) & 1:
+                return NULL
+            seen_high[code >> 6] |= <uint64_t>1 << (code & 63)
+        hit = 0
+        if literal(p, b'T","value":'):
+            flags = 0x40
+            p += 11
+        elif literal(p, b'OT","value":'):
+            flags = 0xC0
+            p += 12
+        elif literal(p, b'O","value":'):
+            flags = 0x80
+            p += 11
+        else:
+            p = take_flags(p, &flags)
+            if p == NULL or not literal(p, b'","value":'):
+                return NULL
+            p += 10
+            hit = (flags >> 4) & 1
         value = out + 3 + hit
         end = value
-        p = take_value(r, p + 10, &end, stop, code, as2)
+        p = take_value(r, p, &end, stop, code, as2)
         if p == NULL or p[0] != c"}":
             return NULL
         p += 1
@@ -867,25 +902,26 @@ cdef int64_t days(int64_t year, int64_t month, int64_t day) noexcept nogil:
     return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + day - 719469
 
 
+cdef const uint8_t* take_digits(const uint8_t* p, uint32_t count, uint64_t* out) noexcept nogil:
+    cdef uint32_t i
+    out[0] = 0
+    for i in range(count):
+        if p[i] ^ 0x30 > 9:
+            return NULL
+        out[0] = out[0] * 10 + (p[i] ^ 0x30)
+    return p + count
+
+
 cdef bint read_second(const uint8_t* p, int64_t* out) noexcept nogil:
-    """YYYY-MM-DDTHH:MM:SS; False for what is no such time, or not within 1970 to 2261 (an int64 of nanoseconds ends in 2262)."""
-    cdef int64_t number[6]
-    cdef int64_t value
-    cdef uint32_t i, k, place = 0
-    cdef uint32_t length
-    cdef const uint8_t* separators = <const uint8_t*>b"--T::"
+    """YYYY-MM-DDTHH:MM:SS and a point; False for what is no such time, or not within 1970 to 2261 (an int64 of nanoseconds ends in 2262)."""
+    cdef uint64_t number[6]
+    cdef uint32_t i, length
+    cdef const uint8_t* separators = <const uint8_t*>b"--T::."
     for i in range(6):
-        value = 0
-        for k in range(4 if i == 0 else 2):
-            if p[place] ^ 0x30 > 9:
-                return False
-            value = value * 10 + (p[place] ^ 0x30)
-            place += 1
-        number[i] = value
-        if i < 5:
-            if p[place] != separators[i]:
-                return False
-            place += 1
+        p = take_digits(p, 4 if i == 0 else 2, &number[i])
+        if p == NULL or p[0] != separators[i]:
+            return False
+        p += 1
     if number[0] < 1970 or number[0] > 2261 or number[1] < 1 or number[1] > 12:
         return False
     length = 31 if number[1] in (1, 3, 5, 7, 8, 10, 12) else 30
@@ -899,28 +935,24 @@ cdef bint read_second(const uint8_t* p, int64_t* out) noexcept nogil:
 
 cdef const uint8_t* take_time(reader_t* r, const uint8_t* p) noexcept nogil:
     cdef uint64_t fraction
+    cdef uint32_t word
     cdef const uint8_t* q
-    if not (le64(p) == r.second_text[0] and le64(p + 8) == r.second_text[1] and le64(p + 11) == r.second_text[2]):
+    if not (le64(p) == r.second_text[0] and le64(p + 8) == r.second_text[1] and le64(p + 12) == r.second_text[2]):
         if not read_second(p, &r.second):
             r.second_text[0] = 0
             return NULL
         r.second_text[0] = le64(p)
         r.second_text[1] = le64(p + 8)
-        r.second_text[2] = le64(p + 11)
-    if p[19] != c".":
-        return NULL
-    # A 1 before the digits: leading zeros are no error here.
-    fraction = 0
-    q = p + 20
-    while q[0] ^ 0x30 <= 9 and q - p < 27:
-        fraction = fraction * 10 + (q[0] ^ 0x30)
-        q += 1
-    if q - p == 23:
-        fraction *= 1000000
-    elif q - p == 26:
-        fraction *= 1000
+        r.second_text[2] = le64(p + 12)
+    q = p + 23
+    word = le32(p + 20) ^ 0x30303030
+    if word & 0xFFF0F0F0ULL == 0x12000000 and (word + 0x060606) & 0xF0F0F0 == 0:  # three digits and the quote
+        fraction = ((word & 0xFF) * 100 + (word >> 8 & 0xFF) * 10 + (word >> 16 & 0xFF)) * 1000000
     else:
-        return NULL
+        q = take_digits(p + 20, 6, &fraction)
+        if q == NULL:
+            return NULL
+        fraction *= 1000
     r.time = r.second * 1000000000 + <int64_t>fraction
     return q
 
@@ -1112,11 +1144,18 @@ cdef class JsonDecoder(Decoder):
     cdef int deliver(self, Batch b) except -1 nogil:
         """Add the message that the native reader made to `b`. 0: its meta was never seen before."""
         cdef reader_t* r = &self.reader
-        cdef const peer_t* peer = self.peers.get(r.meta, r.meta_len)
+        cdef const peer_t* peer
         cdef msg_t* m
         cdef uint8_t* wire
-        if peer == NULL:
-            return 0
+        # Where AS number and address stand in most lines, which tells peers apart well enough, and cheaper than a hash of it all.
+        cdef uint64_t word = le64(r.meta + 12) ^ le64(r.meta + 34) ^ le64(r.meta + r.meta_len - 16)
+        cdef uint32_t slot = <uint32_t>((word * 0x9E3779B97F4A7C15ULL) >> 56)
+        peer = r.recent[slot]
+        if peer == NULL or peer.key_len != r.meta_len or memcmp(peer.key, r.meta, r.meta_len) != 0:
+            peer = self.peers.get(r.meta, r.meta_len)
+            if peer == NULL:
+                return 0
+            r.recent[slot] = peer
         if not wanted_type(self.types, r.type):
             return 1
         wire = b.alloc(r.wire_len + r.reach_len)
@@ -1140,11 +1179,16 @@ cdef class JsonDecoder(Decoder):
         tags = plain_tags(self.reader.meta, self.reader.meta_len)
         if tags is None:
             return False
+        self.room_for_peer(b)
+        self.peers.add(self.reader.meta, self.reader.meta_len, tags)
+        return True
+
+    cdef int room_for_peer(self, Batch b) except -1:
         if self.peers.full():
             self.peers = PeerTable()
             b.keep.append(self.peers)
-        self.peers.add(self.reader.meta, self.reader.meta_len, tags)
-        return True
+            memset(self.reader.recent, 0, sizeof(self.reader.recent))
+        return 0
 
     cdef inline void mark(self, msg_t* m) noexcept nogil:
         if m.len > STANDARD_MESSAGE:
@@ -1179,9 +1223,7 @@ cdef class JsonDecoder(Decoder):
             key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
         peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
         if peer == NULL:
-            if self.peers.full():
-                self.peers = PeerTable()
-                b.keep.append(self.peers)
+            self.room_for_peer(b)
             peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
         if not wanted_type(self.types, wire[18]):
             return 0

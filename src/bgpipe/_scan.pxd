@@ -13,6 +13,9 @@ cdef extern from *:
     """
     #include <string.h>
     #include <stdint.h>
+    #ifdef __SSE2__
+    #include <emmintrin.h>
+    #endif
     typedef unsigned __int128 bgpipe_u128;
     static inline uint32_t bgpipe_le32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return v; }
     static inline uint64_t bgpipe_le64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
@@ -27,8 +30,24 @@ cdef extern from *:
         ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31,
         ['A'] = 26, ['B'] = 27, ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31,
     };
-    /* Least digits, as read by octet(), of a number of n digits: none has no digit, none begins with 0 but 0 itself. */
-    static const uint32_t bgpipe_least[4] = { 0x1000000, 0, 0x100, 0x10000 };
+    /* The least number of so many digits that does not begin with 0; out of reach where an octet has no such number of digits. */
+    static const uint16_t bgpipe_least[20] = {
+        999, 0, 10, 100, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999,
+    };
+    /* The bytes, of four that end with them, that so many digits take. */
+    static const uint32_t bgpipe_kept[20] = { 0, 0xFF000000, 0xFFFF0000, 0xFFFFFF00 };
+    /* Bit i: p[i] is no decimal digit. */
+    static inline uint32_t bgpipe_stops(const uint8_t *p) {
+    #ifdef __SSE2__
+        __m128i v = _mm_add_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8((char)(128 - '0')));
+        return (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(v, _mm_set1_epi8(-128 + 9)));
+    #else
+        uint32_t stops = 0;
+        for (int i = 0; i < 16; i++)
+            stops |= (uint32_t)((uint8_t)(p[i] - '0') > 9) << i;
+        return stops;
+    #endif
+    }
     #define BGPIPE_LITERAL(p, s) (memcmp((p), (s), __builtin_strlen(s)) == 0)
     """
     ctypedef unsigned long long u128 "bgpipe_u128"
@@ -36,10 +55,11 @@ cdef extern from *:
     uint64_t le64 "bgpipe_le64"(const uint8_t* p) noexcept nogil
     void put128 "bgpipe_put128"(uint8_t* p, u128 v) noexcept nogil
     const uint8_t* HEX "bgpipe_hex"
-    const uint32_t* LEAST "bgpipe_least"
+    const uint16_t* LEAST "bgpipe_least"
+    const uint32_t* KEPT "bgpipe_kept"
+    uint32_t stops "bgpipe_stops"(const uint8_t* p) noexcept nogil
     int ctz32 "__builtin_ctz"(uint32_t v) noexcept nogil
     int ctz64 "__builtin_ctzll"(uint64_t v) noexcept nogil
-    uint32_t swap32 "__builtin_bswap32"(uint32_t v) noexcept nogil
     # `s` must be a bytes literal: the comparison becomes one or two loads.
     bint literal "BGPIPE_LITERAL"(const uint8_t* p, const char* s) noexcept nogil
 
@@ -118,29 +138,40 @@ cdef inline const uint8_t* take_octets(const uint8_t* p, uint8_t* out, size_t ro
     return p
 
 
-cdef inline const uint8_t* octet(const uint8_t* p, uint32_t* address, uint32_t* bad) noexcept nogil:
-    cdef uint64_t x = le32(p) ^ 0x30303030
-    cdef uint32_t n = <uint32_t>ctz32(<uint32_t>not_digits(x) | 0x80000000ULL) >> 3
-    cdef uint32_t digits = swap32(<uint32_t>(x << (32 - 8 * n)))
-    bad[0] |= (digits > 0x020505) | (digits < LEAST[n])
-    address[0] = address[0] << 8 | ((digits >> 16) * 100 + (digits >> 8 & 0xFF) * 10 + (digits & 0xFF))
-    return p + n
+cdef inline uint64_t octet(const uint8_t* end, uint32_t digits) noexcept nogil:
+    # The digits in front of `end`, three at most, as the high bytes of 32 bits.
+    return (le32(end - 4) ^ 0x30303030) & KEPT[digits]
+
+
+cdef inline uint64_t two_octets(uint64_t x) noexcept nogil:
+    # x: two of octet() -> their numbers, in 32 bits each.
+    return ((x >> 8) & 0xFF000000FFULL) * 100 + ((x >> 16) & 0xFF000000FFULL) * 10 + ((x >> 24) & 0xFF000000FFULL)
 
 
 cdef inline const uint8_t* take_ipv4(const uint8_t* p, uint32_t* out) noexcept nogil:
-    """Four decimal octets without leading zeros."""
-    cdef uint32_t address = 0, bad = 0
-    p = octet(p, &address, &bad)
-    bad |= p[0] ^ c"."
-    p = octet(p + 1, &address, &bad)
-    bad |= p[0] ^ c"."
-    p = octet(p + 1, &address, &bad)
-    bad |= p[0] ^ c"."
-    p = octet(p + 1, &address, &bad)
+    """Four decimal octets without leading zeros. The four bytes in front of `p` must be readable."""
+    cdef uint32_t rest = stops(p) | 0xF0000
+    cdef uint32_t a, b, c, d
+    cdef uint64_t high, low, bad
+    a = ctz32(rest)
+    rest &= rest - 1
+    b = ctz32(rest)
+    rest &= rest - 1
+    c = ctz32(rest)
+    rest &= rest - 1
+    d = ctz32(rest)
+    high = two_octets(octet(p + a, a) | octet(p + b, b - a - 1) << 32)
+    low = two_octets(octet(p + c, c - b - 1) | octet(p + d, d - c - 1) << 32)
+    # The sign bits tell of numbers below the least of their length and above 255.
+    bad = high - (LEAST[a] | <uint64_t>LEAST[b - a - 1] << 32)
+    bad |= low - (LEAST[c - b - 1] | <uint64_t>LEAST[d - c - 1] << 32)
+    bad |= 0xFF000000FFULL - high
+    bad |= 0xFF000000FFULL - low
+    bad = (bad & 0x8000000080000000ULL) | (p[a] ^ c".") | (p[b] ^ c".") | (p[c] ^ c".")
     if bad:
         return NULL
-    out[0] = address
-    return p
+    out[0] = <uint32_t>(high << 24 | high >> 16 | low << 8 | low >> 32)
+    return p + d
 
 
 cdef inline const uint8_t* take_ipv6(const uint8_t* p, u128* out) noexcept nogil:
