@@ -27,7 +27,7 @@ from bgpipe._scan cimport (
 from bgpipe._wire cimport put16, put32
 
 from bgpipe import names
-from bgpipe.errors import JsonError
+from bgpipe.errors import InputError, JsonError
 
 cdef enum:
     HEADER_LEN = 19
@@ -36,6 +36,7 @@ cdef enum:
     ROOM = 64                      # more than any item of a list takes on the wire
     WORK_SIZE = MAX_MESSAGE + ROOM
     MAX_LINE = 16 << 20
+    MAX_TAG = 65534                # of a packed tag; the lenient reader says so where one is longer
 
 cdef enum:                         # what run() stopped at
     BLOCK_DONE = 0
@@ -1035,6 +1036,8 @@ cdef dict plain_tags(const uint8_t* p, uint32_t n):
             if end - p < 2 or p[0] != c'"' or (i == 0 and p[1] != c":"):
                 return None
             size[i] = p - text[i]
+            if size[i] > MAX_TAG:
+                return None
             p += 2
         try:
             tags[text[0][:size[0]].decode()] = text[1][:size[1]].decode()
@@ -1210,21 +1213,21 @@ cdef class JsonDecoder(Decoder):
             self.fallbacks += 1
         try:
             found = self.parse(line)
-        except JsonError as e:
+            if found is None:
+                return 0
+            direction, seq, time_ns, wire, as_size, addpath, tags = found
+            # A key that starts with no brace is none that the native reader looks up.
+            key = repr(tags).encode("utf-8", "surrogatepass")[1:]
+            if self.native and self.reader.meta != NULL:
+                key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
+            peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
+            if peer == NULL:
+                self.room_for_peer(b)
+                peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
+        except InputError as e:
             return self.damaged(b, JsonError(
                 f"line {self.records} at offset {offset}: {e}", offset=offset, record=self.records
             ))
-        if found is None:
-            return 0
-        direction, seq, time_ns, wire, as_size, addpath, tags = found
-        # A key that starts with no brace is none that the native reader looks up.
-        key = repr(tags).encode("utf-8", "surrogatepass")[1:]
-        if self.native and self.reader.meta != NULL:
-            key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
-        peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
-        if peer == NULL:
-            self.room_for_peer(b)
-            peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
         if not wanted_type(self.types, wire[18]):
             return 0
         copy = b.alloc(PyBytes_GET_SIZE(wire))

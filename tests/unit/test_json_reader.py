@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bgpipe._codec import Buffer
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
+from bgpipe.errors import JsonError
 
 HEAD = '["R",1,"2016-08-11T16:00:00.000",'
 PEER = '{"PEER_AS":"59689","PEER_IP":"2001:7f8:54::188"}'
@@ -22,6 +25,7 @@ class Decoded:
     json: bytes
     decoder: JsonDecoder
     error: Exception | None
+    skipped: list[str] = field(default_factory=list)
 
 
 def decode(text: bytes | str, *, native: bool = True, **options: Any) -> Decoded:
@@ -50,9 +54,7 @@ def attribute(text: str) -> str:
 def body(withdrawn: str = "", attributes: bytes = b"", reach: str = "") -> bytes:
     """Body of an UPDATE (RFC 4271 section 4.3)."""
     routes = bytes.fromhex(withdrawn)
-    return b"".join(
-        (len(routes).to_bytes(2), routes, len(attributes).to_bytes(2), attributes, bytes.fromhex(reach))
-    )
+    return b"".join((len(routes).to_bytes(2), routes, len(attributes).to_bytes(2), attributes, bytes.fromhex(reach)))
 
 
 def message(kind: int, data: bytes) -> bytes:
@@ -164,9 +166,7 @@ UPDATES = [
         '{"asn":2,"addr":"1.2.3.4"}},"AS4PATH":{"flags":"OT","value":[65536]}},"as_size":2}',
         body(
             "",
-            attr(0x40, 2, "0202 0001 ffff")
-            + attr(0xC0, 7, "0002 01020304")
-            + attr(0xC0, 17, "0201 00010000"),
+            attr(0x40, 2, "0202 0001 ffff") + attr(0xC0, 7, "0002 01020304") + attr(0xC0, 17, "0201 00010000"),
             "080a",
         ),
     ),
@@ -263,9 +263,7 @@ def test_blocks_of_any_size_give_the_same() -> None:
 
 
 def test_action_tags() -> None:
-    lines = [
-        update("{}", meta=meta) for meta in ('{"ACTION":"DROP"}', '{"ACTION":"ACCEPT"}', '{"ACTION":"other"}')
-    ]
+    lines = [update("{}", meta=meta) for meta in ('{"ACTION":"DROP"}', '{"ACTION":"ACCEPT"}', '{"ACTION":"other"}')]
     assert decode("".join(lines)).json.decode() == lines[1] + lines[2]
     assert decode("".join(lines), no_tags=True).json.decode() == update("{}", meta="{}") * 3
 
@@ -281,3 +279,164 @@ def test_more_tags_than_a_table_of_peers_holds() -> None:
     assert got.error is None
     assert got.json.decode() == "".join(lines)
     assert got.decoder.fallbacks == 0
+
+
+# ---- what the native reader leaves to the lenient one ---------------------------------------------------------------
+# A line, and the one that the writer prints for the same message.
+OTHER_SPELLINGS = [
+    ('[ "R", 1, "2016-08-11T16:00:00.000", "KEEPALIVE", null, {"a": "b"} ]', f'{HEAD}"KEEPALIVE",null,{{"a":"b"}}]'),
+    (f'{HEAD}"KEEPALIVE",null,{{"\\u0061":"b"}}]\r', f'{HEAD}"KEEPALIVE",null,{{"a":"b"}}]'),
+    (f'{HEAD}"KEEPALIVE",null,null]', f'{HEAD}"KEEPALIVE",null,{{}}]'),
+    (f'{HEAD}4,null,{{"a":1}}]', f'{HEAD}"KEEPALIVE",null,{{"a":"1"}}]'),
+    (f'{HEAD}"UPDATE",{{"attrs":{{"MED":7}},"reach":["1.2.3.4/32"]}},{{}}]', f'{HEAD}"UPDATE",{{"reach":["1.2.3.4/32"],"attrs":{{"MED":{{"flags":"O","value":7}}}}}},{{}}]'),
+    (
+        f'{HEAD}"UPDATE",{{"attrs":{{"AGGREGATOR":{{"flags":"OT","value":{{"asn":1, "addr":"1.2.3.4"}}}}}}}},{{}}]',
+        f'{HEAD}"UPDATE",{{"attrs":{{"AGGREGATOR":{{"flags":"OT","value":{{"asn":1,"addr":"1.2.3.4"}}}}}}}},{{}}]',
+    ),
+    (
+        f'{HEAD}"UPDATE",{{"reach":["#1#::/0"]}},{{}}]'.replace('"reach":["#1#::/0"]', '"unreach":["#1#10.0.0.0/8"], "as_size": 2'),
+        f'{HEAD}"UPDATE",{{"unreach":["#1#10.0.0.0/8"],"as_size":2}},{{}}]',
+    ),
+    ('["l",7,"2016-08-11T16:00:00Z","OPEN",{"asn":1,"id":"1.2.3.4"},{}]', '["L",7,"2016-08-11T16:00:00.000","OPEN",{"bgp":4,"asn":1,"id":"1.2.3.4","hold":90},{}]'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "expected"), OTHER_SPELLINGS)
+def test_other_spellings(line: str, expected: str) -> None:
+    got = decode(line)
+    assert got.error is None
+    assert got.json.decode() == expected + "\n"
+    assert decode(line, native=False).json == got.json
+
+
+def test_blank_lines_comments_and_no_line_end() -> None:
+    line = update("{}")
+    got = decode(f"\n \r\n# comment\n{line}\n{line}".rstrip("\n"))
+    assert (got.error, got.json.decode(), got.decoder.records) == (None, line * 2, 6)
+
+
+def test_bare_update_takes_direction_and_time_of_its_own() -> None:
+    got = decode('{"reach":["10.0.0.0/8"]}\n', direction="L")
+    assert got.wires == [message(2, body(reach="080a"))]
+    assert got.json.startswith(b'["L",0,"2')
+
+
+def test_sequence_and_time_of_our_own() -> None:
+    got = decode(update("{}"), no_seq=True, no_time=True)
+    assert got.json.startswith(b'["R",0,"2')
+    assert b"2016" not in got.json
+
+
+ERRORS = [
+    ("[", "not JSON"),
+    ('["R",1,"2016-08-11T16:00:00.000","UPDATE",{},{}', "not JSON"),
+    (f'{HEAD}"UPDATE",{{"reach":["10.0.0.0/33"]}},{{}}]', "$[4].reach[0]"),
+    (f'{HEAD}"UPDATE",{{"reach":["10.0.0.0/8","#1#10.0.0.0/8"]}},{{}}]', "$[4].reach"),
+    (f'{HEAD}"UPDATE",{{"attrs":{{"ASPATH":{{"flags":"T","value":[1,2,"x"]}}}}}},{{}}]', "$[4].attrs.ASPATH.value[2]"),
+    (f'{HEAD}"UPDATE",{{"attrs":{{"ASPATH":{{"flags":"T","value":[4294967296]}}}}}},{{}}]', "$[4].attrs.ASPATH.value[0]"),
+    (f'{HEAD}"UPDATE",{{"attrs":{{"ASPATH":{{"flags":"T","value":[65536]}}}},"as_size":2}},{{}}]', "$[4].attrs.ASPATH"),
+    (f'{HEAD}"UPDATE",{{"attrs":{{"MED":{{"flags":"Q","value":1}}}}}},{{}}]', "$[4].attrs.MED.flags"),
+    (f'{HEAD}"UPDATE",{{}},{{"a":["b"]}}]', "$[5].a"),
+    (f'{HEAD}"UPDATE","0x0",{{}}]', "$[4]"),
+    (f'{HEAD}"WHAT",null,{{}}]', "$[3]"),
+    ('["X",1,"2016-08-11T16:00:00.000","KEEPALIVE",null,{}]', "$[0]"),
+    ('["R",-1,"2016-08-11T16:00:00.000","KEEPALIVE",null,{}]', "$[1]"),
+    ('["R",1,"2016-02-30T16:00:00.000","KEEPALIVE",null,{}]', "$[2]"),
+    (f'{HEAD}"KEEPALIVE",null,{{}},{{}}]', "six"),
+    ("[" * 100_000, "nested too deeply"),
+    (f'{HEAD}"REFRESH","0x{"00" * 65517}",{{}}]', "65535"),
+    (f'{HEAD}"KEEPALIVE",null,{{"a":"{"b" * 65535}"}}]', "65534"),
+    ('["R\0",1]', "$[0]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "where"), ERRORS)
+def test_error_says_what_and_where(line: str, where: str) -> None:
+    good = update("{}")
+    got = decode(f"{good}{good}{line}\n{good}")
+    assert got.json.decode() == good * 2
+    assert isinstance(got.error, JsonError)
+    assert where in str(got.error)
+    assert str(got.error).startswith(f"line 3 at offset {2 * len(good)}: ")
+    assert (got.error.record, got.error.offset) == (3, 2 * len(good))
+
+
+def test_text_that_is_not_utf8() -> None:
+    got = decode(f'{HEAD}"KEEPALIVE",null,{{"a":"'.encode() + b'\xff"}]\n')
+    assert isinstance(got.error, JsonError)
+    assert "UTF-8" in str(got.error)
+
+
+def test_pardon_skips_and_tells() -> None:
+    good = update("{}")
+    skipped: list[JsonError] = []
+    text = "".join(f"{line}\n{good}" for line, _ in ERRORS)
+    got = decode(text, pardon=True, on_skip=skipped.append)
+    assert got.error is None
+    assert got.json.decode() == good * len(ERRORS)
+    assert got.decoder.skipped == len(ERRORS) == len(skipped)
+    assert all(where in str(error) for error, (_, where) in zip(skipped, ERRORS, strict=True))
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_line_that_is_too_long(end: str) -> None:
+    good = update("{}")
+    long = " " * (16 << 20) + "x"
+    got = decode(good + long + end)
+    assert got.json.decode() == good
+    assert isinstance(got.error, JsonError)
+    assert str(got.error) == f"line 2 at offset {len(good)} is longer than 16777216 bytes"
+    got = decode(good + long + long + "\n" + good + good + long + end, pardon=True)
+    assert (got.error, got.json.decode(), got.decoder.skipped) == (None, good * 3, 2)
+
+
+# ---- both readers agree -----------------------------------------------------------------------------------------------
+SPELLED = [update(data) for data, _ in UPDATES] + [f"{HEAD}{text},{PEER}]\n" for text, _ in OTHERS]
+PIECES = [
+    *'",:[]{}/#.0159xeTOPX -\\',
+    "::",
+    "ffff",
+    "255",
+    "256",
+    "65536",
+    "4294967296",
+    "0x",
+    "null",
+    "true",
+    "#1#",
+    "/32",
+]
+PIECES += ["/129", '"as_size":2', ',"segments":[1]', ',"nontransitive":true', "\0", "\r", "é", "[]", "{}", '""']
+
+
+@st.composite
+def damaged_lines(draw: st.DrawFn) -> str:
+    """A line with some of its text cut out, replaced, or said twice."""
+    line = draw(st.sampled_from(SPELLED))[:-1]
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(line)))
+        until = min(len(line), at + draw(st.integers(0, 12)))
+        line = line[:at] + draw(st.sampled_from(["", line[at:until] * 2, *PIECES])) + line[until:]
+    return line
+
+
+def both(text: bytes | str) -> tuple[Decoded, Decoded]:
+    """By the native reader and by the lenient one, with what was skipped as damaged."""
+    found = []
+    for native in (True, False):
+        skipped: list[str] = []
+        decoded = decode(text, native=native, pardon=True, on_skip=lambda error, to=skipped: to.append(str(error)))
+        decoded.skipped = skipped
+        found.append(decoded)
+    return found[0], found[1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(damaged_lines(), min_size=1, max_size=10))
+def test_readers_agree_on_damaged_lines(lines: list[str]) -> None:
+    native, lenient = both("\n".join(lines))
+    # What has no time gets the time now, which is another one for each.
+    assert native.wires == lenient.wires
+    assert native.skipped == lenient.skipped
+    if all(line.startswith(HEAD) for line in lines):
+        assert native.json == lenient.json
