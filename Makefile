@@ -36,14 +36,14 @@ $(VENV)/built: $(VENV)/installed $(SOURCES)
 lint: build
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy samples
+	$(VENV)/bin/mypy samples $(wildcard bench/*.py) tests/fuzz
 
 unit: build
 	$(PY) -m pytest -q
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build
-FUZZ_TARGETS ?= framing update open other
+FUZZ_TARGETS ?= framing update open other json
 FUZZ_SECONDS ?= 600
 CLANG ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14))
 fuzz_options = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=16384 -use_value_profile=1 \
@@ -60,7 +60,7 @@ $(FUZZ)/fuzz: tests/fuzz/fuzz.c $(VENV)/installed $(SOURCES) $(wildcard src/bgpi
 
 fuzz-%: $(FUZZ)/fuzz
 	@mkdir -p $(FUZZ)/corpus/$*
-	@$(PY) tests/fuzz/seeds.py $* $(FUZZ)/seeds/$*
+	@PYTHONPATH=src $(PY) tests/fuzz/seeds.py $* $(FUZZ)/seeds/$*
 	@echo "fuzzing $*"; $(fuzz_env) nice $(FUZZ)/fuzz $(fuzz_options) $(FUZZ)/corpus/$* $(FUZZ)/seeds/$* 2>$(FUZZ)/$*.log || \
 		{ tail -n 60 $(FUZZ)/$*.log; exit 1; }
 	@grep -E '^stat::number_of_executed_units|^Done' $(FUZZ)/$*.log

@@ -6,14 +6,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
+
+from bgpipe._codec import Buffer, RawDecoder
+from bgpipe._json import JsonEncoder
 
 ROOT = Path(__file__).parents[2]
 REGRESSIONS = Path(__file__).parent / "regressions"
 MARKER = b"\xff" * 16
+SPELLINGS = [
+    b"",
+    b"\n# comment\n  \n[]",
+    b'{"reach":["192.0.2.0/24"],"attrs":{"ORIGIN":"IGP","ASPATH":[64496,[64497]],"NEXTHOP":"192.0.2.1"}}',
+    b'{"attrs":{"MP_REACH":{"af":"IPV6/UNICAST","nexthop":"2001:db8::1","prefixes":["#7#2001:db8::/32"]}}}\n',
+    b'["L",1,"2025-01-01T00:00:00.123456789Z","OPEN",{"bgp":4,"asn":65551,"id":"192.0.2.1","hold":90,"caps":{}},null]',
+    b'["R",2,null,"NOTIFY",{"code":6,"subcode":2,"text":"x\\u00e9"},{"ACTION":"DROP","\\ud83d\\ude00":"\\u0000"}]',
+    b'["R",3,1735689600.5,"UPDATE","0x0000",{}]\n["R",4,"",9,"0x",{"PEER_IP":"2001:db8::1"}]',
+    b'[null,null,null,null,{"COMMUNITY":["64496:1"]},null]',
+]
 
 
 def corpus() -> Path | None:
@@ -49,6 +65,21 @@ def of_type(kinds: set[int]) -> Iterator[bytes]:
     return (message for message in messages() if len(message) > 18 and message[18] in kinds)
 
 
+def json_lines() -> Iterator[bytes]:
+    """What the writer makes of all messages, one line and several at a time, and spellings that it does not make."""
+    made = []
+    for message in messages():
+        decoder, out = RawDecoder(), Buffer()
+        batch = decoder.read(BytesIO(message))
+        if batch is not None and batch.error is None:
+            JsonEncoder().encode(batch, out)
+            made.append(re.sub(rb'"20[^"]*"', b'"2025-01-01T00:00:00.000"', bytes(out), count=1))
+    yield from made
+    yield from (b"".join(made[i : i + 5]) for i in range(0, len(made), 5))
+    yield from (json.dumps(json.loads(line), indent=1).replace("\n", " ").encode() for line in made[::7])
+    yield from SPELLINGS
+
+
 def seeds(target: str) -> Iterator[bytes]:
     found = REGRESSIONS / target
     if found.is_dir():
@@ -69,6 +100,9 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "other":
         for message in of_type({0, *range(3, 256)}):
             yield bytes([message[18], 0]) + message[19:]
+    elif target == "json":
+        for count, line in enumerate(json_lines()):
+            yield bytes([count & 3, 30]) + line
     else:
         raise ValueError(target)
 
