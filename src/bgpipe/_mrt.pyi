@@ -1,0 +1,59 @@
+from collections.abc import Callable
+
+from bgpipe._codec import Decoder, Encoder
+from bgpipe.errors import InputError
+
+class MrtDecoder(Decoder):
+    """MRT records -> batches (RFC 6396, RFC 8050, and type 5 of the archives before 2001).
+
+    BGP4MP and BGP4MP_ET messages point into the block that was read; they carry the tags PEER_AS, PEER_IP, LOCAL_AS, LOCAL_IP and
+    INTERFACE, each left out where zero. Times are ns, from seconds, of _ET records from microseconds.
+
+    Damage ends the input with an MrtError in `Batch.error` that names the record's number and its offset in the decompressed
+    stream, behind all messages before it. With `pardon` a damaged record whose length is possible is skipped; with `recover`
+    the next plausible record is searched, and what was passed over is reported to `on_skip` and in `lost`.
+    """
+
+    recover: bool
+    guess_asn: bool
+    @property
+    def state_changes(self) -> int:
+        """STATE_CHANGE records, which hold no message."""
+    @property
+    def unknown(self) -> int:
+        """Records of types and subtypes that hold neither messages nor routes."""
+    @property
+    def lost(self) -> list[tuple[int, int]]:
+        """Byte ranges (start, end) that `recover` passed over, the first 1,000 of them."""
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes in all ranges that `recover` passed over."""
+    def __init__(
+        self,
+        *,
+        recover: bool = False,
+        guess_asn: bool = False,
+        direction: str = "R",
+        pardon: bool = False,
+        no_seq: bool = False,
+        no_time: bool = False,
+        no_tags: bool = False,
+        types: int = 0xFFFFFFFF,
+        block_size: int = 262144,
+        on_skip: Callable[[InputError], object] | None = None,
+    ) -> None: ...
+
+class MrtEncoder(Encoder):
+    """Batches -> BGP4MP_ET records of the subtype that fits each message (RFC 6396 section 4.5, RFC 8050 section 3)."""
+
+    on_skip: Callable[[InputError], object] | None
+    @property
+    def skipped(self) -> int:
+        """UPDATEs that mix families with and without path ids, which no MRT record can say; they are left out."""
+    def __init__(
+        self,
+        *,
+        on_skip: Callable[[InputError], object] | None = None,
+        types: int = 0xFFFFFFFF,
+        directions: str = "RL",
+    ) -> None: ...

@@ -1,0 +1,626 @@
+# cython: language_level=3
+"""MRT records -> messages and back (RFC 6396, RFC 8050; type 5 by the drafts before them).
+
+`scan` frames whole records without the GIL. The bytes of a BGP4MP message are never copied: it points into the block that
+was read. Where a record is damaged, `scan` stops there and `frame` decides: end the input, skip the record (`pardon`), or search
+the next plausible one (`recover`).
+
+A record is damaged if it is cut short or impossibly long, if a length inside runs past its end, or if its BGP message has no marker
+or another length than the record leaves for it. Whether a message parses behind its header is not asked here: it passes as it came.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+from bgpipe._codec cimport (
+    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
+    TYPE_OPEN, TYPE_UPDATE, Batch, Buffer, Decoder, Encoder, PeerTable, addpath_all, attrs_t, check_attr, ctx_t, family,
+    has_addpath, index_attrs, msg_t, peer_t, wanted_type,
+)
+from bgpipe._rib cimport Rib
+from bgpipe._wire cimport be16, be32, be64, put16, put32
+
+from bgpipe.errors import MrtError
+
+cdef extern from "<arpa/inet.h>" nogil:
+    enum: AF_INET
+    enum: AF_INET6
+    const char* inet_ntop(int af, const void* src, char* dst, uint32_t size)
+
+cdef enum:                      # MRT types
+    BGP = 5
+    TABLE_DUMP = 12
+    TABLE_DUMP_V2 = 13
+    BGP4MP = 16
+    BGP4MP_ET = 17
+
+cdef enum:                      # BGP4MP subtypes, a bit for each (RFC 6396 section 4.4, RFC 8050 section 3)
+    BGP4MP_MESSAGES = 0xFD2
+    BGP4MP_STATES = 0x021
+    BGP4MP_AS4 = 0xAB0
+    BGP4MP_LOCAL = 0xCC0
+    BGP4MP_ADDPATH = 0xF00
+    BGP4MP_SUBTYPES = 12
+    BGP4MP_ENTRY = 2
+    GEO_PEER_TABLE = 7          # of TABLE_DUMP_V2 (RFC 6397)
+
+cdef enum:
+    RECORD_HEADER = 12
+    HEADER_LEN = 19             # of a BGP message
+    MAX_RECORD = 16 << 20
+    MAX_MESSAGE_RECORD = 1 << 17    # of records that hold one message or one route
+    MAX_SEARCHED = 1 << 20      # of a record that a search takes for one
+    MAX_LOST = 1000             # ranges remembered
+    DAY = 86400
+    AS_TRANS = 23456            # RFC 6793 section 9
+
+cdef uint64_t ONES = 0xFFFFFFFFFFFFFFFFULL
+
+
+cdef dict peer_tags(const uint8_t* p, uint32_t n):
+    # Tags of a BGP4MP or legacy peer header, each left out where zero.
+    cdef uint32_t as_len = 4 if n == 20 or n == 44 else 2
+    cdef uint32_t ip_len = 16 if n >= 40 else 4
+    cdef bint is_legacy = n == 12
+    cdef const uint8_t* peer_ip = p + 2 if is_legacy else p + n - 2 * ip_len
+    cdef const uint8_t* local_as = p + 6 if is_legacy else p + as_len
+    numbers = {
+        "PEER_AS": be16(p) if as_len == 2 else be32(p),
+        "PEER_IP": address(peer_ip, ip_len),
+        "LOCAL_AS": be16(local_as) if as_len == 2 else be32(local_as),
+        "LOCAL_IP": address(p + n - ip_len, ip_len),
+        "INTERFACE": 0 if is_legacy else be16(p + 2 * as_len),
+    }
+    return {name: str(value) for name, value in numbers.items() if value}
+
+
+cdef str address(const uint8_t* p, uint32_t n):
+    # The text of an IP address; empty where it is all zeros.
+    cdef char text[64]
+    cdef uint32_t i
+    for i in range(n):
+        if p[i]:
+            inet_ntop(AF_INET if n == 4 else AF_INET6, p, text, sizeof(text))
+            return (<bytes>text).decode()
+    return ""
+
+
+# ---- decoding -----------------------------------------------------------------------------------------------------
+
+cdef class MrtDecoder(Decoder):
+    """MRT records -> batches.
+
+    Options of `Decoder`, and: recover: behind damage, go on with the next plausible record; `lost` tells what was passed over.
+    guess_asn: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with the other, take the other.
+    """
+
+    def __init__(self, *, bint recover=False, bint guess_asn=False, **options):
+        super().__init__(**options)
+        self.recover = recover
+        self.guess_asn = guess_asn
+        self.lost = []
+        self.rib = Rib()
+
+    cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
+        cdef Py_ssize_t i = 0
+        cdef bint found = False
+        self.rib.own(b)
+        self.rib.wanted = wanted_type(self.types, TYPE_UPDATE)
+        self.rib.flags = self.direction
+        while True:
+            if self.reason is not None:
+                with nogil:
+                    i = search(p, i, n, eof, &found)
+                if not (found or eof):
+                    return i
+                self.lose(self.offset + i)
+                if not found:
+                    return i
+            with nogil:
+                i = self.scan(b, p, i, n)
+            if self.what == NULL and (i == n or not eof):
+                return i
+            error = self.damage(p + i, n - i, self.offset + i)
+            if self.recover:
+                self.reason = error
+                self.lost_from = self.offset + i
+                i += 1
+            elif self.pardon and self.what == NULL:
+                self.records += 1
+                self.skip(error)
+                return n
+            elif self.pardon and be32(p + i + 8) <= MAX_RECORD:
+                self.records += 1
+                self.skip(error)
+                i += RECORD_HEADER + be32(p + i + 8)
+            else:
+                b.error = error
+                return i
+
+    cdef int finish(self, Batch b) except -1:
+        self.rib.own(b)
+        self.rib.flush(b)
+        return 0
+
+    cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset):
+        # What is wrong with the record at p[:n]: self.what, or that it is cut short.
+        where = f"MRT record {self.records + 1} at offset {offset}"
+        if n < RECORD_HEADER:
+            text = f"{where} is cut short: {n} of the {RECORD_HEADER} bytes of its header are there"
+        elif self.what == NULL:
+            text = f"{where} is cut short: {n} of {RECORD_HEADER + be32(p + 8)} bytes are there"
+        else:
+            what = self.what.decode()
+            text = f"{where} is damaged: {what} (type {be16(p + 4)}, subtype {be16(p + 6)}, length {be32(p + 8)})"
+        return MrtError(text, offset=offset, record=self.records + 1)
+
+    cdef int lose(self, uint64_t end) except -1:
+        reason = self.reason
+        self.reason = None
+        self.records += 1
+        self.lost_bytes += end - self.lost_from
+        if len(self.lost) < MAX_LOST:
+            self.lost.append((self.lost_from, end))
+        self.skip(MrtError(f"{reason}; lost bytes {self.lost_from} to {end}", offset=self.lost_from, record=reason.record))
+        return 0
+
+    cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n) except -1 nogil:
+        cdef const uint8_t* r
+        cdef uint32_t length, kind, subtype
+        cdef int64_t time
+        cdef int bad
+        self.what = NULL
+        while n - i >= RECORD_HEADER:
+            r = p + i
+            kind = be16(r + 4)
+            subtype = be16(r + 6)
+            length = be32(r + 8)
+            if n - i - RECORD_HEADER < length:
+                self.what = impossible(kind, length)
+                return i
+            time = <int64_t>be32(r) * 1000000000
+            bad = 0
+            if kind == BGP4MP:
+                bad = self.bgp4mp(b, r + RECORD_HEADER, length, subtype, time)
+            elif kind == BGP4MP_ET:
+                if length < 4:
+                    self.what = "no room for its microseconds"
+                    return i
+                time += <int64_t>be32(r + RECORD_HEADER) * 1000
+                bad = self.bgp4mp(b, r + RECORD_HEADER + 4, length - 4, subtype, time)
+            elif kind == TABLE_DUMP_V2 and subtype == 1:
+                bad = self.rib_damage(self.rib.index_table(b, r + RECORD_HEADER, length))
+            elif kind == TABLE_DUMP_V2 and 2 <= subtype <= 12 and subtype != GEO_PEER_TABLE:
+                bad = self.rib_damage(self.rib.table_dump_v2(b, r + RECORD_HEADER, length, subtype, time))
+            elif kind == TABLE_DUMP and 1 <= subtype <= 4:
+                bad = self.rib_damage(self.rib.table_dump(b, r + RECORD_HEADER, length, subtype, time))
+            elif kind == BGP:
+                bad = self.legacy(b, r + RECORD_HEADER, length, subtype, time)
+            else:
+                self.what = impossible(kind, length)
+                bad = self.what != NULL
+                self.unknown += 1 - bad
+            if bad:
+                return i
+            self.records += 1
+            i += RECORD_HEADER + length
+        return i
+
+    cdef int rib_damage(self, int bad) noexcept nogil:
+        if bad > 0:
+            self.what = self.rib.what
+        return bad
+
+    cdef int bgp4mp(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
+        # RFC 6396 sections 4.4 and 4.5, RFC 8050 section 3. Returns 1 for damage.
+        cdef uint32_t as4, length, head
+        cdef const uint8_t* wire
+        cdef msg_t* m
+        cdef const peer_t* peer
+        if subtype == BGP4MP_ENTRY:
+            return self.rib_damage(self.rib.entry(b, p, n, time))
+        if subtype >= BGP4MP_SUBTYPES or not ((BGP4MP_MESSAGES | BGP4MP_STATES) >> subtype) & 1:
+            if subtype >= BGP4MP_SUBTYPES and self.recover:
+                self.what = "its subtype is none of BGP4MP"
+                return 1
+            self.unknown += 1
+            return 0
+        as4 = (BGP4MP_AS4 >> subtype) & 1
+        head = 12 if as4 else 8
+        if n < head:
+            self.what = "its peer header is cut short"
+            return 1
+        if be16(p + head - 2) == 1:
+            head += 8
+        elif be16(p + head - 2) == 2:
+            head += 32
+        else:
+            self.what = "its peer addresses are neither IPv4 nor IPv6"
+            return 1
+        if (BGP4MP_STATES >> subtype) & 1:
+            if n < head + 4:
+                self.what = "its state change is cut short"
+                return 1
+            self.state_changes += 1
+            return 0
+        if n < head + HEADER_LEN:
+            self.what = "its BGP message is cut short"
+            return 1
+        wire = p + head
+        length = n - head
+        if be64(wire) != ONES or be64(wire + 8) != ONES:
+            self.what = "the marker of its BGP message is not all ones"
+            return 1
+        if be16(wire + 16) != length:
+            self.what = "its BGP message has another length than the record"
+            return 1
+        if not wanted_type(self.types, wire[18]):
+            return 0
+        peer = self.peer_of(b, p, head)
+        m = b.add()
+        m.wire = wire
+        m.len = length
+        m.type = wire[18]
+        m.time = time
+        m.peer = peer
+        m.ctx = 0 if as4 else CTX_AS2
+        m.flags = self.direction
+        if length > 4096:
+            m.ctx |= CTX_EXTENDED
+        if (BGP4MP_ADDPATH >> subtype) & 1:
+            m.ctx |= addpath_all()
+        if (BGP4MP_LOCAL >> subtype) & 1:
+            m.flags |= MSG_LOCAL
+        if self.guess_asn and m.type == TYPE_UPDATE and reads_better(wire, length, m.ctx ^ CTX_AS2):
+            m.ctx ^= CTX_AS2
+        return 0
+
+    cdef int legacy(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
+        # Type 5 (RFC 6396 appendix B.2.2): peer AS and IP, local AS and IP, then a BGP message without its header.
+        cdef uint32_t length, size
+        cdef uint8_t kind
+        cdef uint8_t* wire
+        cdef const peer_t* peer
+        cdef msg_t* m
+        if subtype == 3:
+            if n < 10:
+                self.what = "its state change is cut short"
+                return 1
+            self.state_changes += 1
+            return 0
+        kind = legacy_type(subtype)
+        if kind == 0:
+            if subtype > 7 and self.recover:
+                self.what = "its subtype is none of type BGP"
+                return 1
+            self.unknown += 1
+            return 0
+        if n < 12:
+            self.what = "its peer header is cut short"
+            return 1
+        length = n - 12
+        if not fits_body(p + 12, length, kind):
+            self.what = "its bytes are no BGP message of its subtype"
+            return 1
+        if not wanted_type(self.types, kind):
+            return 0
+        size = HEADER_LEN + length
+        wire = b.alloc(size)
+        memset(wire, 0xFF, 16)
+        put16(wire + 16, <uint16_t>size)
+        wire[18] = kind
+        if length:
+            memcpy(wire + HEADER_LEN, p + 12, length)
+        peer = self.peer_of(b, p, 12)
+        m = b.add()
+        m.wire = wire
+        m.len = size
+        m.type = kind
+        m.time = time
+        m.peer = peer
+        m.ctx = CTX_AS2
+        m.flags = self.direction
+        return 0
+
+    cdef const peer_t* peer_of(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL nogil:
+        cdef uint64_t h = be64(key) ^ be64(key + key_len - 8)
+        cdef const peer_t* peer
+        if key_len >= 40:
+            h ^= be64(key + key_len - 24)
+        h = (h * 0x9E3779B97F4A7C15ULL) >> 56
+        peer = self.cache[h]
+        if peer != NULL and peer.key_len == key_len and memcmp(peer.key, key, key_len) == 0:
+            return peer
+        with gil:
+            peer = self.intern(b, key, key_len)
+        self.cache[h] = peer
+        return peer
+
+    cdef const peer_t* intern(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL:
+        cdef const peer_t* peer = self.peers.get(key, key_len)
+        if peer != NULL:
+            return peer
+        if self.peers.full():
+            memset(self.cache, 0, sizeof(self.cache))
+            self.peers = PeerTable()
+            b.keep.append(self.peers)
+        return self.peers.add(key, key_len, peer_tags(key, key_len))
+
+
+cdef const char* impossible(uint32_t kind, uint32_t length) noexcept nogil:
+    # What is wrong with a record's header, or NULL. Assigned types: RFC 6396 sections 4 and 5.1, appendix B.
+    if kind > 13 and kind != BGP4MP and kind != BGP4MP_ET and kind != 32 and kind != 33 and kind != 48 and kind != 49:
+        return "its type is none of MRT"
+    if length > MAX_RECORD or (length > MAX_MESSAGE_RECORD and (kind == BGP4MP or kind == BGP4MP_ET or kind == BGP)):
+        return "its length is impossible"
+    return NULL
+
+
+cdef uint8_t legacy_type(uint32_t subtype) noexcept nogil:
+    # The type of the BGP message in a record of type BGP; 0 if there is none.
+    if subtype == 1 or subtype == 2:
+        return TYPE_UPDATE
+    if subtype == 5:
+        return TYPE_OPEN
+    if subtype == 6:
+        return TYPE_NOTIFICATION
+    return TYPE_KEEPALIVE if subtype == 7 else 0
+
+
+cdef bint fits_body(const uint8_t* p, uint32_t n, uint8_t kind) noexcept nogil:
+    # Whether p[:n] can be a BGP message of before RFC 8654, less its header: all there is to tell damage in a legacy record.
+    cdef uint32_t withdrawn
+    if n > 4096 - HEADER_LEN:
+        return False
+    if kind == TYPE_KEEPALIVE:
+        return n == 0
+    if kind == TYPE_NOTIFICATION:
+        return n >= 2
+    if kind == TYPE_OPEN:
+        return n >= 10 and n - 10 == p[9]
+    if n < 4:
+        return False
+    withdrawn = be16(p)
+    return withdrawn <= n - 4 and be16(p + 2 + withdrawn) <= n - 4 - withdrawn
+
+
+cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil:
+    # Whether the AS_PATH of an UPDATE does not parse in the other's opposite, but does in `other`.
+    cdef const uint8_t* p = wire + HEADER_LEN
+    cdef const uint8_t* end = wire + n
+    cdef uint32_t length
+    cdef uint8_t code
+    if end - p < 4 or be16(p) > end - p - 4:
+        return False
+    p += 2 + be16(p)
+    if be16(p) > end - p - 2:
+        return False
+    end = p + 2 + be16(p)
+    p += 2
+    while end - p >= 3:
+        code = p[1]
+        if p[0] & 0x10:
+            if end - p < 4:
+                return False
+            length = be16(p + 2)
+            p += 4
+        else:
+            length = p[2]
+            p += 3
+        if length > end - p:
+            return False
+        if code == 2:
+            return not check_attr(2, p, length, other ^ CTX_AS2) and check_attr(2, p, length, other)
+        p += length
+    return False
+
+
+# ---- recovering -----------------------------------------------------------------------------------------------------
+# A record is plausible if its type, subtype and length are, the first octets of its body are, and what follows is the header of a
+# plausible record of the same day, or the end of the input. Each place is looked at in constant time, and no search waits
+# for more than MAX_SEARCHED bytes.
+
+cdef enum:
+    NO = 0
+    YES = 1
+    WAIT = 2                    # more input will tell
+    BODY_SEEN = 80              # octets of a body that are looked at
+
+
+cdef Py_ssize_t search(const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof, bint* found) noexcept nogil:
+    # The next plausible record of p[i:n], or where to go on once there is more input.
+    cdef int answer
+    found[0] = False
+    while i < n:
+        answer = NO if n - i > 4 and p[i + 4] else plausible(p + i, n - i, eof)
+        if answer == YES or (answer == WAIT and not eof):
+            found[0] = answer == YES
+            return i
+        i += 1
+    return i
+
+
+cdef int plausible(const uint8_t* p, Py_ssize_t n, bint eof) noexcept nogil:
+    cdef const uint8_t* after
+    cdef Py_ssize_t size
+    if n < RECORD_HEADER:
+        return WAIT
+    if not plausible_header(p):
+        return NO
+    size = RECORD_HEADER + be32(p + 8)
+    if n < size and (n < RECORD_HEADER + BODY_SEEN or be16(p + 4) == BGP):
+        return WAIT
+    if not plausible_body(be16(p + 4), be16(p + 6), p + RECORD_HEADER, be32(p + 8)):
+        return NO
+    if n < size + RECORD_HEADER:
+        return YES if eof and n >= size else WAIT
+    after = p + size
+    if not plausible_header(after):
+        return NO
+    return YES if be32(after) - be32(p) <= DAY or be32(p) - be32(after) <= DAY else NO
+
+
+cdef bint plausible_header(const uint8_t* p) noexcept nogil:
+    cdef uint32_t kind = be16(p + 4)
+    cdef uint32_t subtype = be16(p + 6)
+    cdef uint32_t length = be32(p + 8)
+    if kind == BGP4MP or kind == BGP4MP_ET:
+        return subtype < BGP4MP_SUBTYPES and 16 <= length <= MAX_MESSAGE_RECORD
+    if kind == TABLE_DUMP_V2:
+        return 1 <= subtype <= 12 and 7 <= length <= MAX_SEARCHED
+    if kind == TABLE_DUMP:
+        return 1 <= subtype <= 4 and 22 <= length <= MAX_MESSAGE_RECORD
+    return kind == BGP and 1 <= subtype <= 7 and 10 <= length <= 12 + 4096
+
+
+cdef bint plausible_body(uint32_t kind, uint32_t subtype, const uint8_t* p, uint32_t n) noexcept nogil:
+    # At least min(n, BODY_SEEN) octets are there, of type BGP all.
+    cdef uint32_t head, at
+    if kind == BGP4MP_ET:
+        p += 4
+        n -= 4
+    if kind == BGP4MP or kind == BGP4MP_ET:
+        head = 12 if (BGP4MP_AS4 >> subtype) & 1 else 8
+        if n < head or be16(p + head - 2) == 0 or be16(p + head - 2) > 2:
+            return False
+        head += 8 if be16(p + head - 2) == 1 else 32
+        if (BGP4MP_STATES >> subtype) & 1:
+            return n == head + 4
+        if not (BGP4MP_MESSAGES >> subtype) & 1:
+            return n >= head
+        return n >= head + HEADER_LEN and be64(p + head) == ONES and be64(p + head + 8) == ONES and be16(p + head + 16) == n - head
+    if kind == TABLE_DUMP:
+        head = 22 if subtype & 1 else 46
+        at = 8 if subtype & 1 else 20
+        if subtype > 2:
+            head += 2
+        return n >= head and p[at] <= (32 if subtype & 1 else 128) and be16(p + head - 2) == n - head
+    if kind == TABLE_DUMP_V2:
+        if subtype == 1:
+            return n >= 8 and be16(p + 4) <= n - 8
+        if subtype == 6 or subtype == 7 or subtype == 12:
+            return n >= 8
+        at = 5 + ((p[4] + 7) >> 3)
+        return p[4] <= (32 if subtype in (2, 3, 8, 9) else 128) and n >= at + 2
+    if subtype == 3:
+        return n == 10 and 1 <= be16(p + 6) <= 6 and 1 <= be16(p + 8) <= 6
+    if subtype == 4:
+        return True
+    return n >= 12 and fits_body(p + 12, n - 12, legacy_type(subtype))
+
+
+# ---- encoding -------------------------------------------------------------------------------------------------------
+
+cdef class MrtEncoder(Encoder):
+    """Batches -> BGP4MP_ET records (RFC 6396 section 4.5, RFC 8050 section 3).
+
+    The subtype is that of the message: MESSAGE or MESSAGE_AS4 as its AS size is, _LOCAL if it came so, _ADDPATH if its families carry
+    path ids, so that its bytes stay what they were. Times are cut to microseconds; an AS over 65535 becomes 23456 in a 2-octet
+    header (RFC 6793); unknown peer fields are zero; where the two addresses are of different families, the local one is zero.
+
+    An UPDATE with families that carry path ids next to families that do not has no place in MRT, whose subtype speaks for
+    all: it is left out, counted in `skipped`, and on_skip is called with an MrtError.
+    """
+
+    def __init__(self, *, on_skip=None, **options):
+        super().__init__(**options)
+        self.on_skip = on_skip
+
+    cpdef int encode(self, Batch b, Buffer out) except -1:
+        cdef msg_t* m = b.msgs
+        cdef msg_t* end = m + b.n
+        cdef const header_t* header
+        cdef uint8_t* p
+        cdef uint64_t count = 0, us
+        cdef uint32_t as4, is_local, length
+        cdef int ids
+        # Peers live as long as their batch: headers made for one batch say nothing about the next.
+        self.epoch += 1
+        with nogil:
+            while m < end:
+                if not self.wanted(m):
+                    m += 1
+                    continue
+                ids = 0
+                if m.ctx >> CTX_ADDPATH_SHIFT:
+                    ids = path_ids(b, m)
+                    if ids > 1:
+                        with gil:
+                            self.leave_out(m)
+                        m += 1
+                        continue
+                as4 = not m.ctx & CTX_AS2
+                is_local = (m.flags & MSG_LOCAL) != 0
+                header = self.header_of(m.peer, 4 if as4 else 2)
+                if out.cap - out.len < 16 + <Py_ssize_t>sizeof(header.data) + m.len:
+                    out.reserve(16 + sizeof(header.data) + m.len)
+                p = out.data + out.len
+                us = <uint64_t>m.time // 1000 if m.time > 0 else 0
+                length = 4 + header.len + m.len
+                put32(p, <uint32_t>(us // 1000000))
+                put16(p + 4, BGP4MP_ET)
+                put16(p + 6, <uint16_t>((8 + 2 * is_local if ids else 6 if is_local else 1 + 2 * as4) + as4))
+                put32(p + 8, length)
+                put32(p + 12, <uint32_t>(us % 1000000))
+                memcpy(p + 16, header.data, sizeof(header.data))
+                memcpy(p + 16 + header.len, m.wire, m.len)
+                out.len += RECORD_HEADER + length
+                count += 1
+                m += 1
+        self.written += count
+        return 0
+
+    cdef const header_t* header_of(self, const peer_t* peer, uint32_t as_len) noexcept nogil:
+        cdef header_t* h = &self.cache[(<size_t>peer * 0x9E3779B97F4A7C15ULL) >> 56]
+        cdef uint32_t ip_len
+        cdef uint8_t* p = h.data
+        if h.epoch == self.epoch and h.peer == peer and h.as_len == as_len:
+            return h
+        h.epoch = self.epoch
+        h.peer = peer
+        h.as_len = <uint8_t>as_len
+        memset(p, 0, sizeof(h.data))
+        if as_len == 4:
+            put32(p, peer.peer_as)
+            put32(p + 4, peer.local_as)
+        else:
+            put16(p, <uint16_t>(peer.peer_as if peer.peer_as <= 0xFFFF else AS_TRANS))
+            put16(p + 2, <uint16_t>(peer.local_as if peer.local_as <= 0xFFFF else AS_TRANS))
+        p += 2 * as_len
+        ip_len = peer.peer_ip_len if peer.peer_ip_len else peer.local_ip_len if peer.local_ip_len else 4
+        put16(p, <uint16_t>peer.ifindex)
+        put16(p + 2, 1 if ip_len == 4 else 2)
+        if peer.peer_ip_len == ip_len:
+            memcpy(p + 4, peer.peer_ip, ip_len)
+        if peer.local_ip_len == ip_len:
+            memcpy(p + 4 + ip_len, peer.local_ip, ip_len)
+        h.len = <uint8_t>(2 * as_len + 4 + 2 * ip_len)
+        return h
+
+    cdef int leave_out(self, const msg_t* m) except -1:
+        self.skipped += 1
+        if self.on_skip is not None:
+            self.on_skip(MrtError(f"message {m.seq} mixes families with and without path ids, which no MRT record can say"))
+        return 0
+
+
+cdef int path_ids(Batch b, msg_t* m) except -1 nogil:
+    # Whether the prefixes of a message with some add-path family carry path ids: 0, 1, or 2: some do and some do not.
+    cdef attrs_t* index
+    cdef uint32_t i
+    cdef bint some = False, others = False
+    if m.ctx >> CTX_ADDPATH_SHIFT == addpath_all() >> CTX_ADDPATH_SHIFT:
+        return 1
+    index = index_attrs(b, m)
+    if index == NULL:
+        return m.type == TYPE_UPDATE and has_addpath(m.ctx, FAMILY_IPV4_UNICAST)
+    if index.reach_len or index.unreach_len:
+        some = has_addpath(m.ctx, FAMILY_IPV4_UNICAST)
+        others = not some
+    for i in range(index.count):
+        if (index.attr[i].code == 14 or index.attr[i].code == 15) and index.attr[i].length > 3:
+            if has_addpath(m.ctx, family(be16(index.attr[i].value), index.attr[i].value[2])):
+                some = True
+            else:
+                others = True
+    return 2 if some and others else some
