@@ -765,7 +765,8 @@ cdef bint check_mp(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noexcept
     if reach:
         if not (take_u8(&c, &next_hop_len) and take_bytes(&c, next_hop_len, &next_hop) and take_u8(&c, &reserved)):
             return False
-        if bits and not (next_hop_len == 16 or next_hop_len == 32 or (next_hop_len == 4 and afi == 1)):
+        # None at all: a route of a RIB dump that was the router's own.
+        if bits and not (next_hop_len == 16 or next_hop_len == 32 or next_hop_len == 0 or (next_hop_len == 4 and afi == 1)):
             return False
     if bits == 0:
         return True

@@ -518,7 +518,7 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
         if end - next_hop < next_hop_len + 1 or next_hop[next_hop_len] != 0:
             return NULL
         p = next_hop + next_hop_len + 1
-        if plain:
+        if plain and next_hop_len:
             lit(out, b',"nexthop":"', 12)
             out += 12
             if next_hop_len == 16:
@@ -532,7 +532,7 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
                 return NULL
             out[0] = 0x22
             out += 1
-        else:
+        elif not plain:
             out = put_hex_or_empty(put_text(out, b',"nh":'), next_hop, next_hop_len)
     if not plain:
         out = put_hex_or_empty(put_text(out, b',"data":'), p, <uint32_t>(end - p))

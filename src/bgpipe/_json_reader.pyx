@@ -610,10 +610,13 @@ cdef const uint8_t* take_mp(reader_t* r, const uint8_t* p, uint8_t** at, const u
         if not literal(p, b'","prefixes":['):
             return NULL
         p += 14
-    elif not reach and literal(p, b'"prefixes":['):
+    elif literal(p, b'"prefixes":['):
         if afi > 2 or safi > 2:
             return NULL
         out += 3
+        if reach:
+            put16(out, 0)
+            out += 2
         p += 12
     else:
         out += 3

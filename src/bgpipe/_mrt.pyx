@@ -18,7 +18,7 @@ from bgpipe._codec cimport (
     has_addpath, index_attrs, msg_t, peer_t, wanted_type,
 )
 from bgpipe._rib cimport Rib
-from bgpipe._wire cimport be16, be32, be64, put16, put32
+from bgpipe._wire cimport ASAN, be16, be32, be64, put16, put32
 
 from bgpipe.errors import MrtError
 
@@ -552,7 +552,7 @@ cdef class MrtEncoder(Encoder):
                 as4 = not m.ctx & CTX_AS2
                 is_local = (m.flags & MSG_LOCAL) != 0
                 header = self.header_of(m.peer, 4 if as4 else 2)
-                if out.cap - out.len < 16 + <Py_ssize_t>sizeof(header.data) + m.len:
+                if ASAN or out.cap - out.len < 16 + <Py_ssize_t>sizeof(header.data) + m.len:
                     out.reserve(16 + sizeof(header.data) + m.len)
                 p = out.data + out.len
                 us = <uint64_t>m.time // 1000 if m.time > 0 else 0

@@ -277,7 +277,8 @@ cdef class Rib:
             return 1
         self.scratch.len = 0
         self.scratch.reserve(attrs_len + 5 + hop_len)
-        self.scratch.append(p, attrs_len)
+        if attrs_len:
+            memcpy(self.scratch.data, p, attrs_len)
         if hop_len and s.hop_len == 0:
             # Behind the attributes, as in the dumps that have it there.
             if r.family == IPV4_UNICAST and hop_len == 4:
