@@ -19,9 +19,11 @@ cdef class MrtDecoder(Decoder):
     cdef const char* what                   # why scan() stopped at a damaged record; NULL: it did not
     cdef object reason                      # the error that started the search under way, or None
     cdef uint64_t lost_from
+    cdef uint64_t doubt                     # where swallows() goes on once there is more input
     cdef const peer_t* cache[PEER_CACHE]    # peers of self.peers by a cheap hash of the record's peer header
     # Frames whole records of p[i:n] into b; returns where it stopped: at a record not whole yet, or at damage (self.what).
-    cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n) except -1 nogil
+    cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil
+    cdef int swallows(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) noexcept nogil
     cdef int rib_damage(self, int bad) noexcept nogil
     cdef int bgp4mp(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil
     cdef int legacy(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil

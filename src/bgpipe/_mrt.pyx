@@ -50,9 +50,15 @@ cdef enum:
     MAX_RECORD = 16 << 20
     MAX_MESSAGE_RECORD = 1 << 17    # of records that hold one message or one route
     MAX_SEARCHED = 1 << 20      # of a record that a search takes for one
+    BODY_SEEN = 80              # octets of a body that a search looks at
     MAX_LOST = 1000             # ranges remembered
     DAY = 86400
     AS_TRANS = 23456            # RFC 6793 section 9
+
+cdef enum:                      # answers
+    NO = 0
+    YES = 1
+    WAIT = 2                    # more input will tell
 
 cdef uint64_t ONES = 0xFFFFFFFFFFFFFFFFULL
 
@@ -117,7 +123,7 @@ cdef class MrtDecoder(Decoder):
                 if not found:
                     return i
             with nogil:
-                i = self.scan(b, p, i, n)
+                i = self.scan(b, p, i, n, eof)
             if self.what == NULL and (i == n or not eof):
                 return i
             error = self.damage(p + i, n - i, self.offset + i)
@@ -164,7 +170,7 @@ cdef class MrtDecoder(Decoder):
         self.skip(MrtError(f"{reason}; lost bytes {self.lost_from} to {end}", offset=self.lost_from, record=reason.record))
         return 0
 
-    cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n) except -1 nogil:
+    cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil:
         cdef const uint8_t* r
         cdef uint32_t length, kind, subtype
         cdef int64_t time
@@ -176,8 +182,14 @@ cdef class MrtDecoder(Decoder):
             subtype = be16(r + 6)
             length = be32(r + 8)
             if n - i - RECORD_HEADER < length:
-                self.what = impossible(kind, length)
+                self.what = impossible(r)
                 return i
+            if self.recover:
+                bad = self.swallows(p, i, n, eof)
+                if bad:
+                    if bad == YES:
+                        self.what = "another record begins inside it"
+                    return i
             time = <int64_t>be32(r) * 1000000000
             bad = 0
             if kind == BGP4MP:
@@ -197,7 +209,7 @@ cdef class MrtDecoder(Decoder):
             elif kind == BGP:
                 bad = self.legacy(b, r + RECORD_HEADER, length, subtype, time)
             else:
-                self.what = impossible(kind, length)
+                self.what = impossible(r)
                 bad = self.what != NULL
                 self.unknown += 1 - bad
             if bad:
@@ -205,6 +217,32 @@ cdef class MrtDecoder(Decoder):
             self.records += 1
             i += RECORD_HEADER + length
         return i
+
+    cdef int swallows(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) noexcept nogil:
+        # Whether the record at i, which is all there, was cut short and ends in the next one's bytes: no record can begin
+        # behind it, but one does within.
+        cdef Py_ssize_t end = i + RECORD_HEADER + be32(p + i + 8)
+        cdef Py_ssize_t k
+        cdef int answer
+        if n - end >= RECORD_HEADER:
+            if impossible(p + end) == NULL:
+                return NO
+        elif not eof:
+            return WAIT
+        elif n == end:
+            return NO
+        k = i + 1
+        if self.doubt > self.offset + k:
+            k = self.doubt - self.offset
+        while k < end:
+            answer = plausible(p + k, n - k, eof)
+            if answer == YES:
+                return YES
+            if answer == WAIT and not eof:
+                self.doubt = self.offset + k
+                return WAIT
+            k += 1
+        return NO
 
     cdef int rib_damage(self, int bad) noexcept nogil:
         if bad > 0:
@@ -347,12 +385,16 @@ cdef class MrtDecoder(Decoder):
         return self.peers.add(key, key_len, peer_tags(key, key_len))
 
 
-cdef const char* impossible(uint32_t kind, uint32_t length) noexcept nogil:
+cdef const char* impossible(const uint8_t* p) noexcept nogil:
     # What is wrong with a record's header, or NULL. Assigned types: RFC 6396 sections 4 and 5.1, appendix B.
+    cdef uint32_t kind = be16(p + 4)
+    cdef uint32_t length = be32(p + 8)
     if kind > 13 and kind != BGP4MP and kind != BGP4MP_ET and kind != 32 and kind != 33 and kind != 48 and kind != 49:
         return "its type is none of MRT"
     if length > MAX_RECORD or (length > MAX_MESSAGE_RECORD and (kind == BGP4MP or kind == BGP4MP_ET or kind == BGP)):
         return "its length is impossible"
+    if kind == 0 and length == 0 and be32(p) == 0:
+        return "its header is all zeros"
     return NULL
 
 
@@ -417,15 +459,8 @@ cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept no
 
 # ---- recovering -----------------------------------------------------------------------------------------------------
 # A record is plausible if its type, subtype and length are, the first octets of its body are, and what follows is the header of a
-# plausible record of the same day, or the end of the input. Each place is looked at in constant time, and no search waits
-# for more than MAX_SEARCHED bytes.
-
-cdef enum:
-    NO = 0
-    YES = 1
-    WAIT = 2                    # more input will tell
-    BODY_SEEN = 80              # octets of a body that are looked at
-
+# plausible record of the same day, or the end of the input. A BGP4MP message needs no such witness: its marker and its length,
+# there twice, are. Each place is looked at in constant time, and no search waits for more than MAX_SEARCHED bytes.
 
 cdef Py_ssize_t search(const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof, bint* found) noexcept nogil:
     # The next plausible record of p[i:n], or where to go on once there is more input.
@@ -452,6 +487,8 @@ cdef int plausible(const uint8_t* p, Py_ssize_t n, bint eof) noexcept nogil:
         return WAIT
     if not plausible_body(be16(p + 4), be16(p + 6), p + RECORD_HEADER, be32(p + 8)):
         return NO
+    if n >= size and be16(p + 4) >= BGP4MP and (BGP4MP_MESSAGES >> be16(p + 6)) & 1:
+        return YES
     if n < size + RECORD_HEADER:
         return YES if eof and n >= size else WAIT
     after = p + size
