@@ -6,12 +6,16 @@ from bgpipe.errors import InputError
 class MrtDecoder(Decoder):
     """MRT records -> batches (RFC 6396, RFC 8050, and type 5 of the archives before 2001).
 
-    BGP4MP and BGP4MP_ET messages point into the block that was read; they carry the tags PEER_AS, PEER_IP, LOCAL_AS, LOCAL_IP and
-    INTERFACE, each left out where zero. Times are ns, from seconds, of _ET records from microseconds.
+    BGP4MP and BGP4MP_ET messages point into the block that was read; they carry the tags PEER_AS, PEER_IP, LOCAL_AS,
+    LOCAL_IP and INTERFACE, each left out where zero. Routes of RIBs become UPDATEs with PEER_AS and PEER_IP,
+    neighbouring prefixes with equal attributes of one peer bundled. Times are ns, from seconds, of _ET records from
+    microseconds.
 
-    Damage ends the input with an MrtError in `Batch.error` that names the record's number and its offset in the decompressed
-    stream, behind all messages before it. With `pardon` a damaged record whose length is possible is skipped; with `recover`
-    the next plausible record is searched, and what was passed over is reported to `on_skip` and in `lost`.
+    Damage ends the input with an MrtError in `Batch.error` that names the record's number and its offset in the
+    decompressed stream, behind all messages before it. With `pardon` a damaged record whose length is possible is
+    skipped; with `recover` the next plausible record is searched, and what was passed over is reported to `on_skip` and
+    in `lost`. `guess_asn`: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with
+    the other, take the other.
     """
 
     recover: bool
