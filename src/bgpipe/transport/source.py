@@ -43,6 +43,10 @@ def open_source(path: str, decompress: str = "auto", *, threads: int = 1) -> Sou
     threads: how many threads decompression may keep busy.
     Raises StageError where there is nothing to open.
     """
+    if path.startswith(("http://", "https://")):
+        from bgpipe.transport.http import HttpInput
+
+        return Source(HttpInput(path), decompress, threads)
     return Source(FileInput(path), decompress, threads)
 
 
@@ -167,9 +171,11 @@ class Source:
         try:
             count = decoder.readinto(buffer)
             if not count and not self._raw.position and self._format != "none":
-                raise compression.Damage("", cut=True)  # even a stream of nothing takes some bytes
+                raise compression.Damage(cut=True)  # even a stream of nothing takes some bytes
         except compression.Damage as damage:
             count = damage.written
+            if damage.lost and self._retrace(self._given + count):
+                return count or self._pull(buffer)
             self._failure = self._explain(damage, self._given + count)
             if not count:
                 raise self._failure from None
@@ -194,10 +200,30 @@ class Source:
         self._format = name
         return source if name == "none" else compression.decoder(name, source, self._threads)
 
+    def _retrace(self, given: int) -> bool:
+        """Go over it again with a decoder that gets nearer to the damage. False if that cannot be."""
+        if not self._raw.rewind():
+            return False
+        decoder = compression.careful_decoder(self._format, self._raw, given)
+        scratch = memoryview(bytearray(1 << 16))
+        skipped = 0
+        try:
+            while skipped < given:
+                count = decoder.readinto(scratch[: given - skipped])
+                if not count:
+                    return False
+                skipped += count
+        except compression.Damage:
+            return False
+        self._decoder = decoder
+        self._given = given
+        return True
+
     def _explain(self, damage: compression.Damage, offset: int) -> BgpipeError:
         if isinstance(damage.__cause__, BgpipeError):
             return damage.__cause__
-        kind, position, label = compression.NOUNS[self._format], self._raw.position, self._raw.label
+        kind, label = compression.NOUNS[self._format], self._raw.label
+        position = self._raw.position if damage.position is None else damage.position
         if damage.cut:
             return InputError(f"{kind} stream is cut short at byte {position} of {label}", offset=offset)
         reason = f"{kind} stream is damaged before byte {position} of {label}: {damage}"
