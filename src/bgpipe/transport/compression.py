@@ -11,7 +11,7 @@ from bgpipe.errors import BgpipeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Any, Protocol
 
     class Input(Protocol):
@@ -64,7 +64,7 @@ _MAGICS = (
 )
 MAGIC_SIZE = 10
 
-NO_MAGIC = "something else begins there"
+NO_MAGIC = "no stream begins there"
 CHUNK = 1 << 17  # compressed bytes read at a time
 _STEP = 1 << 16  # decompressed bytes asked for at a time, where they come as objects
 _MEMORY = (
@@ -285,67 +285,54 @@ def _zstd(source: Input) -> Iterator[bytes]:
     import zstandard
 
     data = memoryview(b"")
-    first = True
 
-    def fill(size: int) -> Iterator[bytes]:
-        """Have size bytes at hand, or all that there are."""
+    def take(size: int) -> Generator[bytes, None, memoryview]:
         nonlocal data
         while len(data) < size:
             yield b""
             more = read(source, CHUNK)
             if not more:
-                return
+                raise Damage(cut=True)
             data = memoryview(bytes(data) + more)
+        taken, data = data[:size], data[size:]
+        return taken
 
+    begun = False
     while True:
-        yield from fill(4)
-        while not first and data and not any(data[:4]):
+        while begun:  # over zeros, to the next frame
             data = memoryview(bytes(data).lstrip(b"\0"))
-            yield from fill(4)
-        if not data and not first:
-            return
-        magic = int.from_bytes(data[:4], "little")
-        if magic & 0xFFFFFFF0 == 0x184D2A50:  # a skippable frame
-            yield from fill(8)
-            size = 8 + int.from_bytes(data[4:8], "little")
-            while len(data) < size:
-                size -= len(data)
-                data = memoryview(b"")
-                yield from fill(1)
-                if not data:
-                    raise Damage(cut=True)
-            data = data[size:]
-            first = False
+            if data:
+                break
+            yield b""
+            data = memoryview(read(source, CHUNK))
+            if not data:
+                return
+        begun = True
+        magic = bytes((yield from take(4)))
+        if magic[0] & 0xF0 == 0x50 and magic[1:] == b"\x2a\x4d\x18":  # a skippable frame
+            left = int.from_bytes((yield from take(4)), "little")
+            while left:
+                left -= len((yield from take(min(left, CHUNK))))
             continue
-        if data[:4] != _ZSTD:
-            raise Damage(NO_MAGIC, cut=_ZSTD.startswith(data))
-        first = False
-        yield from fill(18)
+        if magic != _ZSTD:
+            raise Damage(NO_MAGIC)
         try:
-            size = zstandard.frame_header_size(data)
-            checksum = zstandard.get_frame_parameters(data).has_checksum
+            header = magic + (yield from take(1))  # which tells how long it is
+            header += yield from take(zstandard.frame_header_size(header) - len(header))
             frame = zstandard.ZstdDecompressor(max_window_size=_MEMORY).decompressobj()
-            frame.decompress(data[:size])
+            frame.decompress(header)
             last = 0
             while not last:
-                data = data[size:]
-                yield from fill(3)
-                header = int.from_bytes(data[:3], "little")
-                last = header & 1
-                size = 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
-                yield from fill(size)
-                if len(data) < size:
-                    raise Damage(cut=True)
-                piece = frame.decompress(data[:size])
-                if piece:
-                    yield piece
-            data = data[size:]
-            if checksum:
-                yield from fill(4)
-                if len(data) < 4:
-                    raise Damage(cut=True)
-                piece = frame.decompress(data[:4])
-                data = data[4:]
+                block = yield from take(3)
+                bits = int.from_bytes(block, "little")
+                last = bits & 1
+                size = 1 if bits >> 1 & 3 == 1 else bits >> 3
+                for part in (block, (yield from take(size))):
+                    piece = frame.decompress(part)
+                    if piece:
+                        yield piece
+            if zstandard.get_frame_parameters(header).has_checksum:
+                piece = frame.decompress((yield from take(4)))
                 if piece:
                     yield piece
         except zstandard.ZstdError as error:
@@ -359,7 +346,10 @@ def read(source: Input, size: int) -> bytes:
 
 def _reason(error: Exception) -> str:
     """What a library says of damage, without its own preface."""
-    return str(error).rpartition(": ")[2].lower()
+    text = str(error).rpartition(": ")[2].lower().removeprefix("error_")
+    if "check" in text:
+        return "its checksum does not match"
+    return NO_MAGIC if text.startswith("not a gzipped file") else text
 
 
 def encoder(name: str, threads: int = 1) -> Encoder:

@@ -20,68 +20,76 @@ if TYPE_CHECKING:
 
     from bgpipe.transport.compression import Encoder
 
+    Buffer = bytes | bytearray | memoryview
 
-def open_sink(path: str, *, compress: str = "auto", append: bool = False, create: bool = False) -> Sink:
+
+def open_sink(
+    path: str, *, compress: str = "auto", append: bool = False, create: bool = False, threads: int = 1
+) -> Sink:
     """Open a file for writing, or a device, pipe or socket, or "-" for standard output.
 
     compress: "auto" (by the name), "none" or one of compression.FORMATS.
     append: write behind what the file holds; a compressed one gets a member, stream or frame of its own.
     create: fail if path exists, now or when the file is complete.
-    Missing folders are made. Raises StageError.
+    threads: how many threads compression may keep busy.
+    Missing folders are made; through a symbolic link, the file it points to is replaced. Raises StageError.
     """
-    name = compression.by_name(path) if compress == "auto" else compress
-    output: _Output
-    if path == "-":
-        output = _Direct("standard output", 1)
-    else:
+    output = _Output("standard output", 1)
+    if path != "-":
         try:
             output = _open(path, append, create)
         except OSError as error:
             _fail(path, error)
-    return Sink(output, name)
+    return Sink(path, output, compression.by_name(path) if compress == "auto" else compress, threads)
 
 
 class Sink:
     """Bytes go in; where they end up, and compressed how, was settled at opening.
 
+    path: as it was opened.
     bytes_written: what was written to the file, compressed, and without what the compressor still holds.
     """
 
-    def __init__(self, output: _Output, compress: str) -> None:
+    def __init__(self, path: str, output: _Output, compress: str, threads: int) -> None:
+        self.path = path
         self.bytes_written = 0
         self._output = output
         self._compress = compress
+        self._threads = threads
         self._encoder: Encoder | None = None
-        self._used = False
+        self._unflushed = False
 
-    def write(self, buffer: bytes | bytearray | memoryview) -> None:
+    def write(self, buffer: Buffer) -> None:
         """Write all of buffer. Raises StageError; ClosedOutput where nobody reads any more."""
         if not len(buffer):
             return
-        if not self._used:
-            self._used = True
-            if self._compress != "none":
-                self._encoder = compression.encoder(self._compress)
-        self._put(buffer if self._encoder is None else self._encoder.compress(buffer))
+        if self._compress == "none":
+            self._put(buffer)
+            return
+        if self._encoder is None:
+            self._encoder = compression.encoder(self._compress, self._threads)
+        self._unflushed = True
+        self._put(self._encoder.compress(buffer))
 
     def flush(self) -> None:
-        """Hand on what the compressor holds. Each call costs some compression."""
-        if self._encoder is not None:
+        """Hand on what the compressor holds. Each call costs some compression. Raises as write()."""
+        if self._encoder is not None and self._unflushed:
+            self._unflushed = False
             self._put(self._encoder.sync())
 
     def finish(self) -> None:
-        """Complete the file, durably, and give it its name. Where nothing was written, no file comes to be.
+        """Complete the file, durably, and give it its name; where nothing was written no file comes to be.
 
-        Raises StageError, after abort().
+        Raises StageError, after which there is nothing to abort().
         """
         try:
             if self._encoder is not None:
                 self._put(self._encoder.finish())
                 self._encoder = None
-            try:
-                self._output.finish(self.bytes_written > 0)
-            except OSError as error:
-                _fail(self._output.label, error)
+            self._output.finish(self.bytes_written > 0)
+        except OSError as error:
+            self.abort()
+            _fail(self._output.label, error)
         except BaseException:
             self.abort()
             raise
@@ -89,9 +97,16 @@ class Sink:
     def abort(self) -> None:
         """Give up: remove the temporary file, or what was appended. What a pipe or device got stays there."""
         self._encoder = None
-        self._output.abort()
+        if self._output.fd < 0:
+            return
+        try:
+            self._output.discard()
+        except OSError as error:
+            raise StageError(f"cannot clean up {self._output.label}: {_reason(error)}") from None
+        finally:
+            self._output.close()
 
-    def _put(self, data: bytes | bytearray | memoryview) -> None:
+    def _put(self, data: Buffer) -> None:
         view = memoryview(data)
         fd = self._output.fd
         while view:
@@ -109,93 +124,82 @@ class Sink:
 
 
 class _Output:
-    """Where a sink's bytes go. finish() may raise OSError; abort() may come at any time, also twice."""
+    """Where a sink's bytes go: here a device, pipe or socket, which has them as soon as they are written.
 
-    fd: int
-    label: str
-
-    def finish(self, used: bool) -> None:
-        raise AssertionError
-
-    def abort(self) -> None:
-        raise AssertionError
-
-
-class _Direct(_Output):
-    """A device, pipe, socket or standard output: what is written is out."""
+    label: what messages call it. fd: negative once closed. Methods raise OSError.
+    """
 
     def __init__(self, label: str, fd: int) -> None:
         self.label = label
         self.fd = fd
 
     def finish(self, used: bool) -> None:
-        self.abort()
+        """Complete it and close it. used: whether anything was written."""
+        self.close()
 
-    def abort(self) -> None:
-        if self.fd > 2:
-            os.close(self.fd)
-        self.fd = -1
+    def discard(self) -> None:
+        """Undo what was written, where that can be; fd stays open."""
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd > 2:
+            os.close(fd)
 
 
-class _Append(_Output):
+class _Appended(_Output):
     """The end of a file, in place."""
 
     def __init__(self, path: str) -> None:
-        self.label = path
-        self._made = not os.path.exists(path)  # noqa: PTH110
-        self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        _lock(self.fd, path)
-        self._size = os.fstat(self.fd).st_size
+        made = not os.path.exists(path)  # noqa: PTH110
+        super().__init__(path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        try:
+            _lock(self.fd, path)
+            self._size = os.fstat(self.fd).st_size
+        except BaseException:
+            self.close()
+            raise
+        self._made = made and not self._size
 
     def finish(self, used: bool) -> None:
         if used:
             os.fsync(self.fd)
-            os.close(self.fd)
-            self.fd = -1
         else:
-            self.abort()
+            self.discard()
+        self.close()
 
-    def abort(self) -> None:
-        if self.fd < 0:
-            return
-        if self._made and not self._size:
+    def discard(self) -> None:
+        if self._made:
             os.unlink(self.label)  # noqa: PTH108
         elif os.fstat(self.fd).st_size > self._size:
             os.ftruncate(self.fd, self._size)
-        os.close(self.fd)
-        self.fd = -1
 
 
-class _Replace(_Output):
+class _Replacing(_Output):
     """A new file, under its temporary name until it is complete."""
 
     def __init__(self, label: str, path: str, create: bool) -> None:
-        self.label = label
         self._path = path
         self._temporary = path + ".tmp"
         self._create = create
-        self.fd = _open_temporary(self._temporary)
+        super().__init__(label, _open_temporary(self._temporary))
 
     def finish(self, used: bool) -> None:
-        if not used:
-            self.abort()
-            return
-        os.fsync(self.fd)
-        if self._create:
-            _rename_new(self._temporary, self._path)
+        if used:
+            os.fsync(self.fd)
+            if self._create:
+                _rename_new(self._temporary, self._path)
+            else:
+                os.rename(self._temporary, self._path)  # noqa: PTH104
+            _sync_folder(self._path)
         else:
-            os.rename(self._temporary, self._path)  # noqa: PTH104
-        # The lock is let go of only now: until here nobody may take the temporary name.
-        os.close(self.fd)
-        self.fd = -1
-        _sync_folder(self._path)
+            self.discard()
+        # Only now is the lock let go of: until here nobody else may take the temporary name.
+        self.close()
 
-    def abort(self) -> None:
-        if self.fd < 0:
-            return
-        os.unlink(self._temporary)  # noqa: PTH108
-        os.close(self.fd)
-        self.fd = -1
+    def discard(self) -> None:
+        # It is not there if it has its name already, and only the folder could not be synced.
+        if os.path.lexists(self._temporary):
+            os.unlink(self._temporary)  # noqa: PTH108
 
 
 def _open(path: str, append: bool, create: bool) -> _Output:
@@ -205,40 +209,35 @@ def _open(path: str, append: bool, create: bool) -> _Output:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except FileNotFoundError:
         mode = 0
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)  # noqa: PTH103, PTH120
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise IsADirectoryError(errno.EISDIR, "")
     if stat.S_ISSOCK(mode):
-        return _Direct(path, _connect(path))
+        return _Output(path, _connect(path))
+    # What /dev/stdout and /proc/self/fd/3 lead to is open already: a file beside it would not get there.
     if (mode and not stat.S_ISREG(mode)) or path.startswith(("/dev/std", "/dev/fd/", "/proc/")):
-        return _Direct(path, os.open(path, os.O_WRONLY | os.O_CLOEXEC))
-    if append:
-        return _Append(path)
-    # Through a symbolic link the file it points to is replaced, and the link stays.
-    return _Replace(path, os.path.realpath(path), create)
+        return _Output(path, os.open(path, os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else 0)))
+    target = os.path.realpath(path)
+    os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
+    return _Appended(target) if append else _Replacing(path, target, create)
 
 
 def _open_temporary(path: str) -> int:
     while True:
         try:
-            mode = os.lstat(path).st_mode
+            if not stat.S_ISREG(os.lstat(path).st_mode):
+                raise StageError(f"cannot write {path}: it exists and is not a regular file; remove it")
         except FileNotFoundError:
-            mode = 0
-        if mode and not stat.S_ISREG(mode):
-            raise StageError(f"cannot write {path}: it exists and is not a regular file; remove it")
+            pass
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             _lock(fd, path)
-            here, there = os.fstat(fd), os.lstat(path)
-            if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino):
+            if os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
                 os.ftruncate(fd, 0)
                 return fd
-        except FileNotFoundError:
-            pass  # its writer was done between our open() and our lock: it is not ours to write
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)
+        os.close(fd)  # its writer completed or removed it between our open() and our lock
 
 
 def _lock(fd: int, path: str) -> None:
@@ -259,22 +258,21 @@ def _rename_new(temporary: str, path: str) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        taken = True
+        reason = "it has appeared since, and --create asks for a new file"
+        raise StageError(f"cannot write {path}: {reason}") from None
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
-        taken = os.path.lexists(path)  # a file system without hard links: as near as one gets
-        if not taken:
-            os.rename(temporary, path)  # noqa: PTH104
+        # A file system without hard links: this is as near as one gets.
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "") from None
+        os.rename(temporary, path)  # noqa: PTH104
     else:
         os.unlink(temporary)  # noqa: PTH108
-        return
-    if taken:
-        raise StageError(f"cannot write {path}: it has appeared since, and --create asks for a new file")
 
 
 def _sync_folder(path: str) -> None:
-    fd = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120
+    fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120
     try:
         os.fsync(fd)
     except OSError as error:
@@ -299,18 +297,22 @@ def _connect(path: str) -> int:
 _ADVICE = {
     errno.ENOSPC: "no space left on the device; free some, or write elsewhere",
     errno.EDQUOT: "the disk quota is used up; free some space, or write elsewhere",
-    errno.EFBIG: "the file would get larger than the limit; raise ulimit -f, or use --every",
+    errno.EFBIG: "the file would get larger than is allowed; see ulimit -f",
     errno.EROFS: "the file system is read-only; write elsewhere",
     errno.EACCES: "permission denied; check the rights on the file and its folder",
+    errno.EPERM: "permission denied; check the rights on the file and its folder",
     errno.ENOTDIR: "a part of the path is not a folder",
     errno.EEXIST: "a part of the path is not a folder",
     errno.EISDIR: "it is a folder; name a file in it",
-    errno.ENXIO: "nobody is reading it",
+    errno.ECONNREFUSED: "nobody listens on that socket",
 }
+
+
+def _reason(error: OSError) -> str:
+    return _ADVICE.get(error.errno or 0) or (error.strerror or str(error)).lower()
 
 
 def _fail(label: str, error: OSError) -> NoReturn:
     if error.errno in (errno.EPIPE, errno.ECONNRESET):
         raise ClosedOutput(f"{label} was closed by its reader") from None
-    reason = _ADVICE.get(error.errno or 0) or (error.strerror or str(error)).lower()
-    raise StageError(f"cannot write {label}: {reason}") from None
+    raise StageError(f"cannot write {label}: {_reason(error)}") from None

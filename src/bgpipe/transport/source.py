@@ -225,9 +225,14 @@ class Source:
         kind, label = compression.NOUNS[self._format], self._raw.label
         position = self._raw.position if damage.position is None else damage.position
         if damage.cut:
-            return InputError(f"{kind} stream is cut short at byte {position} of {label}", offset=offset)
-        reason = f"{kind} stream is damaged before byte {position} of {label}: {damage}"
-        return InputError(reason, offset=offset)
+            message = f"{kind} stream is cut short at byte {position} of {label}"
+        elif str(damage) != compression.NO_MAGIC:
+            message = f"{kind} stream is damaged before byte {position} of {label}: {damage}"
+        elif offset:
+            message = f"{kind} stream ends before byte {position} of {label}, but something else follows"
+        else:
+            message = f"{label} is not a {kind} file"
+        return InputError(message, offset=offset)
 
 
 class _Headed:
