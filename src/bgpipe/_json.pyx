@@ -13,7 +13,7 @@ from bgpipe._codec cimport (
     TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, check, check_attr, ctx_t, family, has_addpath, msg_t, unpack_pairs,
 )
 from bgpipe._json_session cimport kept, lit, put_family, put_notification, put_open, put_text
-from bgpipe._wire cimport be16, be32, be64, likely
+from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
 from bgpipe import names
 from bgpipe._codec import json_string
@@ -916,7 +916,7 @@ cdef class JsonEncoder(Encoder):
             while m < end:
                 if self.wanted(m):
                     need = room(m)
-                    if <size_t>(out.cap - out.len) < need:
+                    if ASAN or <size_t>(out.cap - out.len) < need:
                         out.reserve(need)
                     known = m.status
                     out.len = put_message(out.data + out.len, m, &clock) - out.data
