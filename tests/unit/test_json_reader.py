@@ -440,3 +440,47 @@ def test_readers_agree_on_damaged_lines(lines: list[str]) -> None:
     assert native.skipped == lenient.skipped
     if all(line.startswith(HEAD) for line in lines):
         assert native.json == lenient.json
+
+
+# An item of a list and what stands around the list.
+LISTS = [
+    ('"0.0.0.0/0"', '{"reach":[%s]}'),
+    ('"1.2.3.4/32"', '{"reach":[%s]}'),
+    ('"#1#1.2.3.4/32"', '{"unreach":[%s]}'),
+    ("1", '{"attrs":{"ASPATH":{"flags":"T","value":[%s]}}}'),
+    ("1", '{"attrs":{"ASPATH":{"flags":"T","value":[%s]}},"as_size":2}'),
+    ("[1]", '{"attrs":{"ASPATH":{"flags":"T","value":[%s]}}}'),
+    ('{"confed_set":[1]}', '{"attrs":{"AS4PATH":{"flags":"T","value":[%s]}}}'),
+    ('"1:2"', '{"attrs":{"COMMUNITY":{"flags":"T","value":[%s]}}}'),
+    ('"1:2:3"', '{"attrs":{"LARGE_COMMUNITY":{"flags":"T","value":[%s]}}}'),
+    ('"1.2.3.4"', '{"attrs":{"CLUSTER_LIST":{"flags":"T","value":[%s]}}}'),
+    ('{"type":"TARGET","value":"1:2"}', '{"attrs":{"EXT_COMMUNITY":{"flags":"T","value":[%s]}}}'),
+    ('"#1#::1/128"', '{"attrs":{"MP_UNREACH":{"flags":"O","value":{"af":"IPV6/UNICAST","prefixes":[%s]}}}}'),
+]
+
+
+@pytest.mark.parametrize(("item", "data"), LISTS)
+def test_longest_list_and_one_more(item: str, data: str) -> None:
+    one = len(decode(update(data % item)).wires[0])
+    size: float = len(decode(update(data % f"{item},{item}")).wires[0]) - one
+    if item == "1":
+        size += 2 / 255  # segments of 255 AS numbers have a header each
+    most = int((65535 - one) / size) + 1
+    accepted = []
+    for count in range(most - 3, most + 4):
+        native, lenient = both(update(data % ",".join([item] * count)))
+        assert (native.wires, native.skipped) == (lenient.wires, lenient.skipped)
+        accepted.append(len(native.wires))
+    assert accepted[0] == 1
+    assert accepted[-1] == 0
+
+
+@pytest.mark.parametrize("size", [65511, 65512, 65513, 70000])
+def test_longest_hex(size: int) -> None:
+    for data in (
+        f'"0x{"ab" * (size + 4)}"',
+        f'{{"attrs":{{"ATTR_99":{{"flags":"O","value":"0x{"ab" * (size - 4)}"}}}}}}',
+    ):
+        native, lenient = both(update(data))
+        assert (native.wires, native.skipped) == (lenient.wires, lenient.skipped)
+        assert len(native.wires) == (size <= 65512)
