@@ -25,9 +25,6 @@ cdef class MrtDecoder(Decoder):
     cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil
     cdef int swallows(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) noexcept nogil
     cdef int rib_damage(self, int bad) noexcept nogil
-    cdef int bgp4mp(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil
-    cdef int legacy(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil
-    cdef const peer_t* peer_of(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL nogil
     cdef const peer_t* intern(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL
     cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset)
     cdef int lose(self, uint64_t end) except -1

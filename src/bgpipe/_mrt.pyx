@@ -11,7 +11,7 @@ or another length than the record leaves for it. Whether a message parses behind
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 from bgpipe._codec cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
     TYPE_OPEN, TYPE_UPDATE, Batch, Buffer, Decoder, Encoder, PeerTable, addpath_all, attrs_t, check_attr, ctx_t, family,
@@ -93,6 +93,7 @@ cdef str address(const uint8_t* p, uint32_t n):
 
 # ---- decoding -----------------------------------------------------------------------------------------------------
 
+@cython.final
 cdef class MrtDecoder(Decoder):
     """MRT records -> batches.
 
@@ -172,7 +173,7 @@ cdef class MrtDecoder(Decoder):
 
     cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil:
         cdef const uint8_t* r
-        cdef uint32_t length, kind, subtype
+        cdef uint32_t length, kind, subtype, micro
         cdef int64_t time
         cdef int bad
         self.what = NULL
@@ -192,14 +193,15 @@ cdef class MrtDecoder(Decoder):
                     return i
             time = <int64_t>be32(r) * 1000000000
             bad = 0
-            if kind == BGP4MP:
-                bad = self.bgp4mp(b, r + RECORD_HEADER, length, subtype, time)
-            elif kind == BGP4MP_ET:
-                if length < 4:
-                    self.what = "no room for its microseconds"
-                    return i
-                time += <int64_t>be32(r + RECORD_HEADER) * 1000
-                bad = self.bgp4mp(b, r + RECORD_HEADER + 4, length - 4, subtype, time)
+            if kind == BGP4MP or kind == BGP4MP_ET:
+                micro = 0
+                if kind == BGP4MP_ET:
+                    if length < 4:
+                        self.what = "no room for its microseconds"
+                        return i
+                    time += <int64_t>be32(r + RECORD_HEADER) * 1000
+                    micro = 4
+                bad = bgp4mp(self, b, r + RECORD_HEADER + micro, length - micro, subtype, time)
             elif kind == TABLE_DUMP_V2 and subtype == 1:
                 bad = self.rib_damage(self.rib.index_table(b, r + RECORD_HEADER, length))
             elif kind == TABLE_DUMP_V2 and 2 <= subtype <= 12 and subtype != GEO_PEER_TABLE:
@@ -207,7 +209,7 @@ cdef class MrtDecoder(Decoder):
             elif kind == TABLE_DUMP and 1 <= subtype <= 4:
                 bad = self.rib_damage(self.rib.table_dump(b, r + RECORD_HEADER, length, subtype, time))
             elif kind == BGP:
-                bad = self.legacy(b, r + RECORD_HEADER, length, subtype, time)
+                bad = legacy(self, b, r + RECORD_HEADER, length, subtype, time)
             else:
                 self.what = impossible(r)
                 bad = self.what != NULL
@@ -249,131 +251,6 @@ cdef class MrtDecoder(Decoder):
             self.what = self.rib.what
         return bad
 
-    cdef int bgp4mp(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
-        # RFC 6396 sections 4.4 and 4.5, RFC 8050 section 3. Returns 1 for damage.
-        cdef uint32_t as4, length, head
-        cdef const uint8_t* wire
-        cdef msg_t* m
-        cdef const peer_t* peer
-        if subtype == BGP4MP_ENTRY:
-            return self.rib_damage(self.rib.entry(b, p, n, time))
-        if subtype >= BGP4MP_SUBTYPES or not ((BGP4MP_MESSAGES | BGP4MP_STATES) >> subtype) & 1:
-            if subtype >= BGP4MP_SUBTYPES and self.recover:
-                self.what = "its subtype is none of BGP4MP"
-                return 1
-            self.unknown += 1
-            return 0
-        as4 = (BGP4MP_AS4 >> subtype) & 1
-        head = 12 if as4 else 8
-        if n < head:
-            self.what = "its peer header is cut short"
-            return 1
-        if be16(p + head - 2) == 1:
-            head += 8
-        elif be16(p + head - 2) == 2:
-            head += 32
-        else:
-            self.what = "its peer addresses are neither IPv4 nor IPv6"
-            return 1
-        if (BGP4MP_STATES >> subtype) & 1:
-            if n < head + 4:
-                self.what = "its state change is cut short"
-                return 1
-            self.state_changes += 1
-            return 0
-        if n < head + HEADER_LEN:
-            self.what = "its BGP message is cut short"
-            return 1
-        wire = p + head
-        length = n - head
-        if be64(wire) != ONES or be64(wire + 8) != ONES:
-            self.what = "the marker of its BGP message is not all ones"
-            return 1
-        if be16(wire + 16) != length:
-            self.what = "its BGP message has another length than the record"
-            return 1
-        if not wanted_type(self.types, wire[18]):
-            return 0
-        peer = self.peer_of(b, p, head)
-        m = b.add()
-        m.wire = wire
-        m.len = length
-        m.type = wire[18]
-        m.time = time
-        m.peer = peer
-        m.ctx = 0 if as4 else CTX_AS2
-        m.flags = self.direction
-        if length > 4096:
-            m.ctx |= CTX_EXTENDED
-        if (BGP4MP_ADDPATH >> subtype) & 1:
-            m.ctx |= addpath_all()
-        if (BGP4MP_LOCAL >> subtype) & 1:
-            m.flags |= MSG_LOCAL
-        if self.guess_asn and m.type == TYPE_UPDATE and reads_better(wire, length, m.ctx ^ CTX_AS2):
-            m.ctx ^= CTX_AS2
-        return 0
-
-    cdef int legacy(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
-        # Type 5 (RFC 6396 appendix B.2.2): peer AS and IP, local AS and IP, then a BGP message without its header.
-        cdef uint32_t length, size
-        cdef uint8_t kind
-        cdef uint8_t* wire
-        cdef const peer_t* peer
-        cdef msg_t* m
-        if subtype == 3:
-            if n < 10:
-                self.what = "its state change is cut short"
-                return 1
-            self.state_changes += 1
-            return 0
-        kind = legacy_type(subtype)
-        if kind == 0:
-            if subtype > 7 and self.recover:
-                self.what = "its subtype is none of type BGP"
-                return 1
-            self.unknown += 1
-            return 0
-        if n < 12:
-            self.what = "its peer header is cut short"
-            return 1
-        length = n - 12
-        if not fits_body(p + 12, length, kind):
-            self.what = "its bytes are no BGP message of its subtype"
-            return 1
-        if not wanted_type(self.types, kind):
-            return 0
-        size = HEADER_LEN + length
-        wire = b.alloc(size)
-        memset(wire, 0xFF, 16)
-        put16(wire + 16, <uint16_t>size)
-        wire[18] = kind
-        if length:
-            memcpy(wire + HEADER_LEN, p + 12, length)
-        peer = self.peer_of(b, p, 12)
-        m = b.add()
-        m.wire = wire
-        m.len = size
-        m.type = kind
-        m.time = time
-        m.peer = peer
-        m.ctx = CTX_AS2
-        m.flags = self.direction
-        return 0
-
-    cdef const peer_t* peer_of(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL nogil:
-        cdef uint64_t h = be64(key) ^ be64(key + key_len - 8)
-        cdef const peer_t* peer
-        if key_len >= 40:
-            h ^= be64(key + key_len - 24)
-        h = (h * 0x9E3779B97F4A7C15ULL) >> 56
-        peer = self.cache[h]
-        if peer != NULL and peer.key_len == key_len and memcmp(peer.key, key, key_len) == 0:
-            return peer
-        with gil:
-            peer = self.intern(b, key, key_len)
-        self.cache[h] = peer
-        return peer
-
     cdef const peer_t* intern(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL:
         cdef const peer_t* peer = self.peers.get(key, key_len)
         if peer != NULL:
@@ -383,6 +260,144 @@ cdef class MrtDecoder(Decoder):
             self.peers = PeerTable()
             b.keep.append(self.peers)
         return self.peers.add(key, key_len, peer_tags(key, key_len))
+
+
+cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
+    # RFC 6396 sections 4.4 and 4.5, RFC 8050 section 3. Returns 1 for damage.
+    cdef uint32_t as4, length, head
+    cdef const uint8_t* wire
+    cdef msg_t* m
+    cdef const peer_t* peer
+    if subtype == BGP4MP_ENTRY:
+        return self.rib_damage(self.rib.entry(b, p, n, time))
+    if subtype >= BGP4MP_SUBTYPES or not ((BGP4MP_MESSAGES | BGP4MP_STATES) >> subtype) & 1:
+        if subtype >= BGP4MP_SUBTYPES and self.recover:
+            self.what = "its subtype is none of BGP4MP"
+            return 1
+        self.unknown += 1
+        return 0
+    as4 = (BGP4MP_AS4 >> subtype) & 1
+    head = 12 if as4 else 8
+    if n < head:
+        self.what = "its peer header is cut short"
+        return 1
+    if be16(p + head - 2) == 1:
+        head += 8
+    elif be16(p + head - 2) == 2:
+        head += 32
+    else:
+        self.what = "its peer addresses are neither IPv4 nor IPv6"
+        return 1
+    if (BGP4MP_STATES >> subtype) & 1:
+        if n < head + 4:
+            self.what = "its state change is cut short"
+            return 1
+        self.state_changes += 1
+        return 0
+    if n < head + HEADER_LEN:
+        self.what = "its BGP message is cut short"
+        return 1
+    wire = p + head
+    length = n - head
+    if be64(wire) != ONES or be64(wire + 8) != ONES:
+        self.what = "the marker of its BGP message is not all ones"
+        return 1
+    if be16(wire + 16) != length:
+        self.what = "its BGP message has another length than the record"
+        return 1
+    if not wanted_type(self.types, wire[18]):
+        return 0
+    peer = peer_of(self, b, p, head)
+    m = b.add()
+    m.wire = wire
+    m.len = length
+    m.type = wire[18]
+    m.time = time
+    m.peer = peer
+    m.ctx = 0 if as4 else CTX_AS2
+    m.flags = self.direction
+    if length > 4096:
+        m.ctx |= CTX_EXTENDED
+    if (BGP4MP_ADDPATH >> subtype) & 1:
+        m.ctx |= addpath_all()
+    if (BGP4MP_LOCAL >> subtype) & 1:
+        m.flags |= MSG_LOCAL
+    if self.guess_asn and m.type == TYPE_UPDATE and reads_better(wire, length, m.ctx ^ CTX_AS2):
+        m.ctx ^= CTX_AS2
+    return 0
+
+
+cdef int legacy(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
+    # Type 5 (RFC 6396 appendix B.2.2): peer AS and IP, local AS and IP, then a BGP message without its header.
+    cdef uint32_t length, size
+    cdef uint8_t kind
+    cdef uint8_t* wire
+    cdef const peer_t* peer
+    cdef msg_t* m
+    if subtype == 3:
+        if n < 10:
+            self.what = "its state change is cut short"
+            return 1
+        self.state_changes += 1
+        return 0
+    kind = legacy_type(subtype)
+    if kind == 0:
+        if subtype > 7 and self.recover:
+            self.what = "its subtype is none of type BGP"
+            return 1
+        self.unknown += 1
+        return 0
+    if n < 12:
+        self.what = "its peer header is cut short"
+        return 1
+    length = n - 12
+    if not fits_body(p + 12, length, kind):
+        self.what = "its bytes are no BGP message of its subtype"
+        return 1
+    if not wanted_type(self.types, kind):
+        return 0
+    size = HEADER_LEN + length
+    wire = b.alloc(size)
+    memset(wire, 0xFF, 16)
+    put16(wire + 16, <uint16_t>size)
+    wire[18] = kind
+    if length:
+        memcpy(wire + HEADER_LEN, p + 12, length)
+    peer = peer_of(self, b, p, 12)
+    m = b.add()
+    m.wire = wire
+    m.len = size
+    m.type = kind
+    m.time = time
+    m.peer = peer
+    m.ctx = CTX_AS2
+    m.flags = self.direction
+    return 0
+
+
+cdef inline const peer_t* peer_of(MrtDecoder self, Batch b, const uint8_t* key, uint32_t key_len) except NULL nogil:
+    cdef uint64_t h = be64(key) ^ be64(key + key_len - 8)
+    cdef const peer_t* peer
+    if key_len >= 40:
+        h ^= be64(key + key_len - 24)
+    h = (h * 0x9E3779B97F4A7C15ULL) >> 56
+    peer = self.cache[h]
+    if peer != NULL and peer.key_len == key_len and same_octets(peer.key, key, key_len):
+        return peer
+    with gil:
+        peer = self.intern(b, key, key_len)
+    self.cache[h] = peer
+    return peer
+
+
+cdef inline bint same_octets(const uint8_t* a, const uint8_t* b, uint32_t n) noexcept nogil:
+    # memcmp for the few octets of a peer header, 8 at least.
+    cdef uint32_t i = 0
+    cdef uint64_t apart = be64(a + n - 8) ^ be64(b + n - 8)
+    while i + 8 < n:
+        apart |= be64(a + i) ^ be64(b + i)
+        i += 8
+    return apart == 0
 
 
 cdef const char* impossible(const uint8_t* p) noexcept nogil:
@@ -548,6 +563,7 @@ cdef bint plausible_body(uint32_t kind, uint32_t subtype, const uint8_t* p, uint
 
 # ---- encoding -------------------------------------------------------------------------------------------------------
 
+@cython.final
 cdef class MrtEncoder(Encoder):
     """Batches -> BGP4MP_ET records (RFC 6396 section 4.5, RFC 8050 section 3).
 

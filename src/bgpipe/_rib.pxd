@@ -9,13 +9,14 @@ cdef struct pending_t:                      # a peer and the UPDATE that is bein
     const peer_t* peer                      # in Rib.peers, if `table` is the number of that one
     ctx_t ctx
     int64_t time                            # ns, of the first record
-    uint32_t cap, attrs_len, nlri_len
     uint32_t size                           # what the message is reckoned at: see LIMIT
+    uint32_t cap, attrs_len
     uint32_t family                         # AFI << 16 | SAFI << 8 | 1; 0: nothing is pending
     uint32_t table
+    uint32_t nlri_len
     uint32_t mp_at, mp_len                  # MP_REACH within the attribute bytes, header included; mp_len 0: there is none
     uint32_t hop_at                         # its next hop likewise
-    uint8_t hop_len
+    uint32_t hop_len
     bint mp                                 # the routes go into an MP_REACH
     bint zero_rd                            # with a route distinguisher of zeros before the next hop (RFC 4364 section 4.3.2)
     uint8_t key_len
@@ -29,7 +30,7 @@ cdef struct record_t:                       # what the routes of one record shar
 
 cdef struct shape_t:                        # what the attributes of a route say beyond their bytes
     uint32_t family, mp_at, mp_len, hop_at
-    uint8_t hop_len
+    uint32_t hop_len
     bint mp, zero_rd
 
 # Methods that return an int return 0, or 1 for damage, which `what` then names.
@@ -58,8 +59,6 @@ cdef class Rib:
                      uint8_t* nlri, uint32_t nlri_len, bint path_ids) except -1 nogil
     cdef int route(self, Batch b, pending_t* e, const record_t* r, const uint8_t* attrs, uint32_t n, const uint8_t* nlri,
                    uint32_t nlri_len) except -1 nogil
-    cdef int put(self, pending_t* e, const uint8_t* nlri, uint32_t n) except -1 nogil
-    cdef int reserve(self, pending_t* e, uint32_t used, uint32_t more) except -1 nogil
     cdef int emit(self, Batch b, pending_t* e) except -1 nogil
     cdef int intern(self, Batch b, pending_t* e) except -1
     cdef pending_t* named_peer(self, Batch b, const uint8_t* asn, uint32_t as_len, const uint8_t* ip, uint32_t ip_len) except NULL nogil

@@ -191,7 +191,7 @@ cdef class Rib:
                 self.release(b)
             if (e.attrs_len == n and e.family == r.family and e.ctx == r.ctx and e.size + nlri_len <= LIMIT
                     and memcmp(e.data, p, n) == 0):
-                self.put(e, nlri, nlri_len)
+                put(self, e, nlri, nlri_len)
             elif self.route(b, e, r, p, n, nlri, nlri_len):
                 return 1
             p += n
@@ -231,7 +231,7 @@ cdef class Rib:
         n -= head
         if (e.attrs_len == n and e.family == r.family and e.ctx == r.ctx and e.size + 1 + length <= LIMIT
                 and memcmp(e.data, p, n) == 0):
-            return self.put(e, nlri, 1 + length)
+            return put(self, e, nlri, 1 + length)
         return self.route(b, e, &r, p, n, nlri, 1 + length)
 
     cdef int entry(self, Batch b, const uint8_t* p, uint32_t n, int64_t time) except -1 nogil:
@@ -313,18 +313,19 @@ cdef class Rib:
             return 1
         rest = n - s.mp_len
         if (e.family == s.family and e.ctx == r.ctx and e.size + nlri_len <= LIMIT and same_route(e, attrs, n, &s)):
-            return self.put(e, nlri, nlri_len)
+            return put(self, e, nlri, nlri_len)
         if HEADER_LEN + 4 + rest + nlri_len + (17 + s.hop_len if s.mp else 0) > MAX_MESSAGE:
             self.what = "a route in it fits no BGP message"
             return 1
         if e.family:
             self.emit(b, e)
-        self.reserve(e, 0, n)
+        reserve(self, e, 0, n + nlri_len)
         if n:
             memcpy(e.data, attrs, n)
+        copy_nlri(e.data + n, nlri, nlri_len)
         e.attrs_len = n
-        e.nlri_len = 0
-        e.size = HEADER_LEN + 4 + rest + ROOM
+        e.nlri_len = nlri_len
+        e.size = HEADER_LEN + 4 + rest + ROOM + nlri_len
         e.family = s.family
         e.ctx = r.ctx
         e.time = r.time
@@ -334,34 +335,6 @@ cdef class Rib:
         e.hop_len = s.hop_len
         e.mp = s.mp
         e.zero_rd = s.zero_rd
-        return self.put(e, nlri, nlri_len)
-
-    cdef int put(self, pending_t* e, const uint8_t* nlri, uint32_t n) except -1 nogil:
-        cdef uint32_t used = e.attrs_len + e.nlri_len
-        if e.cap < used + n + SHORT:
-            self.reserve(e, used, n)
-        if n <= SHORT:
-            memcpy(e.data + used, nlri, SHORT)
-        else:
-            memcpy(e.data + used, nlri, n)
-        e.nlri_len += n
-        e.size += n
-        return 0
-
-    cdef int reserve(self, pending_t* e, uint32_t used, uint32_t more) except -1 nogil:
-        # Room for `more` octets behind `used` ones, and for SHORT behind them.
-        cdef uint32_t cap = e.cap if e.cap else 256
-        cdef uint8_t* data
-        while cap < used + more + SHORT:
-            cap *= 2
-        if cap != e.cap:
-            data = <uint8_t*>realloc(e.data, cap)
-            if data == NULL:
-                with gil:
-                    raise MemoryError()
-            self.held += cap - e.cap
-            e.data = data
-            e.cap = cap
         return 0
 
     cdef int emit(self, Batch b, pending_t* e) except -1 nogil:
@@ -402,7 +375,7 @@ cdef class Rib:
                 p += 3
             put16(p, <uint16_t>(fam >> 16))
             p[2] = <uint8_t>(fam >> 8)
-            p[3] = e.hop_len + (8 if e.zero_rd else 0)
+            p[3] = <uint8_t>(e.hop_len + (8 if e.zero_rd else 0))
             p += 4
             if e.zero_rd:
                 memset(p, 0, 8)
@@ -520,6 +493,41 @@ cdef class Rib:
                 j = (j + 1) & self.mask
             slots[j] = i + 1
         return 0
+
+
+cdef inline int put(Rib self, pending_t* e, const uint8_t* nlri, uint32_t n) except -1 nogil:
+    cdef uint32_t used = e.attrs_len + e.nlri_len
+    if e.cap < used + n + SHORT:
+        reserve(self, e, used, n)
+    copy_nlri(e.data + used, nlri, n)
+    e.nlri_len += n
+    e.size += n
+    return 0
+
+
+cdef inline void copy_nlri(uint8_t* out, const uint8_t* nlri, uint32_t n) noexcept nogil:
+    # A copy of fixed size is two instructions; both ends have room for it.
+    if n <= SHORT:
+        memcpy(out, nlri, SHORT)
+    else:
+        memcpy(out, nlri, n)
+
+
+cdef int reserve(Rib self, pending_t* e, uint32_t used, uint32_t more) except -1 nogil:
+    # Room for `more` octets behind `used` ones, and for SHORT behind them.
+    cdef uint32_t cap = e.cap if e.cap else 256
+    cdef uint8_t* data
+    while cap < used + more + SHORT:
+        cap *= 2
+    if cap != e.cap:
+        data = <uint8_t*>realloc(e.data, cap)
+        if data == NULL:
+            with gil:
+                raise MemoryError()
+        self.held += cap - e.cap
+        e.data = data
+        e.cap = cap
+    return 0
 
 
 cdef void set_key(pending_t* e, const uint8_t* asn, uint32_t as_len, const uint8_t* ip, uint32_t ip_len) noexcept nogil:
