@@ -2,19 +2,14 @@
 """JSON lines -> batches of messages. The code and its theory are in _json_reader.pyx."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Decoder, ctx_t, msg_t, peer_t
+from bgpipe._codec cimport Batch, Decoder, msg_t, peer_t
+from bgpipe._json_update cimport draft_t
 
 # State of the native reader between lines, and what it made of the last one.
 cdef struct reader_t:
-    uint8_t* wire                # owned, WORK_SIZE bytes: header, withdrawn routes and attributes of the message in the making
-    uint8_t* reach               # owned, WORK_SIZE bytes: its NLRI, which JSON gives first and the wire last
+    draft_t draft
     uint64_t second_text[3]      # the text of the last second and its point, as three overlapping words
     int64_t second               # and what it is since 1970
-    bint as2                     # AS size of the last UPDATE: the next one's is guessed to be the same
-    bint wide                    # an AS number took more than 2 bytes where as2 was guessed
-    uint32_t wire_len, reach_len
-    ctx_t addpath, plain         # families whose prefixes came with path ids, and without
-    ctx_t ctx
     uint64_t seq
     int64_t time
     uint16_t flags

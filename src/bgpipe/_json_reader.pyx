@@ -6,35 +6,26 @@ else; it works on whole blocks without the GIL. A line that it does not recognis
 never looked, to the lenient one in Python, which knows all of JSON and says what is wrong with a bad line. So there is one place that
 decides what a line means, and the native reader only has to agree with it on what both read.
 
-The native reader makes a message in two work buffers (the NLRI come first in JSON and last on the wire), then copies it to the
-batch's arena. `take_...` functions return the place behind what they read, or NULL where it is not what they know; each takes care
-that the work buffer has room for what one more item can add (ROOM), so the items themselves are written unchecked.
+A message is made in a draft (_json_update.pxd), then copied to the batch's arena. `take_...` functions return the place behind what
+they read, or NULL where it is not what they know.
 """
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memchr, memcmp, memcpy, memmove, memset
+from libc.string cimport memchr, memcmp, memcpy, memset
 from bgpipe._codec cimport (
-    ACTION_ACCEPT, ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_MULTICAST, FAMILY_IPV4_UNICAST,
-    FAMILY_IPV6_MULTICAST, FAMILY_IPV6_UNICAST, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_UPDATE,
-    Batch, Decoder, PeerTable, ctx_t, family, msg_t, now_ns, peer_t, wanted_type,
+    ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
+    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, Batch, Decoder, PeerTable, ctx_t, family, msg_t, now_ns, peer_t, wanted_type,
 )
-from bgpipe._scan cimport (
-    SLACK, le32, le64, literal, put128, take_hex, take_ipv4, take_ipv6, take_number, take_octets, u128,
-)
-from bgpipe._wire cimport put16, put32
+from bgpipe._json_update cimport HEADER_LEN, MAX_MESSAGE, WORK_SIZE, take_bytes_text, take_typed_update
+from bgpipe._scan cimport SLACK, le32, le64, literal, take_number
+from bgpipe._wire cimport put16
 
-from bgpipe import names
 from bgpipe.errors import InputError, JsonError
 
 cdef enum:
-    HEADER_LEN = 19
-    MAX_MESSAGE = 65535
     STANDARD_MESSAGE = 4096        # RFC 4271 section 4.1; longer ones are extended (RFC 8654)
-    ROOM = 64                      # more than any item of a list takes on the wire
-    WORK_SIZE = MAX_MESSAGE + ROOM
     MAX_LINE = 16 << 20
     MAX_TAG = 65534                # of a packed tag; the lenient reader says so where one is longer
 
@@ -43,860 +34,7 @@ cdef enum:                         # what run() stopped at
     LINE_LEFT = 1                  # a line for the lenient reader
     LINE_LONG = 2
 
-# ---- names ------------------------------------------------------------------------------------------------------------
-
-cdef enum:
-    NAME_WORDS = 4
-    NAME_SLOTS = 256
-    MAX_LABELS = 64
-
-# A name and what always follows it, to be compared as words: text & mask == name.
-cdef struct name_t:
-    uint64_t text[NAME_WORDS]
-    uint64_t mask[NAME_WORDS]
-    uint32_t size                  # 0: free slot
-    uint32_t code
-
-# Open addressing by the first word. What follows a name is fixed, so that word is always the same.
-cdef struct names_t:
-    name_t slot[NAME_SLOTS]
-
-cdef struct label_t:
-    uint8_t text[24]
-    uint32_t size
-    uint32_t code
-
-cdef names_t ATTRIBUTES            # attribute name, up to the first flag
-cdef names_t EXT_COMMUNITIES       # type of an extended community, up to the first byte of its value
-cdef label_t AFIS[MAX_LABELS]
-cdef label_t SAFIS[MAX_LABELS]
-
-
-cdef inline uint32_t name_slot(uint64_t word) noexcept nogil:
-    return <uint32_t>((word * 0x9E3779B97F4A7C15ULL) >> 56)
-
-
-cdef int fill_names(names_t* table, dict numbers, bytes follows) except -1:
-    cdef uint32_t i
-    cdef name_t* slot
-    cdef bytes key
-    for code, name in numbers.items():
-        key = name.encode() + follows
-        size = len(key)
-        i = name_slot(int.from_bytes(key[:8], "little"))
-        while table.slot[i].size:
-            i = (i + 1) % NAME_SLOTS
-        slot = &table.slot[i]
-        slot.size = size
-        slot.code = code
-        assert 8 <= size <= 8 * NAME_WORDS
-        memcpy(slot.text, PyBytes_AS_STRING(key), size)
-        memset(slot.mask, 0xFF, size)
-    return 0
-
-
-cdef int fill_labels(label_t* table, dict numbers) except -1:
-    cdef bytes text
-    assert len(numbers) < MAX_LABELS
-    for i, (code, name) in enumerate(numbers.items()):
-        text = name.encode()
-        table[i].size = len(text)
-        table[i].code = code
-        memcpy(table[i].text, PyBytes_AS_STRING(text), len(text))
-    return 0
-
-
-fill_names(&ATTRIBUTES, names.ATTRIBUTES, b'":{"flags":"')
-fill_names(&EXT_COMMUNITIES, names.EXT_COMMUNITIES, b'","value":"')
-fill_labels(AFIS, names.AFIS)
-fill_labels(SAFIS, names.SAFIS)
-
-
-cdef inline const uint8_t* take_name(const names_t* table, const uint8_t* p, uint32_t* code) noexcept nogil:
-    cdef uint64_t word = le64(p)
-    cdef uint32_t i = name_slot(word)
-    cdef const name_t* slot
-    while True:
-        slot = &table.slot[i]
-        if slot.size == 0:
-            return NULL
-        if word == slot.text[0] and (
-            (le64(p + 8) & slot.mask[1]) ^ slot.text[1]
-            | (le64(p + 16) & slot.mask[2]) ^ slot.text[2]
-            | (le64(p + 24) & slot.mask[3]) ^ slot.text[3]
-        ) == 0:
-            code[0] = slot.code
-            return p + slot.size
-        i = (i + 1) % NAME_SLOTS
-
-
-cdef const uint8_t* take_label(const label_t* table, const uint8_t* p, uint8_t stop, uint32_t* code) noexcept nogil:
-    # A name and the byte behind it.
-    cdef uint32_t n = 0, i = 0
-    while p[n] != stop:
-        if n == 24 or p[n] == c"\n":
-            return NULL
-        n += 1
-    while table[i].size:
-        if table[i].size == n and equal(table[i].text, p, n):
-            code[0] = table[i].code
-            return p + n + 1
-        i += 1
-    return NULL
-
-
-cdef inline bint equal(const uint8_t* a, const uint8_t* b, size_t n) noexcept nogil:
-    cdef size_t i
-    for i in range(n):
-        if a[i] != b[i]:
-            return False
-    return True
-
-
-# ---- prefixes ------------------------------------------------------------------------------------------------------------
-
-cdef inline const uint8_t* take_length(const uint8_t* p, uint32_t* out) noexcept nogil:
-    # "/N" and the quote behind it.
-    cdef uint32_t n, digit
-    n = p[1] ^ 0x30
-    if p[0] != c"/" or n > 9:
-        return NULL
-    p += 2
-    if p[0] != c'"':
-        digit = p[0] ^ 0x30
-        if digit > 9 or n == 0:
-            return NULL
-        n = n * 10 + digit
-        p += 1
-        if p[0] != c'"':
-            digit = p[0] ^ 0x30
-            if digit > 9:
-                return NULL
-            n = n * 10 + digit
-            p += 1
-            if p[0] != c'"':
-                return NULL
-    out[0] = n
-    return p + 1
-
-
-cdef inline const uint8_t* take_path_id(const uint8_t* p, uint8_t* out) noexcept nogil:
-    # "#N#" (RFC 7911 section 3)
-    cdef uint64_t id
-    if p[0] != c"#":
-        return NULL
-    p = take_number(p + 1, &id)
-    if p == NULL or p[0] != c"#" or id > 0xFFFFFFFFULL:
-        return NULL
-    put32(out, <uint32_t>id)
-    return p + 1
-
-
-cdef inline const uint8_t* take_prefixes(
-    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t bits, uint32_t index
-) noexcept nogil:
-    """Prefixes from behind the opening bracket to behind the closing one; at least one. All of them with path ids, or none.
-
-    Written at `at`, which moves on; index: of the family. One with bits set behind its length is left to others.
-    """
-    cdef uint8_t* out = at[0]
-    cdef bint addpath = p[0] == c'"' and p[1] == c"#"
-    cdef uint32_t address, length
-    cdef u128 wide
-    while True:
-        if out > stop or p[0] != c'"':
-            return NULL
-        p += 1
-        if addpath:
-            p = take_path_id(p, out)
-            if p == NULL:
-                return NULL
-            out += 4
-        if bits == 32:
-            p = take_ipv4(p, &address)
-            if p == NULL:
-                return NULL
-            p = take_length(p, &length)
-            if p == NULL or length > 32 or address & <uint32_t>(0xFFFFFFFFULL >> length):
-                return NULL
-            put32(out + 1, address)
-        else:
-            p = take_ipv6(p, &wide)
-            if p == NULL:
-                return NULL
-            p = take_length(p, &length)
-            if p == NULL or length > 128 or (length < 128 and wide << length != 0):
-                return NULL
-            put128(out + 1, wide)
-        out[0] = <uint8_t>length
-        out += 1 + ((length + 7) >> 3)
-        p += 1
-        if p[-1] == c",":
-            continue
-        if p[-1] == c"]":
-            break
-        return NULL
-    if addpath:
-        r.addpath |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + index)
-    else:
-        r.plain |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + index)
-    at[0] = out
-    return p
-
-
-cdef const uint8_t* take_prefixes4(reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t index) noexcept nogil:
-    return take_prefixes(r, p, at, stop, 32, index)
-
-
-cdef const uint8_t* take_prefixes6(reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t index) noexcept nogil:
-    return take_prefixes(r, p, at, stop, 128, index)
-
-
-# ---- attribute values --------------------------------------------------------------------------------------------------
-# Each from its first byte to behind its last; `at` is where it is written, and moves on.
-
-cdef const uint8_t* take_numbers(
-    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, bint as2, uint32_t most, uint32_t* count
-) noexcept nogil:
-    # AS numbers and the commas between them, `most` at most; stops behind the last digit.
-    cdef uint8_t* out = at[0]
-    cdef uint64_t asn
-    cdef uint32_t n = 0
-    while True:
-        p = take_number(p, &asn)
-        if p == NULL or asn > 0xFFFFFFFFULL or out > stop:
-            return NULL
-        if as2:
-            if asn > 0xFFFF:
-                r.wide = True
-                return NULL
-            put16(out, <uint16_t>asn)
-            out += 2
-        else:
-            put32(out, <uint32_t>asn)
-            out += 4
-        n += 1
-        if n == most or p[0] != c"," or p[1] ^ 0x30 > 9:
-            break
-        p += 1
-    count[0] = n
-    at[0] = out
-    return p
-
-
-cdef const uint8_t* take_as_path(
-    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, bint as2, const uint8_t* cuts
-) noexcept nogil:
-    """AS_PATH (RFC 4271 section 4.3, RFC 5065 section 3). cuts: the numbers of "segments", or NULL: plain numbers in a row
-    are one AS_SEQUENCE, or several of 255 and a last one."""
-    cdef uint8_t* out
-    cdef uint64_t most = 255
-    cdef uint32_t n = 0
-    if p[0] != c"[":
-        return NULL
-    p += 1
-    if p[0] == c"]":
-        return p + 1 if cuts == NULL else NULL
-    while True:
-        out = at[0]
-        at[0] = out + 2
-        if p[0] ^ 0x30 <= 9:
-            if cuts != NULL:
-                cuts = take_number(cuts, &most)
-                if cuts == NULL or most == 0 or most > 255:
-                    return NULL
-                if cuts[0] == c",":
-                    cuts += 1
-            out[0] = 2
-            p = take_numbers(r, p, at, stop, as2, <uint32_t>most, &n)
-            if p == NULL or (cuts != NULL and n != most):
-                return NULL
-        elif p[0] == c"[":
-            out[0] = 1
-            p = take_numbers(r, p + 1, at, stop, as2, 255, &n)
-            if p == NULL or p[0] != c"]":
-                return NULL
-            p += 1
-        else:
-            if literal(p, b'{"confed_seq":['):
-                out[0] = 3
-                p += 15
-            elif literal(p, b'{"confed_set":['):
-                out[0] = 4
-                p += 15
-            else:
-                return NULL
-            p = take_numbers(r, p, at, stop, as2, 255, &n)
-            if p == NULL or p[0] != c"]" or p[1] != c"}":
-                return NULL
-            p += 2
-        out[1] = <uint8_t>n
-        p += 1
-        if p[-1] == c",":
-            continue
-        if p[-1] == c"]":
-            break
-        return NULL
-    if cuts != NULL and (cuts[0] != c"]" or cuts[-1] == c","):
-        return NULL
-    return p
-
-
-cdef const uint8_t* take_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
-    # RFC 1997: "a:b"
-    cdef uint8_t* out = at[0]
-    cdef uint64_t a, b
-    if p[0] != c"[":
-        return NULL
-    while True:
-        p += 1
-        if p[0] != c'"' or out > stop:
-            return NULL
-        p = take_number(p + 1, &a)
-        if p == NULL or p[0] != c":":
-            return NULL
-        p = take_number(p + 1, &b)
-        if p == NULL or p[0] != c'"' or a | b > 0xFFFF:
-            return NULL
-        put32(out, <uint32_t>(a << 16 | b))
-        out += 4
-        p += 1
-        if p[0] != c",":
-            break
-    at[0] = out
-    return p + 1 if p[0] == c"]" else NULL
-
-
-cdef const uint8_t* take_large_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
-    # RFC 8092 section 3: "a:b:c"
-    cdef uint8_t* out = at[0]
-    cdef uint64_t a, b, c
-    if p[0] != c"[":
-        return NULL
-    while True:
-        p += 1
-        if p[0] != c'"' or out > stop:
-            return NULL
-        p = take_number(p + 1, &a)
-        if p == NULL or p[0] != c":":
-            return NULL
-        p = take_number(p + 1, &b)
-        if p == NULL or p[0] != c":":
-            return NULL
-        p = take_number(p + 1, &c)
-        if p == NULL or p[0] != c'"' or a | b | c > 0xFFFFFFFFULL:
-            return NULL
-        put32(out, <uint32_t>a)
-        put32(out + 4, <uint32_t>b)
-        put32(out + 8, <uint32_t>c)
-        out += 12
-        p += 1
-        if p[0] != c",":
-            break
-    at[0] = out
-    return p + 1 if p[0] == c"]" else NULL
-
-
-cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
-    # RFC 4360, RFC 5668: {"type","value","nontransitive"}
-    cdef uint8_t* out = at[0]
-    cdef uint64_t a, b, kind
-    cdef uint32_t code, form, address
-    if p[0] != c"[":
-        return NULL
-    while True:
-        p += 1
-        if out > stop or not literal(p, b'{"type":"'):
-            return NULL
-        p += 9
-        if p[0] == c"0":
-            if p[1] != c"x":
-                return NULL
-            p = take_hex(p + 2, &kind)
-            if p == NULL or kind > 0xFFFF or not literal(p, b'","value":"'):
-                return NULL
-            code = <uint32_t>kind
-            p += 11
-        else:
-            p = take_name(&EXT_COMMUNITIES, p, &code)
-            if p == NULL:
-                return NULL
-        if p[0] == c"0" and p[1] == c"x":
-            p = take_hex(p + 2, &a)
-            if p == NULL or a >> 48:
-                return NULL
-            put16(out + 2, <uint16_t>(a >> 32))
-            put32(out + 4, <uint32_t>a)
-        else:
-            form = (code >> 8) & 0xBF
-            if form >= 0x80:
-                if code & 0xBCFF != 0x8008:  # only the redirects have an AS number or address in them (RFC 8955 section 7.4)
-                    return NULL
-                form &= 0x7F
-            if form == 0 or form == 2:
-                p = take_number(p, &a)
-                if p == NULL or p[0] != c":":
-                    return NULL
-                p = take_number(p + 1, &b)
-                if p == NULL:
-                    return NULL
-                if form == 0:
-                    if a > 0xFFFF or b > 0xFFFFFFFFULL:
-                        return NULL
-                    put16(out + 2, <uint16_t>a)
-                    put32(out + 4, <uint32_t>b)
-                else:
-                    if a > 0xFFFFFFFFULL or b > 0xFFFF:
-                        return NULL
-                    put32(out + 2, <uint32_t>a)
-                    put16(out + 6, <uint16_t>b)
-            elif form == 1:
-                p = take_ipv4(p, &address)
-                if p == NULL or p[0] != c":":
-                    return NULL
-                p = take_number(p + 1, &b)
-                if p == NULL or b > 0xFFFF:
-                    return NULL
-                put32(out + 2, address)
-                put16(out + 6, <uint16_t>b)
-            else:
-                return NULL
-        if p[0] != c'"':
-            return NULL
-        p += 1
-        if p[0] == c",":
-            if not literal(p, b',"nontransitive":true'):
-                return NULL
-            p += 21
-            code |= 0x4000
-        if p[0] != c"}":
-            return NULL
-        put16(out, <uint16_t>code)
-        out += 8
-        p += 1
-        if p[0] != c",":
-            break
-    at[0] = out
-    return p + 1 if p[0] == c"]" else NULL
-
-
-cdef const uint8_t* take_cluster_list(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
-    # RFC 4456 section 8
-    cdef uint8_t* out = at[0]
-    cdef uint32_t id
-    if p[0] != c"[":
-        return NULL
-    while True:
-        p += 1
-        if p[0] != c'"' or out > stop:
-            return NULL
-        p = take_ipv4(p + 1, &id)
-        if p == NULL or p[0] != c'"':
-            return NULL
-        put32(out, id)
-        out += 4
-        p += 1
-        if p[0] != c",":
-            break
-    at[0] = out
-    return p + 1 if p[0] == c"]" else NULL
-
-
-cdef inline const uint8_t* take_address(const uint8_t* p, uint8_t** at) noexcept nogil:
-    cdef uint32_t address
-    if p[0] != c'"':
-        return NULL
-    p = take_ipv4(p + 1, &address)
-    if p == NULL or p[0] != c'"':
-        return NULL
-    put32(at[0], address)
-    at[0] += 4
-    return p + 1
-
-
-cdef const uint8_t* take_aggregator(reader_t* r, const uint8_t* p, uint8_t** at, bint as2) noexcept nogil:
-    # RFC 4271 section 5.1.7, RFC 6793 section 3
-    cdef uint64_t asn
-    if not literal(p, b'{"asn":'):
-        return NULL
-    p = take_number(p + 7, &asn)
-    if p == NULL or asn > 0xFFFFFFFFULL or p[0] != c",":
-        return NULL
-    p += 2 if p[1] == c" " else 1
-    if not literal(p, b'"addr":'):
-        return NULL
-    if as2:
-        if asn > 0xFFFF:
-            r.wide = True
-            return NULL
-        put16(at[0], <uint16_t>asn)
-        at[0] += 2
-    else:
-        put32(at[0], <uint32_t>asn)
-        at[0] += 4
-    p = take_address(p + 7, at)
-    return p + 1 if p != NULL and p[0] == c"}" else NULL
-
-
-cdef const uint8_t* take_bytes_text(const uint8_t* p, uint8_t** at, const uint8_t* stop, size_t most) noexcept nogil:
-    # "0x..", or "" for no bytes
-    cdef size_t size
-    if p[0] != c'"':
-        return NULL
-    if p[1] == c'"':
-        return p + 2
-    if p[1] != c"0" or p[2] != c"x" or at[0] > stop:
-        return NULL
-    if most > <size_t>(stop - at[0]):
-        most = stop - at[0]
-    p = take_octets(p + 3, at[0], most, &size)
-    if p == NULL or p[0] != c'"':
-        return NULL
-    at[0] += size
-    return p + 1
-
-
-cdef const uint8_t* take_mp(reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, bint reach) noexcept nogil:
-    # RFC 4760 sections 3 and 4, RFC 2545 section 3, RFC 8950 section 4
-    cdef uint8_t* out = at[0]
-    cdef uint8_t* size = out + 3
-    cdef uint32_t afi, safi, address
-    cdef u128 wide
-    if not literal(p, b'{"af":"'):
-        return NULL
-    p += 7
-    if literal(p, b'IPV6/UNICAST",'):
-        afi = 2
-        safi = 1
-        p += 14
-    elif literal(p, b'IPV4/UNICAST",'):
-        afi = 1
-        safi = 1
-        p += 14
-    else:
-        p = take_label(AFIS, p, c"/", &afi)
-        if p == NULL:
-            return NULL
-        p = take_label(SAFIS, p, c'"', &safi)
-        if p == NULL or p[0] != c",":
-            return NULL
-        p += 1
-    put16(out, <uint16_t>afi)
-    out[2] = <uint8_t>safi
-    if reach and literal(p, b'"nexthop":"'):
-        if afi > 2 or safi > 2:
-            return NULL
-        out += 4
-        p += 11
-        if afi == 1 and take_ipv4(p, &address) != NULL:
-            p = take_ipv4(p, &address)
-            put32(out, address)
-            out += 4
-        else:
-            p = take_ipv6(p, &wide)
-            if p == NULL:
-                return NULL
-            put128(out, wide)
-            out += 16
-            if literal(p, b'","link-local":"'):
-                p = take_ipv6(p + 16, &wide)
-                if p == NULL:
-                    return NULL
-                put128(out, wide)
-                out += 16
-        size[0] = <uint8_t>(out - size - 1)
-        out[0] = 0
-        out += 1
-        if not literal(p, b'","prefixes":['):
-            return NULL
-        p += 14
-    elif literal(p, b'"prefixes":['):
-        if afi > 2 or safi > 2:
-            return NULL
-        out += 3
-        if reach:
-            put16(out, 0)
-            out += 2
-        p += 12
-    else:
-        out += 3
-        if reach:
-            if not literal(p, b'"nh":'):
-                return NULL
-            out += 1
-            p = take_bytes_text(p + 5, &out, stop, 255)
-            if p == NULL or p[0] != c",":
-                return NULL
-            p += 1
-            size[0] = <uint8_t>(out - size - 1)
-            out[0] = 0
-            out += 1
-        if not literal(p, b'"data":'):
-            return NULL
-        p = take_bytes_text(p + 7, &out, stop, MAX_MESSAGE)
-        if p == NULL or p[0] != c"}":
-            return NULL
-        at[0] = out
-        return p + 1
-    if p[0] == c"]":
-        p += 1
-    elif afi == 1:
-        p = take_prefixes4(r, p, &out, stop, FAMILY_IPV4_UNICAST if safi == 1 else FAMILY_IPV4_MULTICAST)
-    else:
-        p = take_prefixes6(r, p, &out, stop, FAMILY_IPV6_UNICAST if safi == 1 else FAMILY_IPV6_MULTICAST)
-    if p == NULL or p[0] != c"}":
-        return NULL
-    at[0] = out
-    return p + 1
-
-
-cdef inline const uint8_t* take_value(
-    reader_t* r, const uint8_t* p, uint8_t** at, const uint8_t* stop, uint32_t code, bint as2
-) noexcept nogil:
-    cdef uint64_t number
-    cdef const uint8_t* q
-    if p[0] == c'"' and p[1] == c"0" and p[2] == c"x":
-        return take_bytes_text(p, at, stop, MAX_MESSAGE)
-    if literal(p, b"true"):
-        return p + 4
-    if code == 1:  # ORIGIN
-        if literal(p, b'"IGP"'):
-            at[0][0] = 0
-            p += 5
-        elif literal(p, b'"EGP"'):
-            at[0][0] = 1
-            p += 5
-        elif literal(p, b'"INCOMPLETE"'):
-            at[0][0] = 2
-            p += 12
-        else:
-            return NULL
-        at[0] += 1
-        return p
-    if code == 2 or code == 17:  # AS_PATH, AS4_PATH
-        as2 = as2 and code == 2
-        q = p
-        number = <uint64_t>(at[0] - r.wire)
-        p = take_as_path(r, p, at, stop, as2, NULL)
-        if p != NULL and p[0] == c"," and literal(p, b',"segments":['):
-            at[0] = r.wire + number
-            q = take_as_path(r, q, at, stop, as2, p + 13)
-            if q != p:
-                return NULL
-            p += 13
-            while p[0] != c"]":
-                p += 1
-            p += 1
-        return p
-    if code == 3 or code == 9:  # NEXT_HOP, ORIGINATOR_ID
-        return take_address(p, at)
-    if code == 4 or code == 5 or code == 35:  # MULTI_EXIT_DISC, LOCAL_PREF, OTC
-        p = take_number(p, &number)
-        if p == NULL or number > 0xFFFFFFFFULL:
-            return NULL
-        put32(at[0], <uint32_t>number)
-        at[0] += 4
-        return p
-    if code == 8:
-        return take_communities(p, at, stop)
-    if code == 14:
-        return take_mp(r, p, at, stop, True)
-    if code == 15:
-        return take_mp(r, p, at, stop, False)
-    if code == 7 or code == 18:
-        return take_aggregator(r, p, at, as2 and code == 7)
-    if code == 16:
-        return take_ext_communities(p, at, stop)
-    if code == 32:
-        return take_large_communities(p, at, stop)
-    if code == 10:
-        return take_cluster_list(p, at, stop)
-    return NULL
-
-
-# ---- messages ------------------------------------------------------------------------------------------------------------
-
-cdef const uint8_t* take_flags(const uint8_t* p, uint32_t* out) noexcept nogil:
-    # Letters in this order, the low four bits as a number behind them.
-    cdef uint32_t flags, hit
-    cdef uint64_t number
-    hit = p[0] == c"O"
-    flags = hit << 7
-    p += hit
-    hit = p[0] == c"T"
-    flags |= hit << 6
-    p += hit
-    hit = p[0] == c"P"
-    flags |= hit << 5
-    p += hit
-    hit = p[0] == c"X"
-    flags |= hit << 4
-    p += hit
-    if p[0] != c'"':
-        p = take_number(p, &number)
-        if p == NULL or number == 0 or number > 15:
-            return NULL
-        flags |= <uint32_t>number
-    out[0] = flags
-    return p
-
-
-cdef const uint8_t* take_attributes(reader_t* r, const uint8_t* p, uint8_t** at, bint as2) noexcept nogil:
-    """The attributes from behind the opening brace to behind the closing one."""
-    cdef uint8_t* out = at[0]
-    cdef uint8_t* value
-    cdef uint8_t* end
-    cdef const uint8_t* stop = r.wire + MAX_MESSAGE
-    cdef const uint8_t* q
-    cdef uint64_t seen_high[4]
-    cdef uint64_t seen = 0                 # codes below 64
-    cdef uint64_t number
-    cdef uint32_t code = 0, flags, hit
-    cdef size_t size
-    memset(seen_high, 0, sizeof(seen_high))
-    while True:
-        if out > stop or p[0] != c'"':
-            return NULL
-        if literal(p, b'"ORIGIN":{"flags":"T","value":"IGP"},') and seen == 0:
-            put32(out, 0x40010100)
-            out += 4
-            p += 37
-            seen = 2
-            continue
-        p += 1
-        q = take_name(&ATTRIBUTES, p, &code)
-        if q == NULL:
-            if not literal(p, b"ATTR_"):
-                return NULL
-            q = take_number(p + 5, &number)
-            if q == NULL or number > 255 or not literal(q, b'":{"flags":"'):
-                return NULL
-            code = <uint32_t>number
-            q += 12
-        p = q
-        if code < 64:
-            number = <uint64_t>1 << code
-            if seen & number:
-                return NULL
-            seen |= number
-        else:
-            if (seen_high[code >> 6] >> (code & 63)) & 1:
-                return NULL
-            seen_high[code >> 6] |= <uint64_t>1 << (code & 63)
-        hit = 0
-        if literal(p, b'T","value":'):
-            flags = 0x40
-            p += 11
-        elif literal(p, b'OT","value":'):
-            flags = 0xC0
-            p += 12
-        elif literal(p, b'O","value":'):
-            flags = 0x80
-            p += 11
-        else:
-            p = take_flags(p, &flags)
-            if p == NULL or not literal(p, b'","value":'):
-                return NULL
-            p += 10
-            hit = (flags >> 4) & 1
-        value = out + 3 + hit
-        end = value
-        p = take_value(r, p, &end, stop, code, as2)
-        if p == NULL or p[0] != c"}":
-            return NULL
-        p += 1
-        size = end - value
-        if size > MAX_MESSAGE:
-            return NULL
-        if size > 255 and not hit:
-            memmove(value + 1, value, size)
-            flags |= 0x10
-            end += 1
-        out[0] = <uint8_t>flags
-        out[1] = <uint8_t>code
-        if flags & 0x10:
-            put16(out + 2, <uint16_t>size)
-        else:
-            out[2] = <uint8_t>size
-        out = end
-        p += 1
-        if p[-1] == c",":
-            continue
-        if p[-1] == c"}":
-            break
-        return NULL
-    at[0] = out
-    return p
-
-
-cdef const uint8_t* take_update(reader_t* r, const uint8_t* p, bint as2, bint* said_as2) noexcept nogil:
-    """The body of an UPDATE from behind the opening brace to behind the closing one."""
-    cdef const uint8_t* stop = r.wire + MAX_MESSAGE
-    cdef uint8_t* out = r.reach
-    cdef uint8_t* start
-    r.addpath = 0
-    r.plain = 0
-    r.wide = False
-    said_as2[0] = False
-    if literal(p, b'"reach":['):
-        p = take_prefixes4(r, p + 9, &out, r.reach + MAX_MESSAGE, FAMILY_IPV4_UNICAST)
-        if p == NULL:
-            return NULL
-        if p[0] == c",":
-            p += 1
-        elif p[0] != c"}":
-            return NULL
-    r.reach_len = <uint32_t>(out - r.reach)
-    out = r.wire + HEADER_LEN + 2
-    if literal(p, b'"unreach":['):
-        p = take_prefixes4(r, p + 11, &out, stop, FAMILY_IPV4_UNICAST)
-        if p == NULL:
-            return NULL
-        if p[0] == c",":
-            p += 1
-        elif p[0] != c"}":
-            return NULL
-    put16(r.wire + HEADER_LEN, <uint16_t>(out - r.wire - HEADER_LEN - 2))
-    start = out + 2
-    if literal(p, b'"attrs":{'):
-        if start > stop:
-            return NULL
-        out = start
-        p = take_attributes(r, p + 9, &out, as2)
-        if p == NULL:
-            return NULL
-        if p[0] == c",":
-            p += 1
-        elif p[0] != c"}":
-            return NULL
-    else:
-        out = start
-    put16(start - 2, <uint16_t>(out - start))
-    if literal(p, b'"as_size":2'):
-        said_as2[0] = True
-        p += 11
-    if p[0] != c"}" or p[-1] == c",":
-        return NULL
-    r.wire_len = <uint32_t>(out - r.wire)
-    if r.wire_len + r.reach_len > MAX_MESSAGE or r.addpath & r.plain:
-        return NULL
-    r.ctx = r.addpath | (CTX_AS2 if said_as2[0] else 0)
-    return p + 1
-
-
-cdef const uint8_t* take_typed_update(reader_t* r, const uint8_t* p) noexcept nogil:
-    # What the AS size is, the text says last. The guess is right but where the peers of a mixed feed take turns.
-    cdef bint said
-    cdef const uint8_t* q = take_update(r, p, r.as2, &said)
-    if q == NULL:
-        if not r.wide:
-            return NULL
-    elif said == r.as2:
-        return q
-    r.as2 = not r.as2
-    q = take_update(r, p, r.as2, &said)
-    return q if said == r.as2 else NULL
-
+# ---- around the data -------------------------------------------------------------------------------------------------------
 
 cdef int64_t days(int64_t year, int64_t month, int64_t day) noexcept nogil:
     # Since 1970 in the Gregorian calendar, years beginning in March.
@@ -917,7 +55,7 @@ cdef const uint8_t* take_digits(const uint8_t* p, uint32_t count, uint64_t* out)
 
 
 cdef bint read_second(const uint8_t* p, int64_t* out) noexcept nogil:
-    """YYYY-MM-DDTHH:MM:SS and a point; False for what is no such time, or not within 1970 to 2261 (an int64 of nanoseconds ends in 2262)."""
+    # YYYY-MM-DDTHH:MM:SS and a point, of 1970 to 2261: an int64 of nanoseconds ends in 2262.
     cdef uint64_t number[6]
     cdef uint32_t i, length
     cdef const uint8_t* separators = <const uint8_t*>b"--T::."
@@ -962,7 +100,7 @@ cdef const uint8_t* take_time(reader_t* r, const uint8_t* p) noexcept nogil:
 
 
 cdef bint take_line(reader_t* r, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """One line; *end is its line feed or a copy of one. True: the message is in the work buffers, all of it understood but `meta`."""
+    # One line; *end is its line feed or a copy of one. True: the message is in the draft, all of the line understood but `meta`.
     cdef uint8_t* out
     r.meta = NULL
     if literal(p, b'["R",'):
@@ -977,40 +115,40 @@ cdef bint take_line(reader_t* r, const uint8_t* p, const uint8_t* end) noexcept 
     p = take_time(r, p + 2)
     if p == NULL:
         return False
-    r.ctx = 0
-    r.reach_len = 0
+    r.draft.ctx = 0
+    r.draft.reach_len = 0
     if literal(p, b'","UPDATE",{'):
         r.type = TYPE_UPDATE
-        p = take_typed_update(r, p + 12)
+        p = take_typed_update(&r.draft, p + 12)
     elif literal(p, b'","KEEPALIVE",null'):
         r.type = TYPE_KEEPALIVE
-        r.wire_len = HEADER_LEN
+        r.draft.wire_len = HEADER_LEN
         p += 18
     else:
         if literal(p, b'","UPDATE","0x'):
             r.type = TYPE_UPDATE
             p += 11
         elif literal(p, b'","REFRESH","0x'):
-            r.type = 5
+            r.type = TYPE_ROUTE_REFRESH
             p += 12
         elif literal(p, b'","OPEN","0x'):
-            r.type = 1
+            r.type = TYPE_OPEN
             p += 9
         elif literal(p, b'","NOTIFY","0x'):
-            r.type = 3
+            r.type = TYPE_NOTIFICATION
             p += 11
         elif literal(p, b'","KEEPALIVE","0x'):
             r.type = TYPE_KEEPALIVE
             p += 14
         else:
             return False
-        out = r.wire + HEADER_LEN
-        p = take_bytes_text(p, &out, r.wire + MAX_MESSAGE, MAX_MESSAGE)
-        r.wire_len = <uint32_t>(out - r.wire)
+        out = r.draft.wire + HEADER_LEN
+        p = take_bytes_text(p, &out, r.draft.wire + MAX_MESSAGE, MAX_MESSAGE)
+        r.draft.wire_len = <uint32_t>(out - r.draft.wire)
     if p == NULL or p[0] != c"," or end[-1] != c"]" or end - p < 3:
         return False
-    put16(r.wire + 16, <uint16_t>(r.wire_len + r.reach_len))
-    r.wire[18] = r.type
+    put16(r.draft.wire + 16, <uint16_t>(r.draft.wire_len + r.draft.reach_len))
+    r.draft.wire[18] = r.type
     r.meta = p + 1
     r.meta_len = <uint32_t>(end - p - 2)
     return True
@@ -1062,15 +200,15 @@ cdef class JsonDecoder(Decoder):
 
     def __cinit__(self, **options):
         self.native = True
-        self.reader.wire = <uint8_t*>malloc(WORK_SIZE)
-        self.reader.reach = <uint8_t*>malloc(WORK_SIZE)
-        if self.reader.wire == NULL or self.reader.reach == NULL:
+        self.reader.draft.wire = <uint8_t*>malloc(WORK_SIZE)
+        self.reader.draft.reach = <uint8_t*>malloc(WORK_SIZE)
+        if self.reader.draft.wire == NULL or self.reader.draft.reach == NULL:
             raise MemoryError()
-        memset(self.reader.wire, 0xFF, 16)
+        memset(self.reader.draft.wire, 0xFF, 16)
 
     def __dealloc__(self):
-        free(self.reader.wire)
-        free(self.reader.reach)
+        free(self.reader.draft.wire)
+        free(self.reader.draft.reach)
         free(self.line)
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
@@ -1153,6 +291,7 @@ cdef class JsonDecoder(Decoder):
         cdef const peer_t* peer
         cdef msg_t* m
         cdef uint8_t* wire
+        cdef uint32_t wire_len = r.draft.wire_len, reach_len = r.draft.reach_len
         # Where AS number and address stand in most lines, which tells peers apart well enough, and cheaper than a hash of it all.
         cdef uint64_t word = le64(r.meta + 12) ^ le64(r.meta + 34) ^ le64(r.meta + r.meta_len - 16)
         cdef uint32_t slot = <uint32_t>((word * 0x9E3779B97F4A7C15ULL) >> 56)
@@ -1164,17 +303,17 @@ cdef class JsonDecoder(Decoder):
             r.recent[slot] = peer
         if not wanted_type(self.types, r.type):
             return 1
-        wire = b.alloc(r.wire_len + r.reach_len)
-        memcpy(wire, r.wire, r.wire_len)
-        if r.reach_len:
-            memcpy(wire + r.wire_len, r.reach, r.reach_len)
+        wire = b.alloc(wire_len + reach_len)
+        memcpy(wire, r.draft.wire, wire_len)
+        if reach_len:
+            memcpy(wire + wire_len, r.draft.reach, reach_len)
         m = b.add()
         m.wire = wire
-        m.len = r.wire_len + r.reach_len
+        m.len = wire_len + reach_len
         m.time = r.time
         m.seq = r.seq
         m.peer = peer
-        m.ctx = r.ctx
+        m.ctx = r.draft.ctx
         m.flags = r.flags
         m.type = r.type
         self.mark(m)
@@ -1203,7 +342,7 @@ cdef class JsonDecoder(Decoder):
             m.flags |= MSG_DROPPED if m.peer.action == ACTION_DROP else MSG_ACCEPTED
 
     cdef int lenient(self, Batch b, const uint8_t* p, Py_ssize_t n, uint64_t offset) except -1:
-        """Decode one line in Python: JSON of any spelling, meta that is new, or what is no message."""
+        """Decode one line in Python: JSON of any spelling, or what is no message."""
         cdef msg_t* m
         cdef uint8_t* copy
         cdef const peer_t* peer
