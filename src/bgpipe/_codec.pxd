@@ -2,6 +2,7 @@
 """The batch core as the other compiled modules see it. Contracts stand here; the code is in _codec.pyx."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 # ---- session context: what decoding a message depends on, as one value ------------------------------------------
 # Bit 0: AS numbers take 2 bytes (RFC 4271), else 4 (RFC 6793). Bit 1: extended messages (RFC 8654).
@@ -149,7 +150,16 @@ cdef class Batch:
     cdef readonly uint32_t failed           # messages whose status was set above STATUS_OK and that failures() has not given yet
     cdef public object error                # an InputError that ended the input behind these messages, or None
     cdef public object completion
-    cdef msg_t* add(self) except NULL nogil                       # a zeroed record at the end; earlier pointers may move
+    cdef int grow(self) except -1 nogil
+    # A zeroed record at the end, whose peer the caller sets; earlier pointers may move.
+    cdef inline msg_t* add(self) except NULL nogil:
+        cdef msg_t* m
+        if self.n == self.cap:
+            self.grow()
+        m = self.msgs + self.n
+        self.n += 1
+        memset(m, 0, sizeof(msg_t))
+        return m
     cdef uint8_t* alloc(self, size_t n) except NULL nogil         # 8-byte aligned, from the arena
     cdef int clear(self) except -1
     cdef void free_arena(self) noexcept

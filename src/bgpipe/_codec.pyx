@@ -363,23 +363,15 @@ cdef class Batch:
     def __len__(self):
         return self.n
 
-    cdef msg_t* add(self) except NULL nogil:
-        cdef msg_t* m
-        cdef msg_t* msgs
-        cdef uint32_t cap
-        if self.n == self.cap:
-            cap = self.cap * 2 if self.cap else 1 if ASAN else 1024
-            msgs = <msg_t*>realloc(self.msgs, cap * sizeof(msg_t))
-            if msgs == NULL:
-                with gil:
-                    raise MemoryError()
-            self.msgs = msgs
-            self.cap = cap
-        m = self.msgs + self.n
-        self.n += 1
-        memset(m, 0, sizeof(msg_t))
-        m.peer = &EMPTY_PEER
-        return m
+    cdef int grow(self) except -1 nogil:
+        cdef uint32_t cap = 1024 if self.cap == 0 else self.cap * 2
+        cdef msg_t* msgs = <msg_t*>realloc(self.msgs, cap * sizeof(msg_t))
+        if msgs == NULL:
+            with gil:
+                raise MemoryError()
+        self.msgs = msgs
+        self.cap = cap
+        return 0
 
     cdef uint8_t* alloc(self, size_t n) except NULL nogil:
         cdef chunk_t* c = self.arena
@@ -664,6 +656,7 @@ cdef class RawDecoder(Decoder):
                 m = b.add()
                 m.wire = p + i
                 m.len = length
+                m.peer = &EMPTY_PEER
                 m.type = p[i + 18]
                 m.time = now
                 m.ctx = self.ctx

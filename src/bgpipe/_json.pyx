@@ -6,6 +6,7 @@ nothing in here checks it. One that returns NULL met a value whose JSON would no
 back to where it began and writes hex. Fixed-size copies write more than they keep: the slack is part of what `room` reserves.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from bgpipe._codec cimport (
@@ -204,16 +205,22 @@ cdef inline uint8_t* put_ipv4(uint8_t* out, uint32_t v) noexcept nogil:
     return out + (o >> 56) - 1
 
 
+cdef inline uint32_t zero_groups(uint64_t v) noexcept nogil:
+    # A bit for each group of 16 that is zero, the first group's the highest of four. Adding 0x7FFF to 15 bits carries into the
+    # sixteenth unless they are all zero.
+    cdef uint64_t low15 = 0x7FFF7FFF7FFF7FFFULL
+    cdef uint64_t zero = ~(((v & low15) + low15) | v | low15)
+    return <uint32_t>(((zero >> 15) * 0x0001000200040008ULL) >> 48) & 15
+
+
 cdef uint8_t* put_ipv6(uint8_t* out, uint64_t high, uint64_t low) noexcept nogil:
     # RFC 5952; dotted only for IPv4-mapped addresses
-    cdef uint32_t mask = 0, i, run, start, stop
+    cdef uint32_t mask, i, run, start, stop
     cdef uint64_t v
     if high == 0 and low >> 32 == 0xFFFF:
         lit(out, b"::ffff:", 7)
         return put_ipv4(out + 7, <uint32_t>low)
-    for i in range(4):
-        mask |= <uint32_t>(((high >> (48 - 16 * i)) & 0xFFFF) == 0) << (7 - i)
-        mask |= <uint32_t>(((low >> (48 - 16 * i)) & 0xFFFF) == 0) << (3 - i)
+    mask = zero_groups(high) << 4 | zero_groups(low)
     run = ZERO_RUN[mask]
     start = run >> 4 if run else 8
     stop = start + (run & 15)
@@ -652,13 +659,39 @@ cdef inline uint8_t* put_head(uint8_t* out, uint8_t code, uint8_t flags) noexcep
     return out
 
 
-cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, const uint8_t* end) noexcept nogil:
+cdef struct clock_t:                # the last time that was put: what is equal is copied
+    int64_t second
+    int64_t micro
+    uint32_t len
+    uint8_t text[48]                # ',"2006-01-02T15:04:05.000",'
+
+
+cdef struct next_hop_t:             # a NEXT_HOP attribute as it was put
+    uint32_t address
+    uint32_t len
+    uint8_t text[56]                # '"NEXTHOP":{"flags":"T","value":"192.0.2.1"},'
+
+
+cdef struct memo_t:                 # what an encoder remembers: few next hops serve most routes
+    clock_t clock
+    next_hop_t next_hops[64]
+
+
+cdef void make_next_hop(next_hop_t* hop, uint32_t address) noexcept nogil:
+    cdef uint8_t* out = lit(hop.text, b'"NEXTHOP":{"flags":"T","value":"', 32)
+    out = lit(put_ipv4(out, address), b'"},', 3)
+    hop.address = address
+    hop.len = <uint32_t>(out - hop.text)
+
+
+cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, const uint8_t* end, memo_t* memo) noexcept nogil:
     # NULL if the attributes cannot be told apart (RFC 4271 section 6.3), or one is there twice: JSON objects have no such thing.
     cdef uint64_t seen = 0
     cdef uint64_t seen_high[3]
     cdef uint32_t n
     cdef uint8_t flags, code
     cdef uint8_t* mark
+    cdef next_hop_t* hop
     memset(seen_high, 0, sizeof(seen_high))
     while p < end:
         if end - p < 3:
@@ -684,6 +717,14 @@ cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, co
                 out += ORIGINS[p[0]].len
                 p += 1
                 continue
+            if code == 3 and flags == 0x40 and n == 4:
+                hop = &memo.next_hops[(be32(p) * 0x9E3779B1U) >> 26]
+                if hop.address != be32(p) or hop.len == 0:
+                    make_next_hop(hop, be32(p))
+                memcpy(out, hop.text, 56)
+                out += hop.len
+                p += 4
+                continue
         else:
             if (seen_high[(code >> 6) - 1] >> (code & 63)) & 1:
                 return NULL
@@ -705,7 +746,7 @@ cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, co
     return out
 
 
-cdef inline uint8_t* put_update(uint8_t* out, msg_t* m) noexcept nogil:
+cdef inline uint8_t* put_update(uint8_t* out, msg_t* m, memo_t* memo) noexcept nogil:
     cdef const uint8_t* p = m.wire + HEADER_LEN
     cdef const uint8_t* end = m.wire + m.len
     cdef const uint8_t* attrs
@@ -740,7 +781,7 @@ cdef inline uint8_t* put_update(uint8_t* out, msg_t* m) noexcept nogil:
     attrs += 2
     if attrs < reach:
         lit(out, b'"attrs":{', 9)
-        out = put_attributes(out + 9, m, attrs, reach)
+        out = put_attributes(out + 9, m, attrs, reach, memo)
         if out == NULL:
             return NULL
         out[-1] = 0x7D
@@ -759,13 +800,6 @@ cdef inline uint8_t* put_update(uint8_t* out, msg_t* m) noexcept nogil:
 
 
 # ---- whole messages -------------------------------------------------------------------------------------------------------------
-
-cdef struct clock_t:                # the last time that was put: what is equal is copied
-    int64_t second
-    int64_t micro
-    uint32_t len
-    uint8_t text[48]                # ',"2006-01-02T15:04:05.000",'
-
 
 cdef int set_clock(clock_t* clock, int64_t second, int64_t micro) noexcept nogil:
     # Days to a civil date: the era of 400 years has 146,097 days; years counted from March, so that the odd day comes last.
@@ -830,7 +864,7 @@ cdef inline uint8_t* put_start(uint8_t* out, const msg_t* m, clock_t* clock) noe
         micro += 1000000000
         second -= 1
     micro = micro // 1000
-    if not likely(second == clock.second and micro == clock.micro, 1):
+    if not likely(second == clock.second and micro == clock.micro and clock.len != 0, 1):
         set_clock(clock, second, micro)
     memcpy(out, clock.text, 48)
     return out + clock.len
@@ -858,12 +892,12 @@ cdef inline size_t room(const msg_t* m) noexcept nogil:
     return n
 
 
-cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, clock_t* clock) noexcept nogil:
+cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, memo_t* memo) noexcept nogil:
     cdef uint8_t* mark
-    out = put_start(out, m, clock)
+    out = put_start(out, m, &memo.clock)
     if likely(m.type == TYPE_UPDATE, 1):
         mark = lit(out, b'"UPDATE",', 9)
-        out = put_update(mark, m)
+        out = put_update(mark, m, memo)
     elif m.type == TYPE_KEEPALIVE:
         mark = lit(out, b'"KEEPALIVE",', 12)
         out = lit(mark, b"null", 4) if m.len == HEADER_LEN else NULL
@@ -897,8 +931,11 @@ cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, clock_t* clock) noexcep
     return lit(out, b"]\n", 2)
 
 
+@cython.final
 cdef class JsonEncoder(Encoder):
     """Batches -> JSON, one message a line (docs/json.md)."""
+
+    cdef memo_t memo
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
         """Append the messages of `b` that are wanted and not dropped to `out`, a line each; messages that do not parse go as hex
@@ -908,10 +945,6 @@ cdef class JsonEncoder(Encoder):
         cdef uint64_t count = 0
         cdef size_t need
         cdef uint8_t known
-        cdef clock_t clock
-        clock.len = 0
-        clock.second = -1
-        clock.micro = -1
         with nogil:
             while m < end:
                 if self.wanted(m):
@@ -919,7 +952,7 @@ cdef class JsonEncoder(Encoder):
                     if ASAN or <size_t>(out.cap - out.len) < need:
                         out.reserve(need)
                     known = m.status
-                    out.len = put_message(out.data + out.len, m, &clock) - out.data
+                    out.len = put_message(out.data + out.len, m, &self.memo) - out.data
                     if known == STATUS_UNKNOWN and m.status > STATUS_OK:
                         b.failed += 1
                     count += 1
