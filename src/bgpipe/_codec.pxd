@@ -172,7 +172,7 @@ cdef class Decoder:
     cdef readonly uint64_t records          # records, lines or messages seen
     cdef readonly uint64_t skipped          # of them, skipped as damaged (pardon)
     cdef public uint16_t direction          # MSG_LEFT or 0: where the input does not say
-    cdef public bint pardon, no_seq, no_time, no_tags
+    cdef public bint pardon, no_seq, no_time, no_tags, one_way
     cdef public uint32_t types              # bit n: messages of type n are wanted; bit 0: all other types
     cdef public object on_skip              # called with an InputError for what was skipped
     cdef Buffer rest                        # bytes of a record that is not whole yet

@@ -22,6 +22,18 @@ cdef extern from "<arpa/inet.h>" nogil:
     enum: AF_INET6
     int inet_pton(int af, const char* src, void* dst)
 
+cdef extern from *:
+    """
+    #if defined(__clang__)
+    #define BGPIPE_COMPILER "clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define BGPIPE_COMPILER "gcc " __VERSION__
+    #else
+    #define BGPIPE_COMPILER "unknown"
+    #endif
+    """
+    const char* BGPIPE_COMPILER
+
 cdef extern from "<time.h>" nogil:
     struct timespec:
         long tv_sec
@@ -36,6 +48,9 @@ cdef enum:
     MAX_PEERS = 65536
     MAX_PEER_BYTES = 8 << 20
     MAX_BLOCK = 32 << 20
+
+
+COMPILER: str = (<bytes>BGPIPE_COMPILER).decode().strip()
 
 
 def type_mask(names: object) -> int:
@@ -498,15 +513,17 @@ cdef class Decoder:
     direction: "R" or "L", of messages whose input does not say. types: bit mask of wanted message types (`type_mask`).
     pardon: skip what does not parse instead of ending there. on_skip: called with an InputError for each thing skipped.
     no_seq, no_time, no_tags: take new sequence numbers, the time now, no tags.
+    one_way: all messages are of this direction, whatever the input says.
     """
 
     def __init__(self, *, str direction="R", bint pardon=False, bint no_seq=False, bint no_time=False, bint no_tags=False,
-                 uint32_t types=0xFFFFFFFF, Py_ssize_t block_size=256 * 1024, on_skip=None):
+                 bint one_way=False, uint32_t types=0xFFFFFFFF, Py_ssize_t block_size=256 * 1024, on_skip=None):
         self.direction = MSG_LEFT if direction == "L" else 0
         self.pardon = pardon
         self.no_seq = no_seq
         self.no_time = no_time
         self.no_tags = no_tags
+        self.one_way = one_way
         self.types = types
         self.block_size = max(block_size, 64)
         self.on_skip = on_skip
@@ -570,7 +587,7 @@ cdef class Decoder:
         cdef msg_t* m = b.msgs
         cdef msg_t* end = m + b.n
         cdef int64_t now
-        if not (self.no_seq or self.no_time or self.no_tags):
+        if not (self.no_seq or self.no_time or self.no_tags or self.one_way):
             return 0
         now = now_ns()
         while m < end:
@@ -581,6 +598,8 @@ cdef class Decoder:
             if self.no_tags:
                 m.peer = &EMPTY_PEER
                 m.tags = NULL
+            if self.one_way:
+                m.flags = m.flags & ~MSG_LEFT | self.direction
             m += 1
         return 0
 

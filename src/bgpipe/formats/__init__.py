@@ -1,1 +1,84 @@
-"""Forms that messages come and go in: bytes to batches, batches to bytes."""
+"""Formats: bytes <-> batches, behind one face (Decoder and Encoder of _codec). Modules are imported when used."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bgpipe._codec import Decoder, Encoder
+
+FORMATS = ("json", "raw", "mrt")
+
+_SUFFIXES = {
+    ".mrt": "mrt",
+    ".json": "json",
+    ".jsonl": "json",
+    ".txt": "json",
+    ".raw": "raw",
+    ".bin": "raw",
+    ".bgp": "raw",
+}
+_COMPRESSED = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lz4")
+_ARCHIVES = ("updates.2", "rib.2", "bview.2")  # RouteViews and RIPE RIS
+_LATEST = ("latest-update.gz", "latest-bview.gz")
+
+# Type -> highest subtype of the MRT records that there are (RFC 6396, and type 5 of before).
+_MRT_TYPES = {5: 7, 11: 1, 12: 2, 13: 12, 16: 11, 17: 11, 32: 0, 33: 0, 48: 0, 49: 0}
+PEEK_SIZE = 256
+
+
+def by_name(name: str) -> str:
+    """The format that a file's name (without folders) stands for, "" if for none."""
+    if name in _LATEST:
+        return "mrt"
+    stem = name
+    for suffix in _COMPRESSED:
+        if name.lower().endswith(suffix):
+            stem = name[: -len(suffix)]
+    dot = stem.rfind(".")
+    known = _SUFFIXES.get(stem[dot:].lower(), "") if dot >= 0 else ""
+    return known or ("mrt" if name.startswith(_ARCHIVES) else "")
+
+
+def by_content(head: bytes) -> str:
+    """The format that the first PEEK_SIZE decompressed bytes stand for, "" if for none."""
+    # Before JSON: a record of 2018 may begin with "[", but no JSON holds a zero byte.
+    if len(head) >= 12 and int.from_bytes(head[6:8], "big") <= _MRT_TYPES.get(int.from_bytes(head[4:6], "big"), -1):
+        return "mrt"
+    if head[:16] == b"\xff" * 16:
+        return "raw"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if text[:1] in (b"[", b"{", b"#") or not text:
+        return "json"
+    return ""
+
+
+def decoder(name: str, **options: Any) -> Decoder:
+    """A decoder of one of FORMATS, with options of bgpipe._codec.Decoder and of its own."""
+    if name == "json":
+        from bgpipe._json_reader import JsonDecoder
+
+        return JsonDecoder(**options)
+    if name == "mrt":
+        from bgpipe._mrt import MrtDecoder
+
+        return MrtDecoder(**options)
+    from bgpipe._codec import RawDecoder
+
+    return RawDecoder(**options)
+
+
+def encoder(name: str, **options: Any) -> Encoder:
+    """An encoder of one of FORMATS, with options of bgpipe._codec.Encoder."""
+    if name == "json":
+        from bgpipe._json import JsonEncoder
+
+        return JsonEncoder(**options)
+    if name == "mrt":
+        from bgpipe._mrt import MrtEncoder
+
+        return MrtEncoder(**options)
+    from bgpipe._codec import RawEncoder
+
+    return RawEncoder(**options)

@@ -1,0 +1,102 @@
+"""The command line: words in, an exit code out. 0: done; 1: a stage failed, or an event killed it; 2: wrong usage."""
+
+from __future__ import annotations
+
+import sys
+
+from bgpipe.errors import UsageError
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.grammar import Help, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+_LIBRARIES = ("aiohttp", "isal", "lz4", "msgspec", "rapidgzip", "rich", "uvloop", "zstandard")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command line (without the program's name) and return its exit code."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        if not words:
+            raise Help
+        pipe = Pipeline(words)
+    except Help as asked:
+        from bgpipe.pipeline import help as texts
+
+        _print(texts.stage_help(asked.command) if asked.command else texts.main_help(), 2)
+        return 0
+    except Version:
+        _print(_versions(), 1)
+        return 0
+    except UsageError as error:
+        _print(f"bgpipe: {error}\n", 2)
+        return 2
+    if pipe.options.explain:
+        from bgpipe.pipeline.explain import explain
+
+        _print(explain(pipe), 1)
+        return 0
+    _handle_signals(pipe)
+    return pipe.execute()
+
+
+def _print(text: str, fd: int) -> None:
+    import os
+
+    data = text.encode("utf-8", "backslashreplace")
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BrokenPipeError:
+        pass
+
+
+def _versions() -> str:
+    """bgpipe, Python, the compiler of the core, and the libraries that are installed."""
+    import os
+
+    from bgpipe import __version__
+    from bgpipe._codec import COMPILER
+
+    # importlib.metadata would tell too, after 40 ms.
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            entries = os.listdir(folder or ".")  # noqa: PTH208
+        except OSError:
+            continue
+        for entry in entries:
+            name, dash, version = entry.removesuffix(".dist-info").partition("-")
+            if dash and entry.endswith(".dist-info"):
+                found.setdefault(name.lower().replace("_", "-"), version)
+    libraries = (f"{name} {found[name]}" for name in _LIBRARIES if name in found)
+    python = sys.version.partition(" ")[0]
+    return f"bgpipe {__version__}\nPython {python}\ncompiler {COMPILER}\nlibraries {', '.join(libraries)}\n"
+
+
+def _handle_signals(pipe: Pipeline) -> None:
+    """The first SIGINT or SIGTERM ends the pipeline in good order, the second at once."""
+    import os
+
+    import _signal
+
+    seen = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal seen
+        if seen:
+            pipe.abort()
+            os._exit(1)
+        seen = True
+        pipe.log.info("stopping: what was read goes out first; the same signal again ends it at once")
+        pipe.end()
+
+    _signal.signal(_signal.SIGINT, on_signal)
+    _signal.signal(_signal.SIGTERM, on_signal)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""Archives from Python: read() and write()."""
+
+from __future__ import annotations
+
+import os
+
+from bgpipe import formats
+from bgpipe._codec import Buffer, type_mask
+from bgpipe.errors import BgpipeError, UsageError
+from bgpipe.names import type_number
+from bgpipe.transport.sink import open_sink
+from bgpipe.transport.source import open_source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from bgpipe._codec import Batch, Msg
+    from bgpipe.errors import InputError
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    format: str = "auto",  # noqa: A002
+    decompress: str = "auto",
+    types: Iterable[str | int] | None = None,
+    pardon: bool = False,
+    recover: bool = False,
+    guess_asn: bool = False,
+    on_skip: Callable[[InputError], object] | None = None,
+    threads: int = 1,
+) -> Reader:
+    """Read the messages of a file, named pipe, http or https URL, or "-", standard input.
+
+    format: "json", "raw", "mrt", or "auto", by the name, else by the content.
+    decompress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the content.
+    types: the message types wanted, by name ("UPDATE", RFC 4271 section 4.1) or number; None: all.
+    pardon: skip what does not parse and call on_skip with the InputError, instead of failing there.
+    recover: MRT: find the next record behind damage, and call on_skip with what was lost (RFC 6396).
+    guess_asn: MRT: find out per message whether AS numbers take 2 or 4 bytes (RFC 6793).
+    threads: how many threads decompression may keep busy.
+
+    Raises StageError where there is nothing to open, UsageError where an option makes no sense.
+    """
+    if format != "auto" and format not in formats.FORMATS:
+        raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
+    options = {"pardon": pardon, "on_skip": on_skip, "types": _mask(types)}
+    return Reader(os.fspath(path), format, decompress, threads, recover, guess_asn, options)
+
+
+class Reader:
+    """Messages of a file, in order. Iterate over it once, or over its batches().
+
+    What was read before damage comes first; then InputError says where and why the rest cannot be read.
+    name: the file's name. skipped: records left out by pardon or recover.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        form: str,
+        decompress: str,
+        threads: int,
+        recover: bool,
+        guess_asn: bool,
+        options: dict[str, object],
+    ) -> None:
+        self._source = open_source(path, decompress, threads=threads)
+        try:
+            form = formats.resolve(form, self._source, path)
+        except BgpipeError:
+            self._source.close()
+            raise
+        if form == "mrt":
+            options |= {"recover": recover, "guess_asn": guess_asn}
+        self.name = self._source.name
+        self._decoder = formats.decoder(form, **options)
+
+    @property
+    def skipped(self) -> int:
+        return self._decoder.skipped
+
+    def batches(self) -> Iterator[Batch]:
+        """The messages in bundles as they were read: what to hand to Writer.write, and the fast way to all else.
+
+        Raises InputError, StageError: see above.
+        """
+        right = left = 1
+        while (batch := self._decoder.read(self._source)) is not None:
+            right, left = batch.number(right, left)
+            yield batch
+            if batch.error is not None:
+                raise batch.error
+
+    def __iter__(self) -> Iterator[Msg]:
+        for batch in self.batches():
+            yield from batch
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._source.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def write(
+    path: str | os.PathLike[str],
+    *,
+    format: str = "auto",  # noqa: A002
+    compress: str = "auto",
+    append: bool = False,
+    create: bool = False,
+    types: Iterable[str | int] | None = None,
+) -> Writer:
+    """Write messages to a file, named pipe or device, or "-", standard output.
+
+    format: "json", "raw", "mrt", or "auto", by the name, else json.
+    compress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the name.
+    append: write behind what the file holds. create: fail if it exists. types: as for read().
+
+    Raises StageError where it cannot be opened, UsageError where an option makes no sense.
+    """
+    path = os.fspath(path)
+    if format == "auto":
+        format = formats.by_name(path.rpartition("/")[2]) or "json"  # noqa: A001
+    if format not in formats.FORMATS:
+        raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
+    return Writer(path, format, compress, append, create, _mask(types))
+
+
+class Writer:
+    """A file that is being written. It appears under its name when it is closed, complete; close it, or use `with`.
+
+    Where the block of a `with` raises, no file comes to be.
+    """
+
+    def __init__(self, path: str, form: str, compress: str, append: bool, create: bool, types: int) -> None:
+        self._sink = open_sink(path, compress=compress, append=append, create=create)
+        self._encoder = formats.encoder(form, types=types)
+        self._buffer = Buffer()
+
+    @property
+    def written(self) -> int:
+        """Messages written."""
+        return self._encoder.written
+
+    def write(self, batch: Batch) -> None:
+        """Write the messages of a batch that are not dropped. StageError: it cannot be written."""
+        self._buffer.clear()
+        self._encoder.encode(batch, self._buffer)
+        self._sink.write(self._buffer)
+
+    def close(self) -> None:
+        """Complete the file. StageError: it cannot be; then there is none."""
+        self._sink.finish()
+
+    def abort(self) -> None:
+        """Give the file up."""
+        self._sink.abort()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: object, *exception: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def _mask(types: Iterable[str | int] | None) -> int:
+    if types is None:
+        return 0xFFFFFFFF
+    return type_mask([kind if isinstance(kind, int) else type_number(kind) for kind in types])

@@ -1,0 +1,353 @@
+"""A pipeline: its stages, the events between them, how it starts, and how it ends."""
+
+from __future__ import annotations
+
+import _thread
+import os
+
+from bgpipe.errors import BgpipeError, ClosedOutput, InputError, StageError, UsageError
+from bgpipe.pipeline import grammar
+from bgpipe.pipeline.events import PIPE, Bus, Event, ParseEvent, StageEvent, resolve
+from bgpipe.pipeline.line import route
+from bgpipe.pipeline.log import Log, Tally
+from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, NEW, RIGHT, RUNNING, STARTING, STOPPED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    from bgpipe._codec import Batch
+    from bgpipe.pipeline.grammar import GlobalOptions, StageSpec
+    from bgpipe.pipeline.stage import Stage
+
+    Handler = TypeVar("Handler", bound=Callable[[Event], object])
+
+_START = f"{PIPE}/START"
+
+
+class Pipeline:
+    """A pipeline, from the words of a command line.
+
+        pipe = bgpipe.Pipeline("read updates.gz -- write updates.json.zst")
+
+        @pipe.on_event("PARSE")
+        def bad(event): print(event.error)
+
+        pipe.run_sync()         # or, in a coroutine: await pipe.run()
+
+    command: a string, split as a shell would, or a sequence of words. Raises UsageError where it is wrong.
+
+    options: the global ones. stages: all of them, in order. log: where it tells people what happens.
+    failure: the error that it ended with, or None. exit_code: 0, or 1 where it failed or was killed.
+    """
+
+    def __init__(self, command: str | Sequence[str]) -> None:
+        if isinstance(command, str):
+            import shlex
+
+            command = shlex.split(command)
+        self.options, specs = grammar.parse(command)
+        self.log = Log(self.options.log, self.options.log_format)
+        self.threads = self.options.threads or _default_threads()
+        self.failure: BgpipeError | None = None
+        self.exit_code = 0
+        self.ending = False  # no stage starts any more, producers were asked to stop
+        self.closed = False  # nothing gets out any more
+        self.cut: int | None = None  # the message at which the batch that is being delivered ends
+        self.cut_off: set[Stage] = set()  # producers stopped at a message: what they made behind it is gone
+        self.current: Stage | None = None  # the producer whose batch is being delivered
+        self._bus = Bus()
+        self.lock = _thread.RLock()
+        self.start_stages: Callable[[list[Stage]], object] | None = None  # given by the driver
+        self._next_right = self._next_left = 1
+        self._unparsed = Tally(self.log, "messages do not parse", event="PARSE")
+        self.stages: list[Stage] = []
+        self._build(specs)
+
+    # ---- from words to stages ----------------------------------------------------------------------------------
+
+    def _build(self, specs: list[StageSpec]) -> None:
+        options = self.options
+        self.count = len(specs)
+        first = options.stdin or options.stdin_wait
+        last = options.stdout or options.stdout_wait
+        if len(specs) == 1 and not first and not last and not specs[0].cls.uses_standard(specs[0].options):
+            last = True
+        if first:
+            self.stages.append(self._tap("stdin", 0, "ESTABLISHED" if options.stdin_wait else ""))
+        for spec in specs:
+            stage = spec.cls(self, spec.number, spec.name, spec.options, spec.args)
+            stage.first = spec.number == 1
+            stage.last = spec.number == len(specs)
+            given = (RIGHT if spec.options.right else 0) | (LEFT if spec.options.left else 0)
+            stage.directions = given or stage.default_directions()
+            self.stages.append(stage)
+        if last:
+            self.stages.append(self._tap("stdout", len(specs) + 1, "EOR" if options.stdout_wait else ""))
+        if not self.stages:
+            raise UsageError("no stages; bgpipe -h tells which there are")
+        self._check_names()
+        self._resolve_events()
+        for stage in self.stages:
+            if stage.consumes and not (stage.first or stage.last):
+                raise stage.error("it must be the first stage or the last one")
+            stage.attach()
+        for stage in self.stages:
+            if stage.produces:
+                for direction in (RIGHT, LEFT):
+                    self.entry(stage, direction)
+
+    def _tap(self, command: str, number: int, wait: str) -> Stage:
+        """The stage that -i or -o adds: outside of all others, at that end of both lines."""
+        from bgpipe.stages import stage_class
+
+        cls = stage_class(command)
+        options = cls.options_class(left=True, right=True, wait=(wait,) if wait else ())
+        stage = cls(self, number, command, options)
+        stage.label = f"--{command}"
+        stage.directions = BOTH
+        stage.tap = True
+        return stage
+
+    def _check_names(self) -> None:
+        seen = set()
+        for stage in self.stages:
+            if stage.name != stage.command:
+                if stage.name in seen or stage.name == PIPE:
+                    raise stage.error(f"the name @{stage.name} is taken")
+                seen.add(stage.name)
+
+    def _resolve_events(self) -> None:
+        """Find out what each event list means, now that the names of all stages are known."""
+        for stage in self.stages:
+            try:
+                stage.start_on = resolve(stage.options.wait, self.stages, ("START",)) or (_START,)
+                stage.stop_on = resolve(stage.options.stop, self.stages, ("STOP",))
+            except UsageError as error:
+                raise stage.error(str(error)) from None
+        try:
+            self._kill_on = resolve(self.options.kill, self.stages, ("STOP",))
+            self._log_on = resolve(self.options.events, self.stages, ("START", "STOP", "READY", "PREPARE"))
+        except UsageError as error:
+            raise UsageError(f"--kill or --events: {error}") from None
+
+    # ---- the two lines -----------------------------------------------------------------------------------------
+
+    def rank(self, stage: Stage, direction: int) -> int:
+        """The place of a stage on the line of this direction, from 0 in the order in which messages pass."""
+        if stage.tap:
+            return stage.number
+        return stage.number if direction == RIGHT else self.count + 1 - stage.number
+
+    def entry(self, producer: Stage, direction: int) -> int:
+        """The rank behind which the messages of a producer enter. Raises UsageError."""
+        target = getattr(producer.options, "new", "next")
+        if target in ("next", "here"):
+            return self.rank(producer, direction)
+        if target == "first":
+            return 0
+        if target == "last":
+            return self.count
+        for stage in self.stages:
+            if not stage.tap and target in (str(stage.number), "@" + stage.name):
+                return self.rank(stage, direction)
+        raise producer.error(f"--new {target!r}: expected next, here, first, last, or a stage by number or @name")
+
+    def warnings(self) -> list[tuple[Stage, str]]:
+        """What looks like a mistake in how the pipeline was put together."""
+        found = []
+        reached = {stage for producer in self.stages if producer.produces for stage, _ in route(self, producer)}
+        for stage in self.stages:
+            if stage.looks and stage not in reached and not stage.tap:
+                names = DIRECTION_NAMES[stage.directions]
+                found.append((stage, f"no stage sends messages to it in direction {names}: is -L, -R or -LR missing?"))
+            if stage.produces and not route(self, stage):
+                found.append((stage, "no stage looks at its messages: is a stage, or -o, missing?"))
+        return found
+
+    # ---- events ------------------------------------------------------------------------------------------------
+
+    def on_event(self, *names: str) -> Callable[[Handler], Handler]:
+        """Have a function called with each event of these names (all events, without names).
+
+        It runs between two batches or within one, and holds the pipeline up as long as it runs.
+        """
+        subscribed = resolve(names or ("*",), self.stages, ("START", "STOP", "READY", "PREPARE"))
+
+        def subscribe(handler: Handler) -> Handler:
+            for name in subscribed:
+                self._bus.subscribe(name, handler)
+            return handler
+
+        return subscribe
+
+    def emit(self, event: Event) -> None:
+        """Log an event, tell the handlers, then do what it starts, stops or kills."""
+        with self.lock:
+            name = str(event)
+            if name in self._log_on or "*" in self._log_on:
+                self._log_event(event)
+            self._bus.emit(event)
+            if name in self._kill_on or "*" in self._kill_on:
+                self._kill(event)
+            for stage in self.stages:
+                if stage.state == RUNNING and (name in stage.stop_on or "*" in stage.stop_on):
+                    self._stop(stage, event)
+            if not self.ending and self.start_stages is not None:
+                group = [s for s in self.stages if s.state == NEW and (name in s.start_on or "*" in s.start_on)]
+                for stage in group:
+                    stage.state = STARTING
+                if group:
+                    self.start_stages(group)
+
+    def _log_event(self, event: Event) -> None:
+        if isinstance(event, ParseEvent):
+            self._unparsed.count(event.describe())
+        elif isinstance(event, StageEvent):
+            self.log.info(event.describe(), event.stage, event.name)
+        else:
+            self.log.info(event.describe(), event=event.name)
+
+    def _kill(self, event: Event) -> None:
+        if self.failure is None:
+            self.failure = StageError(f"killed by event {event.name if event.source == PIPE else event}")
+            self.log.error(str(self.failure))
+        self.exit_code = 1
+        self.closed = True
+        if event.batch is not None:
+            self.cut = event.index
+        self.end()
+
+    def _stop(self, stage: Stage, event: Event) -> None:
+        if not stage.produces:
+            self.finish(stage)
+            return
+        if event.batch is not None and stage is self.current:
+            self.cut = event.index + 1
+            self.cut_off.add(stage)
+        stage.interrupt()
+
+    # ---- running -----------------------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> bool:
+        """Whether it takes an event loop to run it."""
+        return any(stage.live for stage in self.stages) or self._bus.asynchronous
+
+    def run_sync(self) -> None:
+        """Run to the end. Raises what the pipeline failed with: StageError or InputError, once all that was good is out.
+
+        A pipeline of files runs in threads, without an event loop; another one gets a loop of its own.
+        """
+        self.execute()
+        if self.failure is not None:
+            raise self.failure
+
+    async def run(self) -> None:
+        """The same within a running event loop."""
+        if self.live:
+            from bgpipe.pipeline.loop import LoopDriver
+
+            await LoopDriver(self).run()
+        else:
+            import asyncio
+
+            work = asyncio.get_running_loop().run_in_executor(None, self.execute)
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                self.end()
+                await work
+                raise
+        if self.failure is not None:
+            raise self.failure
+
+    def execute(self) -> int:
+        """Run to the end, and return the exit code. Failures have been logged then."""
+        if self.live:
+            from bgpipe.pipeline.loop import run
+
+            run(self)
+        else:
+            from bgpipe.pipeline.threads import ThreadDriver
+
+            ThreadDriver(self).run()
+        return self.exit_code
+
+    def begin(self, start_stages: Callable[[list[Stage]], object]) -> None:
+        """For the driver: start the stages that start at once. start_stages: prepares and starts a group of them."""
+        if self.start_stages is not None:
+            raise RuntimeError("a pipeline runs once")
+        self.start_stages = start_stages
+        for stage, text in self.warnings():
+            self.log.warn(text, stage)
+        self.emit(Event(PIPE, "START"))
+
+    def number(self, batch: Batch) -> None:
+        """Give sequence numbers to the messages that have none."""
+        self._next_right, self._next_left = batch.number(self._next_right, self._next_left)
+
+    def end(self) -> None:
+        """Have the producers stop; what they have read still goes its way. From any thread, and from signal handlers."""
+        self.ending = True
+        for stage in self.stages:
+            if stage.produces and stage.state == RUNNING:
+                stage.interrupt()
+
+    def fail(self, stage: Stage, error: BgpipeError) -> None:
+        """A stage cannot go on: tell it, and end the pipeline."""
+        with self.lock:
+            quiet = isinstance(error, ClosedOutput) and stage.uses_standard(stage.options)
+            if not quiet:
+                self.log.error(str(error), stage)
+                self.exit_code = 1
+                self.failure = self.failure or error
+            was_running = stage.state == RUNNING
+            stage.state = STOPPED
+            stage.abort()
+            if was_running:
+                self.emit(StageEvent(stage, "STOP"))
+            self.end()
+
+    def finish(self, stage: Stage) -> None:
+        """Complete what a running stage has begun; it takes no part any more."""
+        with self.lock:
+            if stage.state != RUNNING:
+                return
+            try:
+                stage.finish()
+            except BgpipeError as error:
+                self.fail(stage, error)
+                return
+            stage.state = STOPPED
+            self.emit(StageEvent(stage, "STOP"))
+
+    def conclude(self) -> None:
+        """For the driver: nothing comes any more. Finish the stages that still run."""
+        self.ending = True
+        for stage in self.stages:
+            if stage.state == STARTING:
+                stage.state = STOPPED
+                stage.abort()
+            elif stage.state == NEW and stage.produces and self.exit_code == 0:
+                names = " or ".join(name.removeprefix(f"{PIPE}/") for name in stage.start_on)
+                self.log.warn(f"never started: {names} did not happen", stage)
+            else:
+                self.finish(stage)
+        self.emit(Event(PIPE, "STOP"))
+        self._unparsed.close()
+
+    def abort(self) -> None:
+        """Drop everything: temporary files are removed. Raises nothing."""
+        self.ending = self.closed = True
+        for stage in self.stages:
+            if stage.state in (STARTING, RUNNING):
+                stage.state = STOPPED
+                stage.abort()
+
+
+def _default_threads() -> int:
+    if os.environ.get("BGPIPE_THREADS", "").isdigit():
+        return max(1, int(os.environ["BGPIPE_THREADS"]))
+    return min(2, len(os.sched_getaffinity(0)))

@@ -1,0 +1,144 @@
+"""What happens in a pipeline, as typed events on a bus.
+
+An event is named `source/NAME`: source is the stage it comes from, or `bgpipe` for those of the pipeline, which go by
+their name alone as well (`ESTABLISHED`, `established`, `pipe.established` and `bgpfix/pipe.ESTABLISHED` are one).
+Handlers subscribe to an exact name or to `*`.
+"""
+
+from __future__ import annotations
+
+from bgpipe.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from bgpipe._codec import Batch
+    from bgpipe.errors import MessageError
+    from bgpipe.pipeline.stage import Stage
+
+PIPE = "bgpipe"
+PIPE_EVENTS = ("START", "STOP", "PARSE", "OPEN", "ALIVE", "UPDATE", "ESTABLISHED", "EOR_AF", "EOR")
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE
+STAGE_EVENTS = ("PREPARE", "READY", "START", "STOP")
+
+
+class Event:
+    """Something happened.
+
+    source: name of the stage it comes from, or PIPE. name: "START", "session", ...
+    batch, index: the message that caused it, or None and -1.
+    """
+
+    __slots__ = ("batch", "index", "name", "source")
+
+    def __init__(self, source: str, name: str, batch: Batch | None = None, index: int = -1) -> None:
+        self.source = source
+        self.name = name
+        self.batch = batch
+        self.index = index
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.name}"
+
+    def describe(self) -> str:
+        """What a log line says behind the name; "" for nothing."""
+        return ""
+
+
+class StageEvent(Event):
+    """A stage was prepared, started or stopped, or has something of its own to tell (lower case)."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self, stage: Stage, name: str, batch: Batch | None = None, index: int = -1) -> None:
+        super().__init__(stage.name, name, batch, index)
+        self.stage = stage
+
+
+class ParseEvent(Event):
+    """A message does not parse. It stays on its way as it came.
+
+    error: why. wire: its first bytes.
+    """
+
+    __slots__ = ("error", "wire")
+
+    def __init__(self, batch: Batch, index: int, error: MessageError) -> None:
+        super().__init__(PIPE, "PARSE", batch, index)
+        self.error = error
+        self.wire = batch.wire(index)[:64]
+
+    def describe(self) -> str:
+        return f"{self.error}: 0x{self.wire.hex()}"
+
+
+class Bus:
+    """Who wants to hear of which events. Handlers run in the order in which they subscribed.
+
+    asynchronous: whether one of them is a coroutine function. spawn: what takes the coroutines of these.
+    """
+
+    __slots__ = ("_handlers", "asynchronous", "spawn")
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, list[Callable[[Event], object]]] = {}
+        self.asynchronous = False
+        self.spawn: Callable[[Any], object] | None = None
+
+    def subscribe(self, name: str, handler: Callable[[Event], object]) -> None:
+        """Call `handler` on events of this canonical name (see `resolve`), or on all of them for "*"."""
+        self._handlers.setdefault(name, []).append(handler)
+        code = getattr(handler, "__code__", None)
+        self.asynchronous = self.asynchronous or (code is not None and bool(code.co_flags & _CO_COROUTINE))
+
+    def emit(self, event: Event) -> None:
+        """Call the handlers. What they raise comes out here."""
+        for name in (str(event), "*"):
+            for handler in self._handlers.get(name, ()):
+                result = handler(event)
+                if result is not None and self.spawn is not None and hasattr(result, "__await__"):
+                    self.spawn(result)
+
+
+def resolve(words: Iterable[str], stages: Sequence[Stage], alone: Sequence[str]) -> tuple[str, ...]:
+    """Canonical names ("bgpipe/EOR", "read/STOP", "*") of events as users write them.
+
+    alone: what the name of a stage stands for by itself. Raises UsageError where there is no such event.
+    """
+    found: list[str] = []
+    for word in words:
+        found += (name for name in _resolve(word, stages, alone) if name not in found)
+    return tuple(found)
+
+
+def _resolve(word: str, stages: Sequence[Stage], alone: Sequence[str]) -> list[str]:
+    if word in ("all", "*"):
+        return ["*"]
+    source, slash, name = word.removeprefix("bgpfix/").rpartition("/")
+    if not slash and name.lower().startswith("pipe."):
+        source, name = PIPE, name[5:]
+    if not source:
+        if any(stage.name == name for stage in stages) and not name.isupper():
+            return [f"{name}/{event}" for event in alone]
+        source = PIPE
+    if source == PIPE:
+        if name.upper() not in PIPE_EVENTS:
+            raise UsageError(_unknown(word, (*PIPE_EVENTS, *(stage.name for stage in stages))))
+        return [f"{PIPE}/{name.upper()}"]
+    own = {event for stage in stages if stage.name == source for event in stage.events}
+    if not any(stage.name == source for stage in stages):
+        raise UsageError(f"there is no stage {source!r} for the event {word}")
+    if name.upper() in STAGE_EVENTS:
+        return [f"{source}/{name.upper()}"]
+    if name not in own:
+        raise UsageError(_unknown(word, [f"{source}/{event}" for event in (*STAGE_EVENTS, *sorted(own))]))
+    return [f"{source}/{name}"]
+
+
+def _unknown(word: str, known: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, 1) or difflib.get_close_matches(word.upper(), known, 1)
+    return f"unknown event {word!r}" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,0 +1,174 @@
+"""The words of a command line -> global options and stages. No stage is made here, and no file touched but by name."""
+
+from __future__ import annotations
+
+import os
+
+from bgpipe.errors import UsageError
+from bgpipe.pipeline import options
+from bgpipe.pipeline.log import LEVELS
+from bgpipe.pipeline.options import TEXT, WORDS, BadOption, HelpAsked, Options, choice, fields, integer, option
+from bgpipe.stages import STAGES, stage_class
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from bgpipe.pipeline.stage import Stage, StageOptions
+
+
+class GlobalOptions(Options):
+    """Options in front of the first stage."""
+
+    version: bool = option("-v --version", "print the versions of bgpipe, Python and the libraries, and exit")
+    explain: bool = option("-n --explain", "print the pipeline as configured, both directions, and exit")
+    log: str = option("-l --log", "what to log: debug, info, warn, error or disabled", kind=choice("LEVEL", *LEVELS), default="info")
+    log_format: str = option("--log-format", "text for people, json for machines", kind=choice("FORM", "text", "json"), default="text")
+    events: tuple[str, ...] = option(
+        "-e --events", "log these events, or all", kind=WORDS, default=("PARSE", "ESTABLISHED", "EOR")
+    )
+    kill: tuple[str, ...] = option("-k --kill", "end with exit code 1 on any of these events", kind=WORDS)
+    stdin: bool = option("-i --stdin", "read messages from standard input, for both directions, at their start")
+    stdout: bool = option("-o --stdout", "write messages of both directions to standard output, at their end")
+    stdin_wait: bool = option("-I --stdin-wait", "like --stdin, but start on ESTABLISHED")
+    stdout_wait: bool = option("-O --stdout-wait", "like --stdout, but start on EOR")
+    short_asn: bool = option("-2 --short-asn", "AS numbers take 2 bytes, not 4")
+    guess_asn: bool = option("-g --guess-asn", "find out per message whether AS numbers take 2 or 4 bytes")
+    threads: int = option("--threads", "threads for files; 0: one a core, at most 2", kind=integer(0), default=0)
+
+
+class Help(UsageError):
+    """The words ask for help, on a stage if `command` is not empty."""
+
+    def __init__(self, command: str = "") -> None:
+        super().__init__("this asks for help, and is no pipeline")
+        self.command = command
+
+
+class Version(UsageError):
+    """The words ask for the version."""
+
+
+class StageSpec:
+    """One stage as it was asked for. name: what `@name` says, else the command."""
+
+    __slots__ = ("args", "cls", "name", "number", "options")
+
+    def __init__(
+        self, number: int, name: str, cls: type[Stage], stage_options: StageOptions, args: tuple[str, ...]
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.cls = cls
+        self.options = stage_options
+        self.args = args
+
+
+def parse(words: Sequence[str]) -> tuple[GlobalOptions, list[StageSpec]]:
+    """Understand a command line. Raises UsageError; Help and Version where it asks for them."""
+    values: dict[str, Any] = {}
+    try:
+        at = options.parse(fields(GlobalOptions), words, 0, values)
+    except BadOption as error:
+        raise UsageError(str(error)) from None
+    except HelpAsked:
+        raise Help from None
+    if values.get("version"):
+        raise Version("this asks for the version, and is no pipeline")
+    stages: list[StageSpec] = []
+    while at < len(words):
+        if words[at] == "--":
+            at += 1
+        elif words[at] == "version":
+            raise Version("this asks for the version, and is no pipeline")
+        elif words[at] == "help":
+            topic = words[at + 1] if at + 1 < len(words) and words[at + 1] != "--" else ""
+            raise Help(_known(topic, len(stages) + 1) if topic else "")
+        else:
+            spec, at = _stage(words, at, len(stages) + 1)
+            stages.append(spec)
+    return GlobalOptions(**values), stages
+
+
+def _stage(words: Sequence[str], at: int, number: int) -> tuple[StageSpec, int]:
+    name = ""
+    if words[at].startswith("@"):
+        name = words[at][1:]
+        if not name or "/" in name or "," in name:
+            raise UsageError(f"stage {number}: {words[at]!r} is no name for a stage")
+        at += 1
+        if at == len(words) or words[at] == "--":
+            raise UsageError(f"stage {number}: nothing follows the name @{name}")
+    command = words[at]
+    if command in STAGES:
+        at += 1
+    else:
+        command = _known(shortcut(command) or command, number)  # the word itself is the stage's first argument
+    cls = stage_class(command)
+    label = f"stage {number} ({command})" if not name else f"stage {number} ({name}: {command})"
+    declared = fields(cls.options_class)
+    values: dict[str, Any] = {}
+    try:
+        at = options.parse(declared, words, at, values)
+        for field in declared:
+            if field.flags:
+                continue
+            if at < len(words) and words[at] != "--":
+                values[field.attribute] = options.read_value(field, field.metavar, words[at])
+                at += 1
+            elif field.required:
+                raise BadOption(f"{field.metavar} is missing: {field.help}")
+    except BadOption as error:
+        raise UsageError(f"{label}: {error}") from None
+    except HelpAsked:
+        raise Help(command) from None
+    args: tuple[str, ...] = ()
+    if values.get("args"):
+        end = at
+        while end < len(words) and words[end] != "--":
+            end += 1
+        args = tuple(words[at:end])
+        at = end
+        if args and not cls.extra_arguments:
+            raise UsageError(f"{label}: it takes no further arguments, such as {args[0]!r}")
+    return StageSpec(number, name or command, cls, cls.options_class(**values), args), at
+
+
+def _known(command: str, number: int) -> str:
+    if command in STAGES:
+        return command
+    if command.startswith("-"):
+        raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected")
+    import difflib
+
+    near = difflib.get_close_matches(command, STAGES, 1)
+    raise UsageError(f"stage {number}: unknown command {command!r}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def shortcut(word: str) -> str:
+    """The command that a word stands for which is none: an address, a URL or a file; "" for nothing."""
+    if "://" in word:
+        return "read"
+    host, colon, port = word.rpartition(":")
+    if colon and port.isascii() and port.isdigit() and len(port) <= 5:
+        if not host:
+            return "listen"
+        if host == "localhost" or _is_ip(host, v6=False) or (host[0] + host[-1] == "[]" and _is_ip(host[1:-1], v4=False)):
+            return "connect"
+    if word == "localhost" or _is_ip(word):
+        return "connect"
+    return "read" if os.path.exists(word) else ""
+
+
+def _is_ip(text: str, *, v4: bool = True, v6: bool = True) -> bool:
+    import socket
+
+    for family, wanted in ((socket.AF_INET, v4), (socket.AF_INET6, v6)):
+        if wanted:
+            try:
+                socket.inet_pton(family, text.partition("%")[0])
+            except (OSError, ValueError):
+                continue
+            return True
+    return False

@@ -1,0 +1,138 @@
+"""The line of each direction: which stages a producer's messages pass, and bringing batches along them."""
+
+from __future__ import annotations
+
+from bgpipe._codec import Buffer
+from bgpipe.errors import StageError
+from bgpipe.pipeline.events import ParseEvent
+from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, RUNNING, Output
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgpipe._codec import Batch, Encoder
+    from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.stage import Stage
+
+
+def path(pipe: Pipeline, producer: Stage, direction: int) -> list[Stage]:
+    """The stages that messages of one direction pass which `producer` makes, in order."""
+    entry = pipe.entry(producer, direction)
+    stages = [
+        stage
+        for stage in pipe.stages
+        if stage.looks
+        and stage.takes(direction)
+        and stage is not producer
+        and pipe.rank(stage, direction) > entry
+    ]
+    stages.sort(key=lambda stage: pipe.rank(stage, direction))
+    return stages
+
+
+def route(pipe: Pipeline, producer: Stage) -> list[tuple[Stage, int]]:
+    """Where a batch of `producer` goes, with the directions that each stage is to look at.
+
+    A batch may hold messages of both directions. They meet different stages, save the one that may stand at the end of both
+    lines: that one sees them together, in the order in which they came.
+    """
+    ways = [
+        [(stage, direction) for stage in path(pipe, producer, direction)]
+        for direction in (RIGHT, LEFT)
+        if producer.directions & direction
+    ]
+    if len(ways) == 2 and ways[0] and ways[1] and ways[0][-1][0] is ways[1][-1][0]:
+        ways[0].pop()
+        ways[1][-1] = (ways[1][-1][0], BOTH)
+    return [step for way in ways for step in way]
+
+
+class Step:
+    """A stage on a lane; for an output with this lane's encoder and buffer."""
+
+    __slots__ = ("buffer", "directions", "encoder", "output", "stage")
+
+    def __init__(self, stage: Stage, directions: int) -> None:
+        self.stage = stage
+        self.directions = directions
+        self.output: Output | None = None
+        if isinstance(stage, Output):
+            self.output = stage
+            self.encoder: Encoder = stage.encoder()
+            self.encoder.directions = directions
+            self.buffer = Buffer()
+
+    def run(self, batch: Batch) -> None:
+        if self.output is None:
+            if self.stage.state == RUNNING:
+                self.stage.process(batch, self.directions)
+            return
+        self.buffer.clear()
+        if self.stage.state == RUNNING:
+            self.encoder.encode(batch, self.buffer)
+
+    def write(self) -> None:
+        """Bring out what run() encoded."""
+        if self.output is not None and len(self.buffer) and self.output.state == RUNNING:
+            try:
+                self.output.write(self.buffer)
+            except StageError as error:
+                self.output.pipe.fail(self.output, error)
+
+
+class Lane:
+    """What one thread needs to bring batches of one producer along their route.
+
+    carry() is pure and may run beside that of other lanes; deliver() is called in the order of the batches, one at a time.
+    What is written, is written at the very end: when a message kills or stops the pipeline, nothing behind it got out.
+    """
+
+    __slots__ = ("_late", "_outputs", "_pure", "pipe", "producer")
+
+    def __init__(self, pipe: Pipeline, producer: Stage) -> None:
+        self.pipe = pipe
+        self.producer = producer
+        steps = [Step(stage, directions) for stage, directions in route(pipe, producer)]
+        pure = 0
+        while pure < len(steps) and steps[pure].stage.pure:
+            pure += 1
+        self._pure = steps[:pure]
+        self._late = steps[pure:]
+        self._outputs = [step for step in steps if step.output is not None]
+
+    def carry(self, batch: Batch) -> None:
+        """What may be done out of order."""
+        for step in self._pure:
+            step.run(batch)
+
+    def deliver(self, batch: Batch) -> None:
+        """The rest."""
+        pipe = self.pipe
+        if pipe.closed or self.producer in pipe.cut_off:
+            return
+        pipe.current = self.producer
+        for step in self._late:
+            step.run(batch)
+            if pipe.cut is not None:
+                self._cut(batch)
+        if batch.failed:
+            self._report(batch)
+        pipe.current = None
+        for step in self._outputs:
+            step.write()
+        if batch.completion is not None:
+            batch.completion(batch)
+
+    def _report(self, batch: Batch) -> None:
+        for index, error in batch.failures():
+            self.pipe.emit(ParseEvent(batch, index, error))
+            if self.pipe.cut is not None:
+                self._cut(batch)
+                break
+
+    def _cut(self, batch: Batch) -> None:
+        """A message ended the pipeline or its producer: what is behind it never was."""
+        assert self.pipe.cut is not None
+        batch.cut(self.pipe.cut)
+        self.pipe.cut = None
+        for step in self._outputs:
+            step.run(batch)

@@ -1,0 +1,100 @@
+"""Log lines on standard error: one line each, for people, or as JSON for machines."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bgpipe.pipeline.stage import Stage
+
+LEVELS = ("debug", "info", "warn", "error", "disabled")
+_PREFIX = ("debug: ", "", "warning: ", "")
+
+
+class Log:
+    """Writes lines of `level` and above.
+
+    before: called in front of each line (a progress bar takes itself off the screen there).
+    """
+
+    __slots__ = ("_json", "_least", "before", "fd")
+
+    def __init__(self, level: str = "info", form: str = "text", fd: int = 2) -> None:
+        self._least = LEVELS.index(level)
+        self._json = form == "json"
+        self.fd = fd
+        self.before: Callable[[], object] | None = None
+
+    def debug(self, text: str, stage: Stage | None = None, event: str = "") -> None:
+        self._write(0, text, stage, event)
+
+    def info(self, text: str, stage: Stage | None = None, event: str = "") -> None:
+        self._write(1, text, stage, event)
+
+    def warn(self, text: str, stage: Stage | None = None, event: str = "") -> None:
+        self._write(2, text, stage, event)
+
+    def error(self, text: str, stage: Stage | None = None, event: str = "") -> None:
+        self._write(3, text, stage, event)
+
+    def _write(self, level: int, text: str, stage: Stage | None, event: str) -> None:
+        if level < self._least:
+            return
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        if self._json:
+            line = _json_line(level, text, stage, event)
+        else:
+            where = f"{stage.label}: " if stage is not None else ""
+            line = f"bgpipe: {_PREFIX[level]}{where}{event}{': ' if event and text else ''}{text}\n"
+        if self.before is not None:
+            self.before()
+        data = line.encode("utf-8", "backslashreplace")
+        try:
+            while data:
+                data = data[os.write(self.fd, data) :]
+        except OSError:  # nobody reads our log: that is no reason to stop the work
+            pass
+
+
+def _json_line(level: int, text: str, stage: Stage | None, event: str) -> str:
+    import json
+    import time
+
+    now = time.time_ns()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000_000))
+    fields = {"time": f"{stamp}.{now // 1_000_000 % 1000:03d}Z", "level": LEVELS[level]}
+    if stage is not None:
+        fields["stage"] = stage.label
+    if event:
+        fields["event"] = event
+    return json.dumps(fields | ({"message": text} if text else {})) + "\n"
+
+
+class Tally:
+    """Counts mishaps that may be many: the first LINES get a line each, then close() tells how many there were.
+
+    what: what is counted, for the summary: "messages that do not parse".
+    """
+
+    LINES = 10
+    __slots__ = ("_event", "_log", "_stage", "_what", "total")
+
+    def __init__(self, log: Log, what: str, stage: Stage | None = None, event: str = "") -> None:
+        self._log = log
+        self._what = what
+        self._stage = stage
+        self._event = event
+        self.total = 0
+
+    def count(self, text: str) -> None:
+        self.total += 1
+        if self.total <= self.LINES:
+            self._log.warn(text, self._stage, self._event)
+
+    def close(self) -> None:
+        if self.total > self.LINES:
+            more = self.total - self.LINES
+            self._log.warn(f"{self.total} {self._what} in all, {more} of them not shown", self._stage, self._event)

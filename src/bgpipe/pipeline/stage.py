@@ -1,0 +1,186 @@
+"""What a stage is: the hooks that a pipeline calls, in which order, and what their failing means."""
+
+from __future__ import annotations
+
+from bgpipe.errors import UsageError
+from bgpipe.pipeline.events import StageEvent
+from bgpipe.pipeline.options import TEXT, WORDS, Options, option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import ClassVar
+
+    from bgpipe._codec import Batch, Buffer, Encoder
+    from bgpipe.pipeline.engine import Pipeline
+
+# Directions, as bit masks: what flows from left to right, from right to left, both.
+RIGHT = 1
+LEFT = 2
+BOTH = 3
+DIRECTION_NAMES = ("", "R", "L", "LR")
+
+# States of a stage.
+NEW = 0  # waits for the event that it starts on
+STARTING = 1
+RUNNING = 2
+STOPPED = 3
+
+
+class StageOptions(Options):
+    """Options of every stage."""
+
+    left: bool = option("-L --left", "work on messages that flow to the left; with -R as well, on both")
+    right: bool = option("-R --right", "work on messages that flow to the right")
+    args: bool = option("-A --args", "take all words up to -- as arguments")
+    wait: tuple[str, ...] = option("-W --wait", "start on one of these events", kind=WORDS, metavar="EVENTS")
+    stop: tuple[str, ...] = option("-S --stop", "stop on one of these events", kind=WORDS, metavar="EVENTS")
+
+
+class ProducerOptions(StageOptions):
+    """Options of every stage that makes messages."""
+
+    new: str = option(
+        "-N --new",
+        "where new messages enter: next or here, behind this stage; first, the start of the line; "
+        "last, straight to its output; or behind a stage, by number or @name",
+        kind=TEXT,
+        default="next",
+        metavar="TARGET",
+    )
+
+
+class Stage:
+    """One stage of a pipeline.
+
+    The pipeline calls, in this order:
+
+    attach()     once, when all stages exist: check options against each other, subscribe to events. No I/O.
+                 UsageError: the command line is wrong.
+    prepare()    when the event came that the stage starts on: open, connect. StageError: the pipeline ends.
+                 Nothing runs until all stages that start on this event are prepared.
+    read()       producers: make the next batch (see there). InputError, StageError: the pipeline ends once what was read
+                 before is through.
+    process()    stages that look: each batch on its way, while the stage runs. Raises nothing but bugs.
+    interrupt()  producers: the pipeline wants to end.
+    finish()     when nothing comes any more, or the stage is to stop: complete what was begun. StageError: the pipeline
+                 ends with exit code 1.
+    abort()      in place of finish(), and after it failed: let go of everything. Raises nothing.
+
+    first, last: whether it is that, among the stages that the user gave. tap: added by -i or -o, outside of these.
+    Calls never overlap, save interrupt(), read() beside the others, and process() where `pure`.
+
+    command, summary, text: its name, a line and a paragraph of help. usage: the words behind its name.
+    produces: makes messages. looks: sees messages on their way. consumes: takes what comes out of a line, and so must
+    be first or last. live: needs the event loop. pure: process() may run on any thread, for batches in any order.
+    events: names of events of its own. extra_arguments: has a use for what -A takes.
+    """
+
+    command: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    text: ClassVar[str] = ""
+    options_class: ClassVar[type[StageOptions]] = StageOptions
+    produces: ClassVar[bool] = False
+    looks: ClassVar[bool] = False
+    consumes: ClassVar[bool] = False
+    live: ClassVar[bool] = False
+    events: ClassVar[tuple[str, ...]] = ()
+    extra_arguments: ClassVar[bool] = False
+    pure = False
+
+    options: StageOptions
+
+    def __init__(
+        self, pipe: Pipeline, number: int, name: str, options: StageOptions, args: tuple[str, ...] = ()
+    ) -> None:
+        self.pipe = pipe
+        self.number = number
+        self.name = name
+        self.options = options
+        self.args = args
+        self.label = f"stage {number} ({name})" if name == self.command else f"stage {number} ({name}: {self.command})"
+        self.first = self.last = self.tap = False
+        self.directions = RIGHT
+        self.state = NEW
+        self.start_on: tuple[str, ...] = ()
+        self.stop_on: tuple[str, ...] = ()
+
+    @classmethod
+    def uses_standard(cls, options: StageOptions) -> bool:
+        """Whether, with these options, it reads standard input or writes standard output."""
+        return False
+
+    def default_directions(self) -> int:
+        """The directions to work in where neither -L nor -R is given."""
+        return LEFT if (self.last if self.produces else self.first) else RIGHT
+
+    def takes(self, direction: int) -> bool:
+        """Whether messages of this direction pass here."""
+        return bool(self.directions & direction)
+
+    def attach(self) -> None:
+        """See above."""
+
+    def prepare(self) -> Awaitable[None] | None:
+        """See above. A live stage may return an awaitable."""
+        return None
+
+    def read(self) -> Batch | None:
+        """The next batch, or None when there is nothing more, or after interrupt(). Blocks as long as its source does.
+
+        Called by one thread at a time. If the batch's `error` is set, that ended the input behind its messages.
+        """
+        raise AssertionError(f"{self.command} makes no messages")
+
+    async def run(self) -> None:
+        """In place of read(), for live producers: hand batches to `pipe.put` until there is nothing more."""
+        raise AssertionError(f"{self.command} makes no messages")
+
+    def process(self, batch: Batch, directions: int) -> None:
+        """Look at, change, or drop the messages of these directions."""
+        raise AssertionError(f"{self.command} looks at no messages")
+
+    def interrupt(self) -> None:
+        """Let read() return soon. Called from any thread, and from signal handlers: takes no locks."""
+
+    def finish(self) -> Awaitable[None] | None:
+        """See above. A live stage may return an awaitable."""
+        return None
+
+    def abort(self) -> None:
+        """See above."""
+
+    def reads(self) -> str:
+        """What --explain says it reads; "" for nothing."""
+        return ""
+
+    def writes(self) -> str:
+        """What --explain says it writes; "" for nothing."""
+        return ""
+
+    def emit(self, name: str, batch: Batch | None = None, index: int = -1) -> None:
+        """Tell an event of this stage. In process(), only where the stage is not pure: events keep the order."""
+        self.pipe.emit(StageEvent(self, name, batch, index))
+
+    def error(self, text: str) -> UsageError:
+        """A UsageError that names this stage."""
+        return UsageError(f"{self.label}: {text}")
+
+
+class Output(Stage):
+    """A stage that writes messages somewhere outside, as bytes.
+
+    Encoding is pure, and runs on whichever thread has the batch, with an encoder and a buffer of its own; write() is called
+    with what came of each batch, in order.
+    """
+
+    looks = True
+    pure = True
+
+    def encoder(self) -> Encoder:
+        """A new encoder for one thread; the pipeline sets its directions."""
+        raise AssertionError(f"{self.command} writes no messages")
+
+    def write(self, data: Buffer) -> None:
+        """Take these bytes, now: the buffer will be used again. StageError: the pipeline ends."""
+        raise AssertionError(f"{self.command} writes no messages")

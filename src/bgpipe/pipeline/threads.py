@@ -1,0 +1,208 @@
+"""The driver of pipelines without live stages: threads, and no event loop.
+
+A single producer is shared by a team of threads. Each takes {ticket, read} under the lock of the source, does what is
+pure by itself, and delivers when its ticket's turn has come: order is kept, and at most one batch a thread is in memory. The main
+thread is the team's first; the others join when there is a second block, so that a small job starts none.
+
+Several producers get a thread each, and one lock for the line.
+"""
+
+from __future__ import annotations
+
+import _thread
+
+from bgpipe.errors import BgpipeError
+from bgpipe.pipeline.events import StageEvent
+from bgpipe.pipeline.line import Lane
+from bgpipe.pipeline.stage import RUNNING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgpipe._codec import Batch
+    from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.stage import Stage
+
+
+class ThreadDriver:
+    """Runs one pipeline."""
+
+    def __init__(self, pipe: Pipeline) -> None:
+        self.pipe = pipe
+        self.crash: BaseException | None = None
+        self.alone = sum(stage.produces for stage in pipe.stages) == 1
+        self._mine: list[Stage] = []
+        self._busy = 1  # threads that may still cause events, this one included
+        self._idle = _thread.allocate_lock()
+
+    def run(self) -> None:
+        """Run to the end. Raises what a handler or a bug raised, after cleaning up."""
+        pipe = self.pipe
+        self._idle.acquire()
+        try:
+            pipe.begin(self._start)
+            for stage in self._mine:
+                self._produce(stage)
+        except BaseException as error:
+            self.crashed(error)
+        self._done()
+        self._wait()
+        if self.crash is None:
+            try:
+                pipe.conclude()
+            except BaseException as error:
+                self.crash = error
+        if self.crash is not None:
+            pipe.abort()
+            raise self.crash
+
+    def _start(self, group: list[Stage]) -> None:
+        """Prepare these stages, all of them before one starts."""
+        pipe = self.pipe
+        for stage in group:
+            pipe.emit(StageEvent(stage, "PREPARE"))
+            if pipe.ending:
+                return
+            try:
+                stage.prepare()
+            except BgpipeError as error:
+                pipe.fail(stage, error)
+                return
+            pipe.emit(StageEvent(stage, "READY"))
+        if pipe.ending:
+            return
+        for stage in group:
+            stage.state = RUNNING
+        for stage in group:
+            pipe.emit(StageEvent(stage, "START"))
+        for stage in group:
+            if not stage.produces:
+                continue
+            if self.alone:
+                self._mine.append(stage)
+            else:
+                self._busy += 1
+                _thread.start_new_thread(self._produce_apart, (stage,))
+
+    def _produce_apart(self, stage: Stage) -> None:
+        try:
+            self._produce(stage)
+        except BaseException as error:
+            self.crashed(error)
+        self._done()
+
+    def _produce(self, stage: Stage) -> None:
+        team = Team(self, stage, self.pipe.threads if self.alone else 1)
+        team.run()
+        if team.failure is not None and not self.pipe.closed:
+            self.pipe.fail(stage, team.failure)
+        self.pipe.finish(stage)
+
+    def crashed(self, error: BaseException) -> None:
+        self.crash = self.crash or error
+        self.pipe.closed = True
+        self.pipe.end()
+
+    def _done(self) -> None:
+        with self.pipe.lock:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.release()
+
+    def _wait(self) -> None:
+        while True:
+            try:
+                self._idle.acquire()
+                return
+            except BaseException as error:  # KeyboardInterrupt, where nobody handles the signal
+                self.crashed(error)
+
+
+class Team:
+    """The threads that bring the messages of one producer through the pipeline.
+
+    failure: what ended the input, or None.
+    """
+
+    def __init__(self, driver: ThreadDriver, stage: Stage, size: int) -> None:
+        self.driver = driver
+        self.pipe = driver.pipe
+        self.stage = stage
+        self.size = size
+        self.failure: BgpipeError | None = None
+        self._over = False
+        self._ticket = 0
+        self._source = _thread.allocate_lock()
+        self._turns = [_thread.allocate_lock() for _ in range(size)]
+        for turn in self._turns[1:]:
+            turn.acquire()
+        self._working: list[_thread.LockType] = []
+
+    def run(self) -> None:
+        """Work until the producer has nothing more."""
+        try:
+            self._work()
+        finally:
+            self._over = True
+            for done in self._working:
+                done.acquire()
+
+    def _work(self) -> None:
+        lane = Lane(self.pipe, self.stage)
+        alone = self.driver.alone
+        while True:
+            with self._source:
+                batch = None if self._over else self._read()
+                if batch is None:
+                    self._over = True
+                    return
+                ticket = self._ticket
+                self._ticket += 1
+                if alone:
+                    self.pipe.number(batch)
+            if not alone:
+                with self.pipe.lock:
+                    self.pipe.number(batch)
+                    lane.carry(batch)
+                    lane.deliver(batch)
+                continue
+            if ticket == 1:
+                self._hire()
+            carried = False
+            try:
+                lane.carry(batch)
+                carried = True
+            finally:
+                self._turns[ticket % self.size].acquire()
+                try:
+                    if carried:
+                        with self.pipe.lock:
+                            lane.deliver(batch)
+                finally:
+                    self._turns[(ticket + 1) % self.size].release()
+
+    def _read(self) -> Batch | None:
+        try:
+            batch = self.stage.read()
+        except BgpipeError as error:
+            self.failure = error
+            return None
+        if batch is not None and batch.error is not None:
+            self.failure = batch.error
+            self._over = True
+        return batch
+
+    def _hire(self) -> None:
+        for _ in range(self.size - 1):
+            done = _thread.allocate_lock()
+            done.acquire()
+            self._working.append(done)
+            _thread.start_new_thread(self._help, (done,))
+
+    def _help(self, done: _thread.LockType) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._over = True
+            self.driver.crashed(error)
+        finally:
+            done.release()

@@ -1,0 +1,22 @@
+"""The stages, a file each. A stage's module is imported when a pipeline has one."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgpipe.pipeline.stage import Stage
+
+# command -> (module, class)
+STAGES = {
+    "read": ("read", "Read"),
+    "stdin": ("stdin", "Stdin"),
+    "stdout": ("stdout", "Stdout"),
+    "write": ("write", "Write"),
+}
+
+
+def stage_class(command: str) -> type[Stage]:
+    """The class of a command that STAGES has."""
+    module, name = STAGES[command]
+    found: type[Stage] = getattr(__import__(f"{__name__}.{module}", fromlist=[name]), name)
+    return found

@@ -1,0 +1,182 @@
+"""What stages share that bring messages in or out as bytes: formats, message types, damage, progress."""
+
+from __future__ import annotations
+
+from bgpipe import formats
+from bgpipe.errors import InputError
+from bgpipe.names import MESSAGE_TYPES
+from bgpipe.pipeline.options import TEXT, Kind, choice, option
+from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, Output, ProducerOptions, Stage, StageOptions
+from bgpipe.pipeline.log import Tally
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bgpipe._codec import Batch, Buffer, Decoder, Encoder
+    from bgpipe.transport.sink import Sink
+    from bgpipe.transport.source import Source
+
+ALL_TYPES = 0xFFFFFFFF
+
+
+def _types(text: str) -> tuple[int, ...]:
+    names = {name: number for number, name in MESSAGE_TYPES.items()} | {"NOTIFICATION": 3, "ROUTE-REFRESH": 5}
+    found = []
+    for word in filter(None, text.replace(" ", "").split(",")):
+        number = names.get(word.upper().replace("_", "-"), -1)
+        if number < 0 and word.isascii() and word.isdigit() and int(word) < 256:
+            number = int(word)
+        if number < 0:
+            raise ValueError("message types: " + ", ".join(names) + " or numbers below 256")
+        found.append(number)
+    return tuple(found)
+
+
+TYPES = Kind("TYPES", _types, many=True)
+FORMAT = choice("FORMAT", *formats.FORMATS)
+AUTO_FORMAT = choice("FORMAT", "auto", *formats.FORMATS)
+
+
+class ReaderOptions(ProducerOptions):
+    """Options of stages that read messages."""
+
+    format: str = option("--format", "json, raw or mrt", kind=FORMAT, default="json")
+    type: tuple[int, ...] = option("--type", "read only messages of these types", kind=TYPES)
+    skip: tuple[int, ...] = option("--skip", "do not read messages of these types", kind=TYPES)
+    pardon: bool = option("--pardon", "skip input that does not parse, count and log it, instead of failing")
+    no_seq: bool = option("--no-seq", "take new sequence numbers, not those of the input")
+    no_time: bool = option("--no-time", "take the time now, not that of the input")
+    no_tags: bool = option("--no-tags", "leave the tags of the input away")
+
+
+class WriterOptions(StageOptions):
+    """Options of stages that write messages."""
+
+    format: str = option("--format", "json, raw or mrt", kind=FORMAT, default="json")
+    type: tuple[int, ...] = option("--type", "write only messages of these types", kind=TYPES)
+    skip: tuple[int, ...] = option("--skip", "do not write messages of these types", kind=TYPES)
+
+
+def type_mask(only: tuple[int, ...], skip: tuple[int, ...]) -> int:
+    """The bit mask of message types that Decoder and Encoder take."""
+    from bgpipe._codec import type_mask
+
+    return (type_mask(only) if only else ALL_TYPES) & ~type_mask(skip)
+
+
+class MessageReader(Stage):
+    """A stage that reads bytes and makes messages of them. A subclass says from where in open()."""
+
+    produces = True
+    options: ReaderOptions
+    place = ""  # what --explain calls the source
+
+    def open(self) -> Source:
+        """The bytes. Raises StageError."""
+        raise AssertionError(f"{self.command} does not read")
+
+    def decoder_options(self, form: str) -> dict[str, Any]:
+        """What a subclass adds for the decoder of this format."""
+        return {}
+
+    _source: Source | None = None
+    _decoder: Decoder | None = None
+    _stopping = False
+
+    def prepare(self) -> None:
+        self._skipped = Tally(self.pipe.log, "places in the input skipped", self)
+        self._source = self.open()
+
+    def read(self) -> Batch | None:
+        if self._stopping or self._source is None:
+            return None
+        if self._decoder is None:
+            self._decoder = self._make_decoder(self._source, self.options.format)
+        return self._decoder.read(self._source)
+
+    def interrupt(self) -> None:
+        self._stopping = True
+
+    def finish(self) -> None:
+        self._skipped.close()
+        self.abort()
+
+    def abort(self) -> None:
+        if self._source is not None:
+            self._source.close()
+
+    def reads(self) -> str:
+        return f"{self.options.format} from {self.place}"
+
+    def _make_decoder(self, source: Source, form: str) -> Decoder:
+        if form == "auto":
+            form = formats.by_name(source.name) or formats.by_content(source.peek(formats.PEEK_SIZE))
+            if not form:
+                raise InputError(f"cannot tell the format of {self.place}; say it with --format", offset=0)
+        given = self.options
+        options = self.decoder_options(form)
+        if form == "json":
+            options["one_way"] = self.directions != BOTH
+        elif form == "raw" and self.pipe.options.short_asn:
+            options["as_size"] = 2
+        elif form == "mrt":
+            options["guess_asn"] = self.pipe.options.guess_asn
+        return formats.decoder(
+            form,
+            direction="L" if self.directions == LEFT else "R",
+            types=type_mask(given.type, given.skip),
+            pardon=given.pardon,
+            no_seq=given.no_seq,
+            no_time=given.no_time,
+            no_tags=given.no_tags,
+            on_skip=self._on_skip,
+            **options,
+        )
+
+    def _on_skip(self, error: InputError) -> None:
+        self._skipped.count(f"skipped: {error}")
+
+
+class MessageWriter(Output):
+    """A stage that makes bytes of messages. A subclass says where to in open()."""
+
+    options: WriterOptions
+    place = ""  # what --explain calls the sink
+
+    def open(self) -> Sink:
+        """Where the bytes go. Raises StageError."""
+        raise AssertionError(f"{self.command} does not write")
+
+    @property
+    def form(self) -> str:
+        """The format to write, one of formats.FORMATS."""
+        return self.options.format
+
+    def takes(self, direction: int) -> bool:
+        if self.directions == BOTH and self.first != self.last:
+            return direction == (RIGHT if self.last else LEFT)
+        return super().takes(direction)
+
+    _sink: Sink | None = None
+
+    def prepare(self) -> None:
+        self._sink = self.open()
+
+    def encoder(self) -> Encoder:
+        return formats.encoder(self.form, types=type_mask(self.options.type, self.options.skip))
+
+    def write(self, data: Buffer) -> None:
+        if self._sink is not None:
+            self._sink.write(data)
+
+    def finish(self) -> None:
+        if self._sink is not None:
+            self._sink.finish()
+
+    def abort(self) -> None:
+        if self._sink is not None:
+            self._sink.abort()
+
+    def writes(self) -> str:
+        return f"{self.form} to {self.place}"
