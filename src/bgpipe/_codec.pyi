@@ -11,6 +11,9 @@ class Source(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Fill the front of `buffer`; return how many bytes, 0 at the end."""
 
+COMPILER: str
+"""Name and version of the C compiler that this was built with."""
+
 def type_mask(names: Iterable[int]) -> int:
     """Bit mask of message types for decoders and encoders: bit n for type n, bit 0 for all types that have no name."""
 

@@ -39,8 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
         _print(explain(pipe), 1)
         return 0
-    _handle_signals(pipe)
-    return pipe.execute()
+    return pipe.execute(signals=True)
 
 
 def _print(text: str, fd: int) -> None:
@@ -75,27 +74,6 @@ def _versions() -> str:
     libraries = (f"{name} {found[name]}" for name in _LIBRARIES if name in found)
     python = sys.version.partition(" ")[0]
     return f"bgpipe {__version__}\nPython {python}\ncompiler {COMPILER}\nlibraries {', '.join(libraries)}\n"
-
-
-def _handle_signals(pipe: Pipeline) -> None:
-    """The first SIGINT or SIGTERM ends the pipeline in good order, the second at once."""
-    import os
-
-    import _signal
-
-    seen = False
-
-    def on_signal(number: int, frame: object) -> None:
-        nonlocal seen
-        if seen:
-            pipe.abort()
-            os._exit(1)
-        seen = True
-        pipe.log.info("stopping: what was read goes out first; the same signal again ends it at once")
-        pipe.end()
-
-    _signal.signal(_signal.SIGINT, on_signal)
-    _signal.signal(_signal.SIGTERM, on_signal)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import os
 from bgpipe import formats
 from bgpipe._codec import Buffer, type_mask
 from bgpipe.errors import BgpipeError, UsageError
-from bgpipe.names import type_number
 from bgpipe.transport.sink import open_sink
 from bgpipe.transport.source import open_source
 
@@ -45,7 +44,7 @@ def read(
     """
     if format != "auto" and format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
-    options = {"pardon": pardon, "on_skip": on_skip, "types": _mask(types)}
+    options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": _mask(types)}
     return Reader(os.fspath(path), format, decompress, threads, recover, guess_asn, options)
 
 
@@ -153,7 +152,7 @@ class Writer:
         """Write the messages of a batch that are not dropped. StageError: it cannot be written."""
         self._buffer.clear()
         self._encoder.encode(batch, self._buffer)
-        self._sink.write(self._buffer)
+        self._sink.write(memoryview(self._buffer))
 
     def close(self) -> None:
         """Complete the file. StageError: it cannot be; then there is none."""
@@ -176,4 +175,9 @@ class Writer:
 def _mask(types: Iterable[str | int] | None) -> int:
     if types is None:
         return 0xFFFFFFFF
-    return type_mask([kind if isinstance(kind, int) else type_number(kind) for kind in types])
+    from bgpipe.stages.messages import type_number
+
+    try:
+        return type_mask(kind if isinstance(kind, int) else type_number(kind) for kind in types)
+    except ValueError as error:
+        raise UsageError(f"types: expected {error}") from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bgpipe.errors import InputError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe._codec import Decoder, Encoder
+    from bgpipe.transport.source import Source
 
 FORMATS = ("json", "raw", "mrt")
 
@@ -52,6 +55,18 @@ def by_content(head: bytes) -> str:
     if text[:1] in (b"[", b"{", b"#") or not text:
         return "json"
     return ""
+
+
+def resolve(name: str, source: Source, label: str) -> str:
+    """One of FORMATS for such a name or "auto": by the source's name, else by its content. Raises InputError.
+
+    label: what the error calls the source. The content is waited for.
+    """
+    if name == "auto":
+        name = by_name(source.name) or by_content(source.peek(PEEK_SIZE))
+    if not name:
+        raise InputError(f"cannot tell the format of {label}: give one of {', '.join(FORMATS)}", offset=0)
+    return name
 
 
 def decoder(name: str, **options: Any) -> Decoder:

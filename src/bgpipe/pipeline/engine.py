@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 
-from bgpipe.errors import BgpipeError, ClosedOutput, InputError, StageError, UsageError
+from bgpipe.errors import BgpipeError, ClosedOutput, StageError, UsageError
 from bgpipe.pipeline import grammar
 from bgpipe.pipeline.events import PIPE, Bus, Event, ParseEvent, StageEvent, resolve
 from bgpipe.pipeline.line import route
@@ -14,16 +14,39 @@ from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, NEW, RIGHT, RUNNI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeVar
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from typing import Any, TypeVar
 
     from bgpipe._codec import Batch
-    from bgpipe.pipeline.grammar import GlobalOptions, StageSpec
+    from bgpipe.pipeline.grammar import StageSpec
     from bgpipe.pipeline.stage import Stage
 
     Handler = TypeVar("Handler", bound=Callable[[Event], object])
 
 _START = f"{PIPE}/START"
+
+
+class Driver:
+    """What makes a pipeline go; what the pipeline asks of it."""
+
+    def start(self, group: list[Stage]) -> object:
+        """Prepare these stages, all of them before one starts."""
+        raise AssertionError
+
+    def interrupt(self, stage: Stage) -> None:
+        """Have a producer stop. From any thread."""
+        stage.interrupt()
+
+    def ending(self) -> None:
+        """The pipeline ends; producers have been told. From any thread."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        """Run this beside the rest, and end no sooner than it has."""
+        raise AssertionError("it takes an event loop")
+
+    async def put(self, stage: Stage, batch: Batch) -> None:
+        """Bring a batch through the line."""
+        raise AssertionError("it takes an event loop")
 
 
 class Pipeline:
@@ -59,8 +82,9 @@ class Pipeline:
         self.current: Stage | None = None  # the producer whose batch is being delivered
         self._bus = Bus()
         self.lock = _thread.RLock()
-        self.start_stages: Callable[[list[Stage]], object] | None = None  # given by the driver
+        self.driver: Driver | None = None
         self._next_right = self._next_left = 1
+        self._signalled = False
         self._unparsed = Tally(self.log, "messages do not parse", event="PARSE")
         self.stages: list[Stage] = []
         self._build(specs)
@@ -103,7 +127,7 @@ class Pipeline:
         from bgpipe.stages import stage_class
 
         cls = stage_class(command)
-        options = cls.options_class(left=True, right=True, wait=(wait,) if wait else ())
+        options = cls.options_class(left=True, right=True, args=False, wait=(wait,) if wait else (), stop=())
         stage = cls(self, number, command, options)
         stage.label = f"--{command}"
         stage.directions = BOTH
@@ -188,18 +212,23 @@ class Pipeline:
             name = str(event)
             if name in self._log_on or "*" in self._log_on:
                 self._log_event(event)
-            self._bus.emit(event)
+            self._tell(event)
             if name in self._kill_on or "*" in self._kill_on:
                 self._kill(event)
             for stage in self.stages:
                 if stage.state == RUNNING and (name in stage.stop_on or "*" in stage.stop_on):
                     self._stop(stage, event)
-            if not self.ending and self.start_stages is not None:
+            if not self.ending and self.driver is not None:
                 group = [s for s in self.stages if s.state == NEW and (name in s.start_on or "*" in s.start_on)]
                 for stage in group:
                     stage.state = STARTING
                 if group:
-                    self.start_stages(group)
+                    self.driver.start(group)
+
+    def _tell(self, event: Event) -> None:
+        for result in self._bus.emit(event):
+            if self.driver is not None:
+                self.driver.spawn(result)
 
     def _log_event(self, event: Event) -> None:
         if isinstance(event, ParseEvent):
@@ -226,7 +255,8 @@ class Pipeline:
         if event.batch is not None and stage is self.current:
             self.cut = event.index + 1
             self.cut_off.add(stage)
-        stage.interrupt()
+        if self.driver is not None:
+            self.driver.interrupt(stage)
 
     # ---- running -----------------------------------------------------------------------------------------------
 
@@ -236,7 +266,7 @@ class Pipeline:
         return any(stage.live for stage in self.stages) or self._bus.asynchronous
 
     def run_sync(self) -> None:
-        """Run to the end. Raises what the pipeline failed with: StageError or InputError, once all that was good is out.
+        """Run to the end. Raises StageError or InputError where it failed, once all that was good is out.
 
         A pipeline of files runs in threads, without an event loop; another one gets a loop of its own.
         """
@@ -245,11 +275,11 @@ class Pipeline:
             raise self.failure
 
     async def run(self) -> None:
-        """The same within a running event loop."""
+        """The same within a running event loop. Cancelled, it ends in good order first."""
         if self.live:
             from bgpipe.pipeline.loop import LoopDriver
 
-            await LoopDriver(self).run()
+            await LoopDriver(self).run(signals=False)
         else:
             import asyncio
 
@@ -263,23 +293,40 @@ class Pipeline:
         if self.failure is not None:
             raise self.failure
 
-    def execute(self) -> int:
-        """Run to the end, and return the exit code. Failures have been logged then."""
+    def execute(self, *, signals: bool = False) -> int:
+        """Run to the end, and return the exit code. Failures have been logged then.
+
+        signals: the first SIGINT or SIGTERM ends it in good order, the second at once.
+        """
         if self.live:
             from bgpipe.pipeline.loop import run
 
-            run(self)
+            run(self, signals=signals)
         else:
             from bgpipe.pipeline.threads import ThreadDriver
 
-            ThreadDriver(self).run()
+            ThreadDriver(self).run(signals=signals)
         return self.exit_code
 
-    def begin(self, start_stages: Callable[[list[Stage]], object]) -> None:
-        """For the driver: start the stages that start at once. start_stages: prepares and starts a group of them."""
-        if self.start_stages is not None:
+    async def put(self, stage: Stage, batch: Batch) -> None:
+        """For live producers: bring a batch through the line; returns when there is room for more."""
+        assert self.driver is not None
+        await self.driver.put(stage, batch)
+
+    def on_signal(self) -> None:
+        """SIGINT or SIGTERM came."""
+        if self._signalled:
+            self.abort()
+            os._exit(1)
+        self._signalled = True
+        self.log.info("stopping: what was read goes out first; the same signal again ends it at once")
+        self.end()
+
+    def begin(self, driver: Driver) -> None:
+        """For the driver: start the stages that start at once."""
+        if self.driver is not None:
             raise RuntimeError("a pipeline runs once")
-        self.start_stages = start_stages
+        self.driver = driver
         for stage, text in self.warnings():
             self.log.warn(text, stage)
         self.emit(Event(PIPE, "START"))
@@ -289,11 +336,14 @@ class Pipeline:
         self._next_right, self._next_left = batch.number(self._next_right, self._next_left)
 
     def end(self) -> None:
-        """Have the producers stop; what they have read still goes its way. From any thread, and from signal handlers."""
+        """Have the producers stop; what they have read goes out. From any thread, and from signal handlers."""
         self.ending = True
+        if self.driver is None:
+            return
         for stage in self.stages:
             if stage.produces and stage.state == RUNNING:
-                stage.interrupt()
+                self.driver.interrupt(stage)
+        self.driver.ending()
 
     def fail(self, stage: Stage, error: BgpipeError) -> None:
         """A stage cannot go on: tell it, and end the pipeline."""
@@ -316,12 +366,22 @@ class Pipeline:
             if stage.state != RUNNING:
                 return
             try:
-                stage.finish()
+                waiting = stage.finish()
             except BgpipeError as error:
                 self.fail(stage, error)
                 return
             stage.state = STOPPED
-            self.emit(StageEvent(stage, "STOP"))
+            if waiting is not None and self.driver is not None:
+                self.driver.spawn(self._finish(stage, waiting))
+            else:
+                self.emit(StageEvent(stage, "STOP"))
+
+    async def _finish(self, stage: Stage, waiting: Awaitable[None]) -> None:
+        try:
+            await waiting
+        except BgpipeError as error:
+            self.fail(stage, error)
+        self.emit(StageEvent(stage, "STOP"))
 
     def conclude(self) -> None:
         """For the driver: nothing comes any more. Finish the stages that still run."""
@@ -335,6 +395,9 @@ class Pipeline:
                 self.log.warn(f"never started: {names} did not happen", stage)
             else:
                 self.finish(stage)
+
+    def concluded(self) -> None:
+        """For the driver: all stages have stopped."""
         self.emit(Event(PIPE, "STOP"))
         self._unparsed.close()
 

@@ -77,15 +77,14 @@ class ParseEvent(Event):
 class Bus:
     """Who wants to hear of which events. Handlers run in the order in which they subscribed.
 
-    asynchronous: whether one of them is a coroutine function. spawn: what takes the coroutines of these.
+    asynchronous: whether one of them is a coroutine function.
     """
 
-    __slots__ = ("_handlers", "asynchronous", "spawn")
+    __slots__ = ("_handlers", "asynchronous")
 
     def __init__(self) -> None:
         self._handlers: dict[str, list[Callable[[Event], object]]] = {}
         self.asynchronous = False
-        self.spawn: Callable[[Any], object] | None = None
 
     def subscribe(self, name: str, handler: Callable[[Event], object]) -> None:
         """Call `handler` on events of this canonical name (see `resolve`), or on all of them for "*"."""
@@ -93,13 +92,10 @@ class Bus:
         code = getattr(handler, "__code__", None)
         self.asynchronous = self.asynchronous or (code is not None and bool(code.co_flags & _CO_COROUTINE))
 
-    def emit(self, event: Event) -> None:
-        """Call the handlers. What they raise comes out here."""
-        for name in (str(event), "*"):
-            for handler in self._handlers.get(name, ()):
-                result = handler(event)
-                if result is not None and self.spawn is not None and hasattr(result, "__await__"):
-                    self.spawn(result)
+    def emit(self, event: Event) -> list[Any]:
+        """Call the handlers; what they raise comes out here. Returns the coroutines of those that are asynchronous."""
+        results = [handler(event) for name in (str(event), "*") for handler in self._handlers.get(name, ())]
+        return [result for result in results if hasattr(result, "__await__")]
 
 
 def resolve(words: Iterable[str], stages: Sequence[Stage], alone: Sequence[str]) -> tuple[str, ...]:

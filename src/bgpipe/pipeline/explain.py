@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bgpipe.pipeline.events import PIPE
-from bgpipe.pipeline.grammar import GlobalOptions
-from bgpipe.pipeline.options import FLAG, Field
-from bgpipe.pipeline.stage import DIRECTION_NAMES, LEFT, RIGHT, StageOptions
+from bgpipe.pipeline.options import FLAG, Field, Options
+from bgpipe.pipeline.stage import DIRECTION_NAMES, LEFT, RIGHT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +68,11 @@ def _entry(stage: Stage) -> str:
     return "behind this stage" if target in ("next", "here") else f"behind stage {target}"
 
 
-def _setting(options: StageOptions | GlobalOptions, field: Field) -> str:
+def _setting(options: Options, field: Field) -> str:
     value = getattr(options, field.attribute)
     if field.kind is FLAG:
         return field.spelling
     items: Sequence[object] = value if isinstance(value, tuple) else (value,)
-    return f"{field.spelling} {','.join(map(str, items))}"
+    return f"{field.spelling} {','.join(map(field.kind.show, items))}"
 
 

@@ -7,7 +7,7 @@ import os
 from bgpipe.errors import UsageError
 from bgpipe.pipeline import options
 from bgpipe.pipeline.log import LEVELS
-from bgpipe.pipeline.options import TEXT, WORDS, BadOption, HelpAsked, Options, choice, fields, integer, option
+from bgpipe.pipeline.options import WORDS, BadOption, HelpAsked, Options, choice, fields, integer, option
 from bgpipe.stages import STAGES, stage_class
 
 TYPE_CHECKING = False
@@ -23,8 +23,12 @@ class GlobalOptions(Options):
 
     version: bool = option("-v --version", "print the versions of bgpipe, Python and the libraries, and exit")
     explain: bool = option("-n --explain", "print the pipeline as configured, both directions, and exit")
-    log: str = option("-l --log", "what to log: debug, info, warn, error or disabled", kind=choice("LEVEL", *LEVELS), default="info")
-    log_format: str = option("--log-format", "text for people, json for machines", kind=choice("FORM", "text", "json"), default="text")
+    log: str = option(
+        "-l --log", "debug, info, warn, error or disabled", kind=choice("LEVEL", *LEVELS), default="info"
+    )
+    log_format: str = option(
+        "--log-format", "text for people, json for machines", kind=choice("FORM", "text", "json"), default="text"
+    )
     events: tuple[str, ...] = option(
         "-e --events", "log these events, or all", kind=WORDS, default=("PARSE", "ESTABLISHED", "EOR")
     )
@@ -154,11 +158,13 @@ def shortcut(word: str) -> str:
     if colon and port.isascii() and port.isdigit() and len(port) <= 5:
         if not host:
             return "listen"
-        if host == "localhost" or _is_ip(host, v6=False) or (host[0] + host[-1] == "[]" and _is_ip(host[1:-1], v4=False)):
+        if host == "localhost" or _is_ip(host, v6=False):
+            return "connect"
+        if host[0] == "[" and host[-1] == "]" and _is_ip(host[1:-1], v4=False):
             return "connect"
     if word == "localhost" or _is_ip(word):
         return "connect"
-    return "read" if os.path.exists(word) else ""
+    return "read" if os.path.exists(word) else ""  # noqa: PTH110
 
 
 def _is_ip(text: str, *, v4: bool = True, v6: bool = True) -> bool:

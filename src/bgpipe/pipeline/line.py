@@ -32,8 +32,8 @@ def path(pipe: Pipeline, producer: Stage, direction: int) -> list[Stage]:
 def route(pipe: Pipeline, producer: Stage) -> list[tuple[Stage, int]]:
     """Where a batch of `producer` goes, with the directions that each stage is to look at.
 
-    A batch may hold messages of both directions. They meet different stages, save the one that may stand at the end of both
-    lines: that one sees them together, in the order in which they came.
+    A batch may hold messages of both directions. They meet different stages, save the one that may stand at the end
+    of both lines: that one sees them together, in the order in which they came.
     """
     ways = [
         [(stage, direction) for stage in path(pipe, producer, direction)]
@@ -71,22 +71,19 @@ class Step:
             self.encoder.encode(batch, self.buffer)
 
     def write(self) -> None:
-        """Bring out what run() encoded."""
-        if self.output is not None and len(self.buffer) and self.output.state == RUNNING:
-            try:
-                self.output.write(self.buffer)
-            except StageError as error:
-                self.output.pipe.fail(self.output, error)
+        """Bring out what run() encoded. StageError."""
+        if self.output is not None and self.output.state == RUNNING:
+            self.output.write(self.buffer)
 
 
 class Lane:
     """What one thread needs to bring batches of one producer along their route.
 
-    carry() is pure and may run beside that of other lanes; deliver() is called in the order of the batches, one at a time.
-    What is written, is written at the very end: when a message kills or stops the pipeline, nothing behind it got out.
+    carry() is pure and may run beside that of other lanes; the rest is called in the order of the batches, one at a
+    time. Writing comes last: when a message kills or stops the pipeline, nothing behind it got out.
     """
 
-    __slots__ = ("_late", "_outputs", "_pure", "pipe", "producer")
+    __slots__ = ("_late", "_pure", "outputs", "pipe", "producer")
 
     def __init__(self, pipe: Pipeline, producer: Stage) -> None:
         self.pipe = pipe
@@ -97,7 +94,7 @@ class Lane:
             pure += 1
         self._pure = steps[:pure]
         self._late = steps[pure:]
-        self._outputs = [step for step in steps if step.output is not None]
+        self.outputs = [step for step in steps if step.output is not None]
 
     def carry(self, batch: Batch) -> None:
         """What may be done out of order."""
@@ -105,9 +102,11 @@ class Lane:
             step.run(batch)
 
     def deliver(self, batch: Batch) -> None:
-        """The rest."""
+        """What is done in order; then events of what was found out on the way."""
         pipe = self.pipe
         if pipe.closed or self.producer in pipe.cut_off:
+            for step in self.outputs:
+                step.buffer.clear()
             return
         pipe.current = self.producer
         for step in self._late:
@@ -117,8 +116,19 @@ class Lane:
         if batch.failed:
             self._report(batch)
         pipe.current = None
-        for step in self._outputs:
-            step.write()
+
+    def write(self, batch: Batch) -> None:
+        """Bring out what came of the batch."""
+        for step in self.outputs:
+            if len(step.buffer):
+                try:
+                    step.write()
+                except StageError as error:
+                    self.pipe.fail(step.stage, error)
+        self.complete(batch)
+
+    def complete(self, batch: Batch) -> None:
+        """All that came of the batch is written."""
         if batch.completion is not None:
             batch.completion(batch)
 
@@ -134,5 +144,5 @@ class Lane:
         assert self.pipe.cut is not None
         batch.cut(self.pipe.cut)
         self.pipe.cut = None
-        for step in self._outputs:
+        for step in self.outputs:
             step.run(batch)

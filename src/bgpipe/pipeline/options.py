@@ -29,14 +29,18 @@ class Kind:
     metavar: what help calls the value; "" for a flag, which needs none.
     read: text -> value; ValueError says what was expected.
     many: the option may be repeated; read gives a tuple, and the tuples are joined.
+    show: a value, of many each, -> text.
     """
 
-    __slots__ = ("many", "metavar", "read")
+    __slots__ = ("many", "metavar", "read", "show")
 
-    def __init__(self, metavar: str, read: Callable[[str], Any], many: bool = False) -> None:
+    def __init__(
+        self, metavar: str, read: Callable[[str], Any], many: bool = False, show: Callable[[Any], str] = str
+    ) -> None:
         self.metavar = metavar
         self.read = read
         self.many = many
+        self.show = show
 
 
 def _flag(text: str) -> bool:

@@ -59,8 +59,8 @@ class Stage:
                  UsageError: the command line is wrong.
     prepare()    when the event came that the stage starts on: open, connect. StageError: the pipeline ends.
                  Nothing runs until all stages that start on this event are prepared.
-    read()       producers: make the next batch (see there). InputError, StageError: the pipeline ends once what was read
-                 before is through.
+    read()       producers: make the next batch (see there). InputError, StageError: the pipeline ends once what was
+                 read before is through.
     process()    stages that look: each batch on its way, while the stage runs. Raises nothing but bugs.
     interrupt()  producers: the pipeline wants to end.
     finish()     when nothing comes any more, or the stage is to stop: complete what was begun. StageError: the pipeline
@@ -133,7 +133,10 @@ class Stage:
         raise AssertionError(f"{self.command} makes no messages")
 
     async def run(self) -> None:
-        """In place of read(), for live producers: hand batches to `pipe.put` until there is nothing more."""
+        """In place of read(), for live producers: hand batches to `pipe.put` until there is nothing more.
+
+        Cancelled in place of interrupt(), though never amid put().
+        """
         raise AssertionError(f"{self.command} makes no messages")
 
     def process(self, batch: Batch, directions: int) -> None:
@@ -170,8 +173,8 @@ class Stage:
 class Output(Stage):
     """A stage that writes messages somewhere outside, as bytes.
 
-    Encoding is pure, and runs on whichever thread has the batch, with an encoder and a buffer of its own; write() is called
-    with what came of each batch, in order.
+    Encoding is pure, and runs on whichever thread has the batch, with an encoder and a buffer of its own; write()
+    is called with what came of each batch, in order.
     """
 
     looks = True

@@ -1,8 +1,8 @@
 """The driver of pipelines without live stages: threads, and no event loop.
 
-A single producer is shared by a team of threads. Each takes {ticket, read} under the lock of the source, does what is
-pure by itself, and delivers when its ticket's turn has come: order is kept, and at most one batch a thread is in memory. The main
-thread is the team's first; the others join when there is a second block, so that a small job starts none.
+A single producer is shared by a team of threads. Each takes {ticket, read} under the lock of the source, does what
+is pure by itself, and delivers when its ticket's turn has come: order is kept, and at most one batch a thread is in
+memory. The main thread is the team's first; the others join when there is a second block: a small job starts none.
 
 Several producers get a thread each, and one lock for the line.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 
 from bgpipe.errors import BgpipeError
+from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane
 from bgpipe.pipeline.stage import RUNNING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bgpipe.pipeline.stage import Stage
 
 
-class ThreadDriver:
+class ThreadDriver(Driver):
     """Runs one pipeline."""
 
     def __init__(self, pipe: Pipeline) -> None:
@@ -34,12 +35,17 @@ class ThreadDriver:
         self._busy = 1  # threads that may still cause events, this one included
         self._idle = _thread.allocate_lock()
 
-    def run(self) -> None:
+    def run(self, *, signals: bool) -> None:
         """Run to the end. Raises what a handler or a bug raised, after cleaning up."""
         pipe = self.pipe
+        if signals:
+            import _signal  # type: ignore[import-not-found]
+
+            for number in (_signal.SIGINT, _signal.SIGTERM):
+                _signal.signal(number, lambda number, frame: pipe.on_signal())
         self._idle.acquire()
         try:
-            pipe.begin(self._start)
+            pipe.begin(self)
             for stage in self._mine:
                 self._produce(stage)
         except BaseException as error:
@@ -49,14 +55,14 @@ class ThreadDriver:
         if self.crash is None:
             try:
                 pipe.conclude()
+                pipe.concluded()
             except BaseException as error:
                 self.crash = error
         if self.crash is not None:
             pipe.abort()
             raise self.crash
 
-    def _start(self, group: list[Stage]) -> None:
-        """Prepare these stages, all of them before one starts."""
+    def start(self, group: list[Stage]) -> None:
         pipe = self.pipe
         for stage in group:
             pipe.emit(StageEvent(stage, "PREPARE"))
@@ -164,6 +170,7 @@ class Team:
                     self.pipe.number(batch)
                     lane.carry(batch)
                     lane.deliver(batch)
+                    lane.write(batch)
                 continue
             if ticket == 1:
                 self._hire()
@@ -177,6 +184,7 @@ class Team:
                     if carried:
                         with self.pipe.lock:
                             lane.deliver(batch)
+                            lane.write(batch)
                 finally:
                     self._turns[(ticket + 1) % self.size].release()
 

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from bgpipe import formats
-from bgpipe.errors import InputError
 from bgpipe.names import MESSAGE_TYPES
-from bgpipe.pipeline.options import TEXT, Kind, choice, option
-from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, Output, ProducerOptions, Stage, StageOptions
 from bgpipe.pipeline.log import Tally
+from bgpipe.pipeline.options import Kind, choice, option
+from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, Output, ProducerOptions, Stage, StageOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
+    from bgpipe.errors import InputError
     from bgpipe.transport.sink import Sink
     from bgpipe.transport.source import Source
 
 ALL_TYPES = 0xFFFFFFFF
 
 
+def type_number(word: str) -> int:
+    """The number of a message type, by name or number (RFC 4271 section 4.1). Raises ValueError."""
+    name = word.upper().replace("_", "-")
+    for number, known in (*MESSAGE_TYPES.items(), (3, "NOTIFICATION"), (5, "ROUTE-REFRESH")):
+        if name == known:
+            return number
+    if word.isascii() and word.isdigit() and int(word) < 256:
+        return int(word)
+    raise ValueError(f"message types: {', '.join(MESSAGE_TYPES.values())}, or numbers below 256")
+
+
 def _types(text: str) -> tuple[int, ...]:
-    names = {name: number for number, name in MESSAGE_TYPES.items()} | {"NOTIFICATION": 3, "ROUTE-REFRESH": 5}
-    found = []
-    for word in filter(None, text.replace(" ", "").split(",")):
-        number = names.get(word.upper().replace("_", "-"), -1)
-        if number < 0 and word.isascii() and word.isdigit() and int(word) < 256:
-            number = int(word)
-        if number < 0:
-            raise ValueError("message types: " + ", ".join(names) + " or numbers below 256")
-        found.append(number)
-    return tuple(found)
+    return tuple(type_number(word) for part in text.split(",") if (word := part.strip()))
 
 
-TYPES = Kind("TYPES", _types, many=True)
+def _show_type(number: object) -> str:
+    return MESSAGE_TYPES.get(number, str(number)) if isinstance(number, int) else ""
+
+
+TYPES = Kind("TYPES", _types, many=True, show=_show_type)
 FORMAT = choice("FORMAT", *formats.FORMATS)
 AUTO_FORMAT = choice("FORMAT", "auto", *formats.FORMATS)
 
@@ -110,10 +116,7 @@ class MessageReader(Stage):
         return f"{self.options.format} from {self.place}"
 
     def _make_decoder(self, source: Source, form: str) -> Decoder:
-        if form == "auto":
-            form = formats.by_name(source.name) or formats.by_content(source.peek(formats.PEEK_SIZE))
-            if not form:
-                raise InputError(f"cannot tell the format of {self.place}; say it with --format", offset=0)
+        form = formats.resolve(form, source, self.place)
         given = self.options
         options = self.decoder_options(form)
         if form == "json":
@@ -168,7 +171,7 @@ class MessageWriter(Output):
 
     def write(self, data: Buffer) -> None:
         if self._sink is not None:
-            self._sink.write(data)
+            self._sink.write(memoryview(data))
 
     def finish(self) -> None:
         if self._sink is not None:

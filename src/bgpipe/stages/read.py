@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 class ReadOptions(ReaderOptions):
     """Options of read."""
 
-    format: str = option("--format", "json, raw or mrt; auto: by the name, else by the content", kind=AUTO_FORMAT, default="auto")
+    format: str = option(
+        "--format", "json, raw or mrt; auto: by the name, else by the content", kind=AUTO_FORMAT, default="auto"
+    )
     decompress: str = option(
         "--decompress",
         "gz, bzip2, zstd, xz, lz4 or none; auto: by the content",
@@ -32,7 +34,10 @@ class Read(MessageReader):
 
     command = "read"
     summary = "read messages from a file or URL"
-    text = "Reads messages from PATH, a stream of any size: a file, a named pipe, a URL (http, https), or - for standard input."
+    text = (
+        "Reads messages from PATH, a stream of any size: a file, a named pipe, a URL (http, https), or - for "
+        "standard input. With -LR, each goes the way that its direction says."
+    )
     options_class = ReadOptions
     options: ReadOptions
 
