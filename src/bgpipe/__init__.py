@@ -1,8 +1,5 @@
 """bgpipe: a pipeline for BGP messages.
 
-    for msg in bgpipe.read("updates.20251107.2300.gz"):
-        print(msg.time, msg.update.reach)
-
     with bgpipe.write("updates.json.zst") as out:
         for batch in bgpipe.read("updates.20251107.2300.gz").batches():
             out.write(batch)

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from bgpipe._codec import Batch, Msg
+    from bgpipe._codec import Batch
     from bgpipe.errors import InputError
 
 
@@ -49,7 +49,7 @@ def read(
 
 
 class Reader:
-    """Messages of a file, in order. Iterate over it once, or over its batches().
+    """Messages of a file, in order.
 
     What was read before damage comes first; then InputError says where and why the rest cannot be read.
     name: the file's name. skipped: records left out by pardon or recover.
@@ -91,10 +91,6 @@ class Reader:
             yield batch
             if batch.error is not None:
                 raise batch.error
-
-    def __iter__(self) -> Iterator[Msg]:
-        for batch in self.batches():
-            yield from batch
 
     def close(self) -> None:
         """Let go of the file."""

@@ -8,6 +8,7 @@ Handlers subscribe to an exact name or to `*`.
 from __future__ import annotations
 
 from bgpipe.errors import UsageError
+from bgpipe.pipeline.options import hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def _resolve(word: str, stages: Sequence[Stage], alone: Sequence[str]) -> list[s
         source = PIPE
     if source == PIPE:
         if name.upper() not in PIPE_EVENTS:
-            raise UsageError(_unknown(word, (*PIPE_EVENTS, *(stage.name for stage in stages))))
+            known = (*PIPE_EVENTS, *(stage.name for stage in stages))
+            raise UsageError(f"unknown event {word!r}{hint(word, known)}")
         return [f"{PIPE}/{name.upper()}"]
     own = {event for stage in stages if stage.name == source for event in stage.events}
     if not any(stage.name == source for stage in stages):
@@ -129,12 +131,6 @@ def _resolve(word: str, stages: Sequence[Stage], alone: Sequence[str]) -> list[s
     if name.upper() in STAGE_EVENTS:
         return [f"{source}/{name.upper()}"]
     if name not in own:
-        raise UsageError(_unknown(word, [f"{source}/{event}" for event in (*STAGE_EVENTS, *sorted(own))]))
+        events = [f"{source}/{event}" for event in (*STAGE_EVENTS, *sorted(own))]
+        raise UsageError(f"unknown event {word!r}{hint(word, events)}")
     return [f"{source}/{name}"]
-
-
-def _unknown(word: str, known: Sequence[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, known, 1) or difflib.get_close_matches(word.upper(), known, 1)
-    return f"unknown event {word!r}" + (f"; did you mean {near[0]}?" if near else "")

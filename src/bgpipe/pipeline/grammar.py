@@ -7,7 +7,7 @@ import os
 from bgpipe.errors import UsageError
 from bgpipe.pipeline import options
 from bgpipe.pipeline.log import LEVELS
-from bgpipe.pipeline.options import WORDS, BadOption, HelpAsked, Options, choice, fields, integer, option
+from bgpipe.pipeline.options import WORDS, BadOption, HelpAsked, Options, choice, fields, hint, integer, option
 from bgpipe.stages import STAGES, stage_class
 
 TYPE_CHECKING = False
@@ -144,10 +144,7 @@ def _known(command: str, number: int) -> str:
         return command
     if command.startswith("-"):
         raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected")
-    import difflib
-
-    near = difflib.get_close_matches(command, STAGES, 1)
-    raise UsageError(f"stage {number}: unknown command {command!r}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise UsageError(f"stage {number}: unknown command {command!r}{hint(command, STAGES)}")
 
 
 def shortcut(word: str) -> str:

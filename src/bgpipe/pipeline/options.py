@@ -15,7 +15,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, dataclass_transform
 else:
 
@@ -101,10 +101,7 @@ def choice(metavar: str, *values: str) -> Kind:
 
     def read(text: str) -> str:
         if text not in values:
-            import difflib
-
-            near = difflib.get_close_matches(text, values, 1)
-            raise ValueError("one of " + ", ".join(values) + (f"; did you mean {near[0]}?" if near else ""))
+            raise ValueError("one of " + ", ".join(values) + hint(text, values))
         return text
 
     return Kind(metavar, read)
@@ -275,8 +272,14 @@ def _find(declared: Sequence[Field], name: str) -> Field:
             return field
     if name in ("-h", "--help"):
         raise HelpAsked
+    known = [flag for field in declared for flag in field.flags if flag.startswith("--") and len(name) > 2]
+    raise BadOption(f"unknown option {name}{hint(name, known)}")
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """What was probably meant, for the end of a message; "" where nothing is near."""
     import difflib
 
-    known = [flag for field in declared for flag in field.flags if flag.startswith("--") and len(name) > 2]
-    near = difflib.get_close_matches(name, known, 1)
-    raise BadOption(f"unknown option {name}" + (f"; did you mean {near[0]}?" if near else ""))
+    spellings = {spelling.lower(): spelling for spelling in known}
+    near = difflib.get_close_matches(word.lower(), spellings, 1)
+    return f"; did you mean {spellings[near[0]]}?" if near else ""

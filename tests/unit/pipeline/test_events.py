@@ -1,0 +1,81 @@
+"""Names of events as users write them, and the bus."""
+
+from __future__ import annotations
+
+import pytest
+
+from bgpipe.errors import UsageError
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.events import Bus, Event, resolve
+
+ALL = ("START", "STOP", "READY", "PREPARE")
+
+
+@pytest.fixture
+def pipe() -> Pipeline:
+    return Pipeline("@left read a.mrt -- @Big read b.mrt -- write c.mrt")
+
+
+class TestResolve:
+    @pytest.mark.parametrize(
+        "word", ["established", "ESTABLISHED", "Established", "pipe.established", "bgpfix/pipe.ESTABLISHED", "bgpipe/ESTABLISHED"]
+    )
+    def test_one_event_has_many_spellings(self, pipe: Pipeline, word: str) -> None:
+        assert resolve([word], pipe.stages, ALL) == ("bgpipe/ESTABLISHED",)
+
+    @pytest.mark.parametrize("word", ["all", "*"])
+    def test_all(self, pipe: Pipeline, word: str) -> None:
+        assert resolve([word], pipe.stages, ALL) == ("*",)
+
+    def test_stage_alone(self, pipe: Pipeline) -> None:
+        assert resolve(["left"], pipe.stages, ALL) == ("left/START", "left/STOP", "left/READY", "left/PREPARE")
+        assert resolve(["write"], pipe.stages, ("START",)) == ("write/START",)
+        assert resolve(["Big"], pipe.stages, ("STOP",)) == ("Big/STOP",)
+
+    def test_command_of_a_named_stage_is_no_name(self, pipe: Pipeline) -> None:
+        with pytest.raises(UsageError, match="unknown event 'read'"):
+            resolve(["read"], pipe.stages, ALL)
+
+    def test_stage_event(self, pipe: Pipeline) -> None:
+        assert resolve(["left/READY", "write/stop"], pipe.stages, ALL) == ("left/READY", "write/STOP")
+
+    def test_each_once(self, pipe: Pipeline) -> None:
+        assert resolve(["EOR", "eor", "left/START", "left"], pipe.stages, ("START",)) == ("bgpipe/EOR", "left/START")
+
+    def test_upper_case_is_the_pipeline_event_though_a_stage_has_that_name(self) -> None:
+        pipe = Pipeline("@eor read a.mrt -- @STOP read b.mrt -- write c.mrt")
+        assert resolve(["eor"], pipe.stages, ("START",)) == ("eor/START",)
+        assert resolve(["EOR"], pipe.stages, ("START",)) == ("bgpipe/EOR",)
+        assert resolve(["STOP"], pipe.stages, ("START",)) == ("bgpipe/STOP",)
+
+    def test_unknown(self, pipe: Pipeline) -> None:
+        with pytest.raises(UsageError, match=r"unknown event 'establish'; did you mean ESTABLISHED\?"):
+            resolve(["establish"], pipe.stages, ALL)
+        with pytest.raises(UsageError, match=r"unknown event 'lefd'; did you mean left\?"):
+            resolve(["lefd"], pipe.stages, ALL)
+        with pytest.raises(UsageError, match="there is no stage 'limit' for the event limit/session"):
+            resolve(["limit/session"], pipe.stages, ALL)
+        with pytest.raises(UsageError, match=r"unknown event 'left/stat'; did you mean left/START\?"):
+            resolve(["left/stat"], pipe.stages, ALL)
+
+
+class TestBus:
+    def test_exact_name_or_star(self) -> None:
+        bus = Bus()
+        seen: list[str] = []
+        bus.subscribe("a/X", lambda event: seen.append(f"exact {event}"))
+        bus.subscribe("*", lambda event: seen.append(f"any {event}"))
+        bus.emit(Event("a", "X"))
+        bus.emit(Event("a", "Y"))
+        assert seen == ["exact a/X", "any a/X", "any a/Y"]
+
+    def test_knows_of_coroutine_functions(self) -> None:
+        bus = Bus()
+
+        async def handler(event: Event) -> None: ...
+
+        assert not bus.asynchronous
+        bus.subscribe("a/X", handler)
+        assert bus.asynchronous
+        (coroutine,) = bus.emit(Event("a", "X"))
+        coroutine.close()

@@ -1,0 +1,184 @@
+"""The grammar of the command line, rule by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bgpipe.errors import UsageError
+from bgpipe.pipeline.grammar import Help, Version, parse, shortcut
+
+
+def shape(*words: str) -> list[tuple[str, str]]:
+    """(name, path) of each stage."""
+    _, stages = parse(words)
+    return [(stage.name, getattr(stage.options, "path", "")) for stage in stages]
+
+
+class TestStages:
+    def test_two_dashes_end_a_stage(self) -> None:
+        assert shape("read", "a", "--", "write", "b") == [("read", "a"), ("write", "b")]
+
+    def test_two_dashes_in_front(self) -> None:
+        assert shape("--", "read", "a", "--", "write", "b", "--") == [("read", "a"), ("write", "b")]
+
+    def test_words_left_over_start_the_next_stage(self) -> None:
+        assert shape("read", "a", "write", "b", "stdout") == [("read", "a"), ("write", "b"), ("stdout", "")]
+
+    def test_empty_stages_are_skipped(self) -> None:
+        _, stages = parse(["--", "--", "read", "a", "--", "--", "--", "write", "b", "--", "--"])
+        assert [(stage.number, stage.name) for stage in stages] == [(1, "read"), (2, "write")]
+
+    def test_options_come_in_front_of_arguments(self) -> None:
+        _, (stage,) = parse(["read", "--pardon", "--format", "mrt", "a"])
+        assert (stage.options.pardon, stage.options.format, stage.options.path) == (True, "mrt", "a")  # type: ignore[attr-defined]
+
+    def test_no_interspersing(self) -> None:
+        with pytest.raises(UsageError, match="stage 2: '--pardon' is an option, where a stage was expected"):
+            parse(["read", "a", "--pardon"])
+
+    def test_global_options_come_first(self) -> None:
+        options, stages = parse(["-o", "-l", "debug", "read", "a"])
+        assert (options.stdout, options.log, len(stages)) == (True, "debug", 1)
+
+    def test_global_options_behind_the_stages_are_none(self) -> None:
+        with pytest.raises(UsageError, match="stage 1: '-o' is an option"):
+            parse(["--", "-o", "read", "a"])
+
+    def test_argument_missing(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 1 \(read\): PATH is missing: file, "):
+            parse(["read"])
+        with pytest.raises(UsageError, match=r"^stage 2 \(write\): PATH is missing"):
+            parse(["stdin", "--", "write", "--", "stdout"])
+
+    def test_unknown_option(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 2 \(write\): unknown option --apend; did you mean --append\?$"):
+            parse(["read", "a", "--", "write", "--apend", "b"])
+
+    def test_unknown_global_option(self) -> None:
+        with pytest.raises(UsageError, match=r"^unknown option --explian; did you mean --explain\?$"):
+            parse(["--explian", "read", "a"])
+
+    def test_bad_value(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 1 \(read\): --format 'mtr': expected one of .*; did you mean mrt\?$"):
+            parse(["read", "--format", "mtr", "a"])
+
+    def test_unknown_command(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 2: unknown command 'wirte'; did you mean write\?$"):
+            parse(["read", "a", "--", "wirte", "b"])
+        with pytest.raises(UsageError, match=r"^stage 1: unknown command 'zzz'$"):
+            parse(["zzz"])
+
+    def test_nothing(self) -> None:
+        assert parse([])[1] == []
+        assert parse(["--", "--"])[1] == []
+
+
+class TestNames:
+    def test_name(self) -> None:
+        assert shape("@in", "read", "a", "--", "@out", "write", "b") == [("in", "a"), ("out", "b")]
+
+    def test_name_without_dashes_in_between(self) -> None:
+        assert shape("read", "a", "@out", "write", "b") == [("read", "a"), ("out", "b")]
+
+    def test_errors_tell_name_and_command(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 1 \(in: read\): unknown option -z$"):
+            parse(["@in", "read", "-z", "a"])
+
+    @pytest.mark.parametrize("word", ["@", "@a/b", "@a,b"])
+    def test_no_name(self, word: str) -> None:
+        with pytest.raises(UsageError, match="is no name for a stage"):
+            parse([word, "read", "a"])
+
+    @pytest.mark.parametrize("words", [["@in"], ["@in", "--", "read", "a"]])
+    def test_nothing_named(self, words: list[str]) -> None:
+        with pytest.raises(UsageError, match="stage 1: nothing follows the name @in"):
+            parse(words)
+
+
+class TestArgs:
+    def test_takes_words_up_to_two_dashes(self) -> None:
+        _, stages = parse(["read", "-A", "a", "--", "write", "b"])
+        assert [stage.args for stage in stages] == [(), ()]
+
+    def test_nobody_here_has_a_use_for_them(self) -> None:
+        with pytest.raises(UsageError, match=r"stage 1 \(read\): it takes no further arguments, such as 'b'"):
+            parse(["read", "-A", "a", "b", "c", "--", "stdout"])
+
+
+class TestShortcuts:
+    @pytest.mark.parametrize(
+        ("word", "command"),
+        [
+            ("192.0.2.1", "connect"),
+            ("192.0.2.1:179", "connect"),
+            ("2001:db8::1", "connect"),
+            ("fe80::1%eth0", "connect"),
+            ("[2001:db8::1]:1790", "connect"),
+            ("localhost", "connect"),
+            ("localhost:1790", "connect"),
+            (":179", "listen"),
+            ("https://example.com/updates.gz", "read"),
+            ("s3://bucket/key", "read"),
+            ("192.0.2", ""),
+            ("192.0.2.1:", ""),
+            ("192.0.2.1:x", ""),
+            ("192.0.2.1:123456", ""),
+            ("[192.0.2.1]:179", ""),
+            ("example.com:179", ""),
+            (":x", ""),
+            ("reed", ""),
+        ],
+    )
+    def test_shortcut(self, word: str, command: str) -> None:
+        assert shortcut(word) == command
+
+    def test_path_of_a_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "updates.mrt"
+        path.touch()
+        assert shape(str(path), "write", "b") == [("read", str(path)), ("write", "b")]
+
+    def test_no_such_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="stage 1: unknown command"):
+            parse([str(tmp_path / "updates.mrt")])
+
+    def test_command_wins_over_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "read").touch()
+        monkeypatch.chdir(tmp_path)
+        assert shape("read", "a") == [("read", "a")]
+
+    def test_url(self) -> None:
+        assert shape("@feed", "http://example.com/x.gz", "stdout") == [
+            ("feed", "http://example.com/x.gz"),
+            ("stdout", ""),
+        ]
+
+
+class TestHelpAndVersion:
+    @pytest.mark.parametrize("words", [["-h"], ["--help"], ["help"], ["-o", "help"], ["-oh"], ["--", "help", "--"]])
+    def test_help(self, words: list[str]) -> None:
+        with pytest.raises(Help) as asked:
+            parse(words)
+        assert asked.value.command == ""
+
+    @pytest.mark.parametrize(
+        "words", [["read", "-h"], ["read", "--help"], ["help", "read"], ["stdin", "--", "read", "--pardon", "-h", "x"]]
+    )
+    def test_help_on_a_stage(self, words: list[str]) -> None:
+        with pytest.raises(Help) as asked:
+            parse(words)
+        assert asked.value.command == "read"
+
+    def test_help_on_nothing(self) -> None:
+        with pytest.raises(UsageError, match="unknown command 'raed'; did you mean read"):
+            parse(["help", "raed"])
+
+    @pytest.mark.parametrize("words", [["-v"], ["--version"], ["version"], ["-ov"], ["--", "version"]])
+    def test_version(self, words: list[str]) -> None:
+        with pytest.raises(Version):
+            parse(words)
+
+    def test_a_path_may_be_called_help(self) -> None:
+        assert shape("read", "help") == [("read", "help")]
+        assert shape("write", "version", "stdout") == [("write", "version"), ("stdout", "")]
