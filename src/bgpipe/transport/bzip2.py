@@ -15,11 +15,12 @@ from bz2 import BZ2Decompressor
 from collections import deque
 from threading import Lock, Thread
 
+from bgpipe.errors import BgpipeError
 from bgpipe.transport.compression import CHUNK, NO_MAGIC, Damage, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from bgpipe.transport.compression import Input
 
@@ -79,23 +80,21 @@ class _Block:
 
     def joined(self, behind: _Block) -> _Block:
         """This block and the one behind it as one: once in some 35 TB a block holds the magic by chance."""
-        block = _Block(
-            self.bits << behind.size | behind.bits, self.size + behind.size, behind.end, behind.last
-        )
+        block = _Block(self.bits << behind.size | behind.bits, self.size + behind.size, behind.end, behind.last)
         block.run()
         return block
 
 
-def blocks(source: Input, threads: int) -> Iterator[bytes]:
+def blocks(source: Input, threads: int) -> Generator[bytes, None, None]:
     """What source decompresses to; up to threads blocks are decompressed at the same time.
 
-    Yields b"" in front of waits for input. Raises Damage behind all the blocks in front of it.
+    Yields b"" in front of waits for input. Raises Damage, and what source raises, behind all the blocks in front of it.
     """
     jobs: SimpleQueue[_Block | None] = SimpleQueue()
     workers: list[Thread] = []
     pending: deque[_Block] = deque()
     split = _split(source)
-    damage: Damage | None = None
+    failure: BgpipeError | Damage | None = None
     combined = 0
     more = True
 
@@ -107,14 +106,14 @@ def blocks(source: Input, threads: int) -> Iterator[bytes]:
         while True:
             if more:
                 yield b""
-            while more and len(pending) < (2 * threads if threads > 1 else 1):
+            while more and len(pending) < 2 * threads:
                 try:
                     block = next(split)
                 except StopIteration:
                     more = False
                     break
-                except Damage as error:
-                    damage = error
+                except (BgpipeError, Damage) as error:
+                    failure = error
                     more = False
                     break
                 pending.append(block)
@@ -124,17 +123,15 @@ def blocks(source: Input, threads: int) -> Iterator[bytes]:
                         workers.append(Thread(target=work, name="bunzip2", daemon=True))
                         workers[-1].start()
             if not pending:
-                if damage is not None:
-                    raise damage
+                if failure is not None:
+                    raise failure
                 return
             block = pending.popleft()
             if threads <= 1:
                 block.run()
             block.done.acquire()
             if block.error and pending:
-                pending[0].done.acquire()
                 joined = block.joined(pending[0])
-                pending[0].done.release()
                 if not joined.error:
                     pending.popleft()
                     block = joined

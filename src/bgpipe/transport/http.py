@@ -174,7 +174,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.TooManyRedirects):
         return f"it redirects more than {_REDIRECTS} times"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not valid HTTP: {error.message}"
+        return f"the answer is not valid HTTP: {error.message.partition(chr(10))[0].rstrip(':')}"
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return f"not a valid URL: {error}"
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):

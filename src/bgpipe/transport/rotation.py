@@ -101,6 +101,4 @@ class RotatingSink:
         return expand_path(self._template, time_s, self._time_format)
 
     def _open(self, path: str) -> Sink:
-        return open_sink(
-            path, compress=self._compress, append=self._append, create=self._create, threads=self._threads
-        )
+        return open_sink(path, compress=self._compress, append=self._append, create=self._create, threads=self._threads)

@@ -257,18 +257,18 @@ def _rename_new(temporary: str, path: str) -> None:
     """Give the file its name unless that is taken by now."""
     try:
         os.link(temporary, path)
+        os.unlink(temporary)  # noqa: PTH108
+        return
     except FileExistsError:
-        reason = "it has appeared since, and --create asks for a new file"
-        raise StageError(f"cannot write {path}: {reason}") from None
+        pass
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         # A file system without hard links: this is as near as one gets.
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, "") from None
-        os.rename(temporary, path)  # noqa: PTH104
-    else:
-        os.unlink(temporary)  # noqa: PTH108
+        if not os.path.lexists(path):
+            os.rename(temporary, path)  # noqa: PTH104
+            return
+    raise StageError(f"cannot write {path}: it has appeared since, and --create asks for a new file")
 
 
 def _sync_folder(path: str) -> None:

@@ -154,6 +154,8 @@ class Source:
         return bytes(self._ahead[:size])
 
     def close(self) -> None:
+        if isinstance(self._decoder, compression.Pieces):
+            self._decoder.close()
         self._raw.close()
 
     def __enter__(self) -> Source:
@@ -179,6 +181,9 @@ class Source:
             self._failure = self._explain(damage, self._given + count)
             if not count:
                 raise self._failure from None
+        except BgpipeError as error:
+            self._failure = error
+            raise
         self._given += count
         return count
 

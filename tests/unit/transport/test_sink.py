@@ -2,33 +2,88 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
+import random
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from bgpipe.errors import ClosedOutput, StageError
-from bgpipe.transport.sink import open_sink
+from bgpipe.transport.sink import Sink, open_sink
+from bgpipe.transport.source import open_source
+
+DATA = random.Random(3).randbytes(300_000) + bytes(300_000)
+SUFFIXES = ["", ".gz", ".bz2", ".zst", ".zstd", ".xz", ".lz4"]
+TOOLS = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd", ".xz": "xz", ".lz4": "lz4"}
 
 
 def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def fill(sink: Sink, *parts: bytes) -> None:
+    for part in parts:
+        sink.write(part)
+    sink.finish()
+
+
+def read_back(path: Path) -> bytes:
+    with open_source(str(path)) as source:
+        return source.peek(10_000_000)
+
+
+def run(code: str, *arguments: str | Path, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """Run code in a process of its own, which has open_sink, and prints a StageError by its class and text."""
+    lines = "\n    ".join(code.strip().splitlines())
+    code = f"""
+import os, sys
+from bgpipe.errors import StageError
+from bgpipe.transport.sink import open_sink
+try:
+    {lines}
+except StageError as error:
+    print(type(error).__name__, error, file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, check=True, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload, no-any-return]
+
+
 def test_file_appears_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "down" / "x.json"
     sink = open_sink(str(path))
     sink.write(b"one\n")
-    sink.write(memoryview(b"two\n"))
+    sink.write(memoryview(bytearray(b"two\n")))
+    sink.write(b"")
     assert names(path.parent) == ["x.json.tmp"]
     sink.finish()
     assert names(path.parent) == ["x.json"]
     assert path.read_bytes() == b"one\ntwo\n"
-    assert sink.bytes_written == 8
+    assert (sink.path, sink.bytes_written) == (str(path), 8)
 
 
-def test_abort_and_empty_leave_what_was(tmp_path: Path) -> None:
+def test_relative_path_and_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").write_bytes(b"old")
+    (tmp_path / "x").chmod(0o777)
+    umask = os.umask(0o027)
+    try:
+        fill(open_sink("x"), b"new")
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "x").read_bytes() == b"new"
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_abort_leaves_what_was(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
     sink = open_sink(str(path))
@@ -36,71 +91,248 @@ def test_abort_and_empty_leave_what_was(tmp_path: Path) -> None:
     sink.abort()
     sink.abort()
     assert (names(tmp_path), path.read_bytes()) == (["x"], b"old")
-    open_sink(str(path)).finish()
-    open_sink(str(tmp_path / "y.gz")).finish()
-    assert (names(tmp_path), path.read_bytes()) == (["x"], b"old")
 
 
-def test_append(tmp_path: Path) -> None:
-    path = tmp_path / "x.gz"
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("append", [False, True])
+def test_nothing_written_leaves_no_file(tmp_path: Path, suffix: str, append: bool) -> None:
+    sink = open_sink(str(tmp_path / f"x{suffix}"), append=append)
+    sink.write(b"")
+    sink.flush()
+    sink.finish()
+    assert names(tmp_path) == []
+    (tmp_path / "y").write_bytes(b"old")
+    open_sink(str(tmp_path / "y"), append=append).finish()
+    assert (names(tmp_path), (tmp_path / "y").read_bytes()) == (["y"], b"old")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compression_by_name(tmp_path: Path, suffix: str, threads: int) -> None:
+    path = tmp_path / f"x{suffix}"
+    sink = open_sink(str(path), threads=threads)
+    fill(sink, *(DATA[place : place + 77_777] for place in range(0, len(DATA), 77_777)))
+    assert sink.bytes_written == path.stat().st_size
+    assert (path.stat().st_size < 310_000) == bool(suffix)
+    assert read_back(path) == DATA
+
+
+@pytest.mark.parametrize("suffix", TOOLS)
+def test_the_usual_tools_read_it(tmp_path: Path, suffix: str) -> None:
+    if shutil.which(TOOLS[suffix]) is None:
+        pytest.skip(f"there is no {TOOLS[suffix]} command to read it with")
+    path = tmp_path / f"x{suffix}"
+    sink = open_sink(str(path))
+    sink.write(DATA)
+    sink.flush()
+    fill(sink, b"more")
+    command = [TOOLS[suffix], "-dc", str(path)]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == DATA + b"more"
+
+
+def test_compression_by_order(tmp_path: Path) -> None:
+    fill(open_sink(str(tmp_path / "x.gz"), compress="none"), b"hello")
+    assert (tmp_path / "x.gz").read_bytes() == b"hello"
+    for name in ("gz", "bzip2", "zstd", "xz", "lz4"):
+        fill(open_sink(str(tmp_path / "x"), compress=name), b"hello" * 100)
+        assert (tmp_path / "x").stat().st_size < 100
+        assert read_back(tmp_path / "x") == b"hello" * 100
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_flush_lets_a_reader_see_all(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    sink = open_sink(str(path), append=True)
+    for part in (b"first", b"second"):
+        sink.write(part)
+        sink.flush()
+        sink.flush()
+        with open_source(str(path)) as source:
+            assert source.peek(1000).endswith(part)
+    size = path.stat().st_size
+    sink.flush()
+    assert path.stat().st_size == size
+    sink.finish()
+    assert read_back(path) == b"firstsecond"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_append(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
     for part in (b"one", b"two"):
         sink = open_sink(str(path), append=True)
-        sink.write(part)
-        sink.finish()
-    assert gzip.decompress(path.read_bytes()) == b"onetwo"
+        assert names(tmp_path) == [path.name]
+        fill(sink, part)
+    assert read_back(path) == b"onetwo"
     sink = open_sink(str(path), append=True)
     sink.write(b"three")
     sink.flush()
+    with pytest.raises(StageError, match="another process is writing it"):
+        open_sink(str(path), append=True)
     sink.abort()
-    assert gzip.decompress(path.read_bytes()) == b"onetwo"
+    assert read_back(path) == b"onetwo"
+
+
+def test_append_aborted_leaves_no_new_file(tmp_path: Path) -> None:
+    sink = open_sink(str(tmp_path / "x"), append=True)
+    sink.write(b"one")
+    sink.abort()
+    assert names(tmp_path) == []
 
 
 def test_create(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    sink = open_sink(str(path), create=True)
-    sink.write(b"1")
-    sink.finish()
-    with pytest.raises(StageError, match="exists already"):
+    fill(open_sink(str(path), create=True), b"1")
+    with pytest.raises(StageError, match=f"cannot write {path}: it exists already, and --create asks"):
         open_sink(str(path), create=True)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(StageError, match="exists already"):
+        open_sink(str(tmp_path / "link"), create=True)
+    assert path.read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_create_with_a_file_that_appears_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    """With hard links and on file systems without them."""
+
+    def no_link(source: str, target: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    fill(open_sink(str(tmp_path / "y"), create=True), b"1")
+    sink = open_sink(str(tmp_path / "x"), create=True)
+    sink.write(b"ours")
+    (tmp_path / "x").write_bytes(b"theirs")
+    with pytest.raises(StageError, match="it has appeared since, and --create asks"):
+        sink.finish()
+    assert (names(tmp_path), (tmp_path / "x").read_bytes()) == (["x", "y"], b"theirs")
 
 
 def test_two_writers(tmp_path: Path) -> None:
     first = open_sink(str(tmp_path / "x"))
-    with pytest.raises(StageError, match="another process is writing it"):
+    with pytest.raises(StageError, match=r"cannot write .*x.tmp: another process is writing it"):
         open_sink(str(tmp_path / "x"))
-    first.write(b"1")
-    first.finish()
-    second = open_sink(str(tmp_path / "x"))
-    second.write(b"2")
-    second.finish()
+    fill(first, b"1")
+    fill(open_sink(str(tmp_path / "x")), b"2")
     assert (tmp_path / "x").read_bytes() == b"2"
 
 
-def test_left_over_temporary_file_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "x.tmp").write_bytes(b"long left-over")
-    sink = open_sink(str(tmp_path / "x"))
-    sink.write(b"1")
-    sink.finish()
+def test_many_writers_at_once(tmp_path: Path) -> None:
+    """Whoever gets to write writes a whole file, whatever the others do meanwhile."""
+
+    def work(number: int) -> None:
+        part = b"%d" % number * 10_000
+        for _ in range(50):
+            try:
+                fill(open_sink(str(tmp_path / "x")), part, part)
+            except StageError as error:
+                refused.append(str(error))
+
+    refused: list[str] = []
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    data = (tmp_path / "x").read_bytes()
+    assert len(data) == 20_000
+    assert len(set(data)) == 1
+    assert names(tmp_path) == ["x"]
+    assert all("another process is writing it" in message for message in refused)
+
+
+def test_temporary_file_of_a_crash_is_overwritten(tmp_path: Path) -> None:
+    run("sink = open_sink(sys.argv[1])\nsink.write(b'long left-over')\nos._exit(0)", tmp_path / "x")
+    assert names(tmp_path) == ["x.tmp"]
+    fill(open_sink(str(tmp_path / "x")), b"1")
     assert (names(tmp_path), (tmp_path / "x").read_bytes()) == (["x"], b"1")
 
 
+def test_something_else_has_the_temporary_name(tmp_path: Path) -> None:
+    (tmp_path / "x.tmp").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "y.tmp")
+    (tmp_path / "z.tmp").mkdir()
+    for name in ("x", "y", "z"):
+        with pytest.raises(StageError, match=rf"{name}.tmp: it exists and is not a regular file; remove it"):
+            open_sink(str(tmp_path / name))
+
+
 def test_symbolic_link_stays(tmp_path: Path) -> None:
-    (tmp_path / "real").write_bytes(b"old")
-    (tmp_path / "link").symlink_to("real")
-    sink = open_sink(str(tmp_path / "link"))
-    sink.write(b"new")
-    sink.finish()
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "real").read_bytes() == b"new"
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("folder/real")
+    (tmp_path / "dangling").symlink_to("deeper/new")
+    for name in ("link", "dangling"):
+        fill(open_sink(str(tmp_path / name)), b"new")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / name).read_bytes() == b"new"
+    assert names(tmp_path) == ["dangling", "deeper", "folder", "link"]
+    assert names(tmp_path / "folder") == ["real"]
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(StageError, match="too many levels"):
+        open_sink(str(tmp_path / "round"))
 
 
-def test_disk_full() -> None:
-    sink = open_sink("/dev/full")
-    with pytest.raises(StageError, match="cannot write /dev/full: no space left"):
-        sink.write(b"1")
+def test_fifo_and_device_stay(tmp_path: Path) -> None:
+    path = tmp_path / "fifo.gz"
+    os.mkfifo(path)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader.start()
+    fill(open_sink(str(path)), DATA)
+    reader.join()
+    assert gzip.decompress(got[0]) == DATA
+    assert path.is_fifo()
+    fill(open_sink("/dev/null"), DATA)
+    assert Path("/dev/null").is_char_device()
+    open_sink(str(tmp_path / "new")).abort()
+    assert names(tmp_path) == ["fifo.gz"]
 
 
-def test_closed_pipe(tmp_path: Path) -> None:
+def test_socket(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        sink = open_sink(str(path))
+        fill(sink, b"hello")
+        with listener.accept()[0] as connection:
+            assert connection.makefile("rb").read() == b"hello"
+    assert path.is_socket()
+    with pytest.raises(StageError, match="nobody listens on that socket"):
+        open_sink(str(path))
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output(tmp_path: Path, name: str) -> None:
+    code = "sink = open_sink(sys.argv[1])\nsink.write(b'hello')\nsink.finish()\nos.write(1, b' more')"
+    with open(tmp_path / "x", "wb") as file:
+        run(code, name, stdout=file)
+    assert (names(tmp_path), (tmp_path / "x").read_bytes()[-5:]) == (["x"], b" more")
+    assert run(code, name, stdout=subprocess.PIPE).stdout == b"hello more"
+
+
+def test_standard_output_that_is_closed() -> None:
+    code = "sink = open_sink('-')\nos.close(1)\nsink.write(b'hello')"
+    message = run(code, stdout=subprocess.DEVNULL).stderr.decode()
+    assert message == "StageError cannot write standard output: bad file descriptor\n"
+
+
+def test_nobody_reads_standard_output() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    message = run("sink = open_sink('-')\nsink.write(b'hello')", stdout=writer).stderr.decode()
+    os.close(writer)
+    assert message == "ClosedOutput standard output was closed by its reader\n"
+
+
+def test_descriptor_that_does_not_block() -> None:
+    code = "os.set_blocking(1, False)\nsink = open_sink('-')\nsink.write(bytes(3_000_000))\nsink.finish()"
+    assert run(code, stdout=subprocess.PIPE).stdout == bytes(3_000_000)
+
+
+def test_closed_fifo(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -112,9 +344,90 @@ def test_closed_pipe(tmp_path: Path) -> None:
     assert path.is_fifo()
 
 
+@pytest.mark.parametrize("compress", ["none", "gz", "zstd"])
+def test_disk_full(compress: str) -> None:
+    sink = open_sink("/dev/full", compress=compress)
+    with pytest.raises(StageError, match=r"^cannot write /dev/full: no space left on the device; free some"):
+        fill(sink, DATA)
+    sink.abort()
+
+
+@pytest.mark.parametrize("name", ["x", "x.zst", "x.xz"])
+@pytest.mark.parametrize("append", [False, True])
+def test_file_gets_too_large(tmp_path: Path, name: str, append: bool) -> None:
+    """As good as a full disk: what was begun goes away, what was there stays."""
+    (tmp_path / name).write_bytes(b"old")
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sink = open_sink(sys.argv[1], append=sys.argv[2] == "True")
+try:
+    sink.write(os.urandom(300_000))
+    sink.finish()
+finally:
+    sink.abort()
+"""
+    message = run(code, tmp_path / name, str(append)).stderr.decode()
+    assert (
+        message
+        == f"StageError cannot write {tmp_path / name}: the file would get larger than is allowed; see ulimit -f\n"
+    )
+    assert (names(tmp_path), (tmp_path / name).read_bytes()) == ([name], b"old")
+
+
+def test_failing_to_make_it_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    sink = open_sink(str(tmp_path / "x"))
+    sink.write(b"hello")
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StageError, match=r"cannot write .*: input/output error"):
+        sink.finish()
+    assert names(tmp_path) == []
+
+
 def test_folder_and_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StageError, match="it is a folder"):
+    with pytest.raises(StageError, match="it is a folder; name a file in it"):
         open_sink(str(tmp_path))
-    with pytest.raises(StageError, match="not a folder"):
-        open_sink(str(tmp_path / "file" / "x"))
+    for path in ("file/x", "file/folder/x"):
+        with pytest.raises(StageError, match=f"cannot write {tmp_path}/{path}: a part of the path is not a folder"):
+            open_sink(str(tmp_path / path))
+
+
+def test_folder_without_permission() -> None:
+    """Root may write everywhere, so it steps down for this."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        for path in ("x", "folder/x"):
+            with pytest.raises(StageError, match=f"cannot write {folder}/{path}: permission denied; check"):
+                open_sink(str(folder / path))
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.rmdir()
+
+
+def test_read_only_file_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def read_only(*arguments: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", read_only)
+    with pytest.raises(StageError, match=f"cannot write {tmp_path}/x: the file system is read-only"):
+        open_sink(str(tmp_path / "x"))
+
+
+def test_locks_that_the_file_system_does_not_have(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import fcntl
+
+    def flock(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    fill(open_sink(str(tmp_path / "x")), b"hello")
+    assert (names(tmp_path), (tmp_path / "x").read_bytes()) == (["x"], b"hello")

@@ -31,7 +31,9 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "lz4": lambda data: lz4.frame.compress(data, content_checksum=True, block_linked=False),
 }
 NOUN = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd", "lz4": "lz4"}
-FORMATS = [pytest.param(suffix, id=suffix) for suffix in PACK]
+FORMATS = list(PACK)
+# Threads are for bzip2; the others take no notice.
+JOBS = [*((suffix, 1) for suffix in PACK), ("bz2", 2)]
 
 
 def drain(source: Source, size: int = 65536) -> bytes:
@@ -57,7 +59,8 @@ def drain_to_error(source: Source, size: int = 65536) -> tuple[bytes, BgpipeErro
 
 def agreeing(data: bytes) -> int:
     """How many bytes data begins with that TEXT begins with too."""
-    return len(os.path.commonprefix([data, TEXT]))
+    pairs = enumerate(zip(data, TEXT, strict=False))
+    return next((place for place, (ours, theirs) in pairs if ours != theirs), min(len(data), len(TEXT)))
 
 
 def test_plain_file(tmp_path: Path) -> None:
@@ -94,8 +97,7 @@ def test_peek_stops_in_front_of_damage(tmp_path: Path) -> None:
     assert "cut short" in str(error)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("suffix", "threads"), JOBS)
 def test_many_streams_with_zeros_between_and_behind(tmp_path: Path, suffix: str, threads: int) -> None:
     pack = PACK[suffix]
     path = tmp_path / "name-says-nothing"
@@ -143,8 +145,7 @@ def test_decompression_by_order(tmp_path: Path) -> None:
         drain(source)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("suffix", "threads"), JOBS)
 @pytest.mark.parametrize("cut", [0, 1, 3, 5, 17, 1000, 50000, -9, -1])
 def test_cut_short(tmp_path: Path, suffix: str, threads: int, cut: int) -> None:
     path = tmp_path / f"cut.{suffix}"
@@ -162,8 +163,7 @@ def test_cut_short(tmp_path: Path, suffix: str, threads: int, cut: int) -> None:
         assert len(given) > len(TEXT) * 50000 / len(PACK[suffix](TEXT)) - 150000
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("suffix", "threads"), JOBS)
 @pytest.mark.parametrize("buffer", [4096, 1 << 20])
 def test_garbage_behind_the_end(tmp_path: Path, suffix: str, threads: int, buffer: int) -> None:
     data = PACK[suffix](TEXT)
@@ -176,8 +176,7 @@ def test_garbage_behind_the_end(tmp_path: Path, suffix: str, threads: int, buffe
     assert "something else follows" in str(error)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("suffix", "threads"), JOBS)
 @pytest.mark.parametrize("buffer", [4096, 1 << 20])
 def test_damage(tmp_path: Path, suffix: str, threads: int, buffer: int) -> None:
     """Whatever is hit, what comes out in front is right, at least up to the block that was hit."""
@@ -209,17 +208,16 @@ def test_damage_to_the_last_byte(tmp_path: Path) -> None:
     expected = bytearray()
     with pytest.raises(zlib.error):
         for place in range(len(data)):
-            rest = data[place : place + 1]
+            rest = bytes(data[place : place + 1])
             while piece := inflate.decompress(rest, 1):
                 expected += piece
                 rest = inflate.unconsumed_tail
     for buffer in (100, 10000, 10_000_000):
         with open_source(str(path)) as source:
-            assert drain_to_error(source, buffer)[0] == expected
+            assert drain_to_error(source, buffer)[0] == bytes(expected)
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("suffix", "threads"), JOBS)
 def test_bomb_takes_little_memory(tmp_path: Path, suffix: str, threads: int) -> None:
     """300 MB of zeros, in a process of its own, whose peak is measured."""
     path = tmp_path / f"bomb.{suffix}"
@@ -241,8 +239,7 @@ print(total, after - before)
     assert int(kib) < 40 << 10
 
 
-@pytest.mark.parametrize("suffix", [pytest.param("plain", id="plain"), *FORMATS])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("suffix", "threads"), [("plain", 1), *JOBS])
 def test_fifo(tmp_path: Path, suffix: str, threads: int) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
@@ -358,7 +355,7 @@ def test_empty_plain_file(tmp_path: Path) -> None:
 
 
 def test_nothing_to_open(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="cannot read .*none: no such file or directory"):
+    with pytest.raises(StageError, match=r"cannot read .*none: no such file or directory"):
         open_source(str(tmp_path / "none"))
     with pytest.raises(StageError, match="is a directory"):
         open_source(str(tmp_path))
