@@ -109,7 +109,7 @@ cdef class MrtDecoder(Decoder):
         self.rib = Rib()
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
-        cdef Py_ssize_t i = 0
+        cdef Py_ssize_t i = 0, size
         cdef bint found = False
         self.rib.own(b)
         self.rib.wanted = wanted_type(self.types, TYPE_UPDATE)
@@ -132,14 +132,13 @@ cdef class MrtDecoder(Decoder):
                 self.reason = error
                 self.lost_from = self.offset + i
                 i += 1
-            elif self.pardon and self.what == NULL:
+            elif self.pardon and (self.what == NULL or be32(p + i + 8) <= MAX_RECORD):
+                size = n - i if self.what == NULL else RECORD_HEADER + be32(p + i + 8)
+                if size > n - i and not eof:
+                    return i
                 self.records += 1
                 self.skip(error)
-                return n
-            elif self.pardon and be32(p + i + 8) <= MAX_RECORD:
-                self.records += 1
-                self.skip(error)
-                i += RECORD_HEADER + be32(p + i + 8)
+                i += min(size, n - i)
             else:
                 b.error = error
                 return i

@@ -684,6 +684,17 @@ def test_pardon_cannot_skip_what_has_no_end() -> None:
 
 
 @pytest.mark.parametrize("step", [1, 5, 1 << 30])
+def test_pardon_waits_for_the_end_of_the_record(step: int) -> None:
+    """What is wrong shows in the header already, long before the record is all there."""
+    bad = record(21, 0, bytes(1000))
+    for cut in (1000, len(bad)):
+        result = read(GOOD + bad[:cut], step, block_size=64, pardon=True)
+        assert (result.error, result.decoder.skipped, result.wires) == (None, 1, [UPDATE4])
+    result = read(GOOD + bad + GOOD, step, block_size=64, pardon=True)
+    assert (result.error, result.decoder.skipped, result.wires) == (None, 1, [UPDATE4] * 2)
+
+
+@pytest.mark.parametrize("step", [1, 5, 1 << 30])
 def test_cut_short(step: int) -> None:
     for cut in range(1, len(GOOD)):
         data = GOOD + GOOD[:cut]
