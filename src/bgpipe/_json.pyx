@@ -435,10 +435,19 @@ cdef uint8_t* put_addresses(uint8_t* out, const uint8_t* p, uint32_t n) noexcept
     return out
 
 
-cdef uint8_t* put_hex_number(uint8_t* out, uint32_t v) noexcept nogil:
+cdef uint8_t* put_hex_number(uint8_t* out, uint64_t v) noexcept nogil:
+    # Up to 48 bits, without leading zeros
+    cdef int shift = 44
     out[0] = 0x30
     out[1] = 0x78
-    return put_group(out + 2, v)
+    out += 2
+    while shift and not v >> shift:
+        shift -= 4
+    while shift >= 0:
+        out[0] = <uint8_t>(HEX2[(v >> shift) & 15] >> 8)
+        out += 1
+        shift -= 4
+    return out
 
 
 cdef uint8_t* put_ext_communities(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
@@ -482,8 +491,11 @@ cdef uint8_t* put_ext_communities(uint8_t* out, const uint8_t* p, uint32_t n) no
             out[0] = 0x22
             out += 1
         else:
-            out = put_hex(out, p + 2, 6)
-        if kind & 0x4000 and name != NULL:
+            out[0] = 0x22
+            out = put_hex_number(out + 1, be64(p) & 0xFFFFFFFFFFFFULL)
+            out[0] = 0x22
+            out += 1
+        if kind & 0x4000:
             out = put_text(out, b',"nontransitive":true')
         out[0] = 0x7D
         out[1] = 0x2C

@@ -310,7 +310,10 @@ cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
     cdef uint8_t done[256]
     cdef uint8_t code
     if check(m, NULL) != STATUS_OK:
-        return NULL
+        # Parameters that do not parse are shown as bytes, the rest as what it is.
+        if n < 10 or (be16(p + 11) != n - 13 if n >= 13 and p[9] == 255 and p[10] == 255 else p[9] != n - 10):
+            return NULL
+        strange = True
     out = put_number(lit(out, b'{"bgp":', 7), p[0])
     out = put_number(lit(out, b',"asn":', 7), be16(p + 1))
     out = lit(out, b',"id":"', 7)
@@ -330,12 +333,11 @@ cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
     if params == end:
         out[0] = 0x7D
         return out + 1
-    while q < end:
+    while q < end and not strange:
         stop = q + 1 + octets + (be16(q + 1) if octets == 2 else q[1])
         if q[0] != 2:
             strange = True
-            q = stop
-            continue
+            break
         containers += 1
         q += 1 + octets
         if q == stop:

@@ -129,8 +129,8 @@ ATTRIBUTES = [
     ('"MP_UNREACH":{"flags":"O","value":{"af":"L2VPN/EVPNS","data":"0x00"}}', attr(0x80, 15, "001946 00")),
     (
         '"EXT_COMMUNITY":{"flags":"OT","value":[{"type":"TARGET","value":"65535:4294967295"},{"type":"IP4_ORIGIN","value":"1.2.3.4:5"},'
-        '{"type":"AS4_TARGET","value":"65536:65535","nontransitive":true},{"type":"0x303","value":"0x00000000000a"},'
-        '{"type":"0x4005","value":"1:2"},{"type":"FLOW_REDIRECT_IP4","value":"1.2.3.4:5"},{"type":"FLOW_DSCP","value":"0xff0000000000"}]}',
+        '{"type":"AS4_TARGET","value":"65536:65535","nontransitive":true},{"type":"0x303","value":"0xa"},'
+        '{"type":"0x4005","value":"1:2","nontransitive":true},{"type":"FLOW_REDIRECT_IP4","value":"1.2.3.4:5"},{"type":"FLOW_DSCP","value":"0xff0000000000"}]}',
         attr(
             0xC0,
             16,
