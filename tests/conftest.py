@@ -1,0 +1,21 @@
+"""Fixtures that every test can take."""
+
+from __future__ import annotations
+
+import pytest
+
+import conversion
+
+
+@pytest.fixture(params=conversion.CODECS, ids=lambda codec: codec.name)
+def codec(request: pytest.FixtureRequest) -> conversion.Codec:
+    """The oracle and the compiled core in turn: BGP messages to JSON and back."""
+    found: conversion.Codec = request.param
+    return found
+
+
+@pytest.fixture(params=conversion.CONVERTERS, ids=lambda converter: converter.name)
+def converter(request: pytest.FixtureRequest) -> conversion.Converter:
+    """The oracle and the compiled core in turn: MRT files to JSON."""
+    found: conversion.Converter = request.param
+    return found

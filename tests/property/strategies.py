@@ -1,0 +1,313 @@
+"""BGP messages of every kind as bytes: well-formed ones, odd ones, broken ones.
+
+They are put together octet by octet, without the oracle's encoder, so that they hold what it would never write.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+MARKER = b"\xff" * 16
+
+octets = st.integers(0, 255)
+u16s = st.integers(0, 0xFFFF) | st.sampled_from([0, 1, 23456, 64512, 65535])
+u32s = st.integers(0, 0xFFFFFFFF) | st.sampled_from([0, 1, 65535, 65536, 4200000000, 0xFFFFFFFF])
+
+
+def be16(number: int) -> bytes:
+    return struct.pack(">H", number)
+
+
+def be32(number: int) -> bytes:
+    return struct.pack(">I", number)
+
+
+def message(kind: int, body: bytes) -> bytes:
+    """A whole message with its header (RFC 4271 section 4.1)."""
+    return MARKER + be16(19 + len(body)) + bytes([kind]) + body
+
+
+def joined(items: SearchStrategy[bytes], least: int = 0, most: int = 4) -> SearchStrategy[bytes]:
+    return st.lists(items, min_size=least, max_size=most).map(b"".join)
+
+
+def asns(as_size: int) -> SearchStrategy[bytes]:
+    return u16s.map(be16) if as_size == 2 else u32s.map(be32)
+
+
+ipv4s = st.binary(min_size=4, max_size=4) | st.sampled_from([bytes(4), b"\xff" * 4, bytes.fromhex("c0000201")])
+# Runs of zeros, at every place and of every length, and mapped addresses.
+ipv6s = st.one_of(
+    st.binary(min_size=16, max_size=16),
+    st.lists(st.sampled_from([0, 0, 0, 1, 0x20, 0xFFFF, 0xDB8]), min_size=8, max_size=8).map(
+        lambda groups: struct.pack(">8H", *groups)
+    ),
+    ipv4s.map(lambda ip: bytes(10) + b"\xff\xff" + ip),
+    ipv4s.map(lambda ip: bytes(12) + ip),
+)
+
+
+@st.composite
+def prefixes(draw: DrawFn, afi: int, addpath: bool, exact: bool = True) -> bytes:
+    """One NLRI; if not exact, host bits may be set behind it."""
+    size = 4 if afi == 1 else 16
+    bits = draw(st.integers(0, 8 * size) | st.sampled_from([0, 8, 24, 8 * size]))
+    address = draw(ipv4s if afi == 1 else ipv6s)
+    if exact:
+        number = int.from_bytes(address, "big") >> (8 * size - bits) << (8 * size - bits)
+        address = number.to_bytes(size, "big")
+    path_id = draw(u32s.map(be32)) if addpath else b""
+    return path_id + bytes([bits]) + address[: (bits + 7) // 8]
+
+
+def nlri(afi: int, addpath: bool) -> SearchStrategy[bytes]:
+    exact = joined(prefixes(afi, addpath), most=6)
+    return st.one_of(exact, exact, exact, joined(prefixes(afi, addpath, exact=False), most=3))
+
+
+@st.composite
+def as_paths(draw: DrawFn, as_size: int) -> bytes:
+    """Segments of all kinds, some of them split where nobody else would."""
+    path = b""
+    for _ in range(draw(st.integers(0, 4))):
+        kind = draw(st.sampled_from([2] * 6 + [1, 1, 3, 4, 5]))
+        count = draw(st.integers(1, 5) | st.sampled_from([0, 254, 255]))
+        hops = b"".join(draw(asns(as_size)) for _ in range(min(count, 5))) * 51
+        path += bytes([kind, count]) + hops[: count * as_size]
+    return path
+
+
+families = st.tuples(st.sampled_from([1, 2, 1, 2, 25, 16388, 77]), st.sampled_from([1, 2, 1, 4, 70, 128, 133, 200]))
+
+
+@st.composite
+def mp_reach(draw: DrawFn, addpath: bool) -> bytes:
+    """RFC 4760 section 3."""
+    afi, safi = draw(families)
+    usual = [4, 16, 32] if afi == 1 else [16, 32]
+    length = draw(st.sampled_from([*usual * 4, 0, 4, 12, 24]))
+    nexthop = draw(ipv4s) if length == 4 else b"".join(draw(ipv6s) for _ in range(2))[:length]
+    reserved = draw(st.sampled_from([0] * 9 + [1]))
+    data = draw(nlri(1 if afi == 1 else 2, addpath))
+    return be16(afi) + bytes([safi, length]) + nexthop + bytes([reserved]) + data
+
+
+@st.composite
+def mp_unreach(draw: DrawFn, addpath: bool) -> bytes:
+    """RFC 4760 section 4."""
+    afi, safi = draw(families)
+    return be16(afi) + bytes([safi]) + draw(nlri(1 if afi == 1 else 2, addpath))
+
+
+EXT_COMMUNITY_TYPES = """
+    0002 0003 0102 0103 0202 0203 0005 0107 020a 4002 4004 4102 4203 0303 030c 4300 0600 0800 4800
+    8006 8007 8008 8009 800c 8108 8208 c008 c108 c208 c006 c009 8002 8102 ffff
+"""
+ext_community_types = st.sampled_from(EXT_COMMUNITY_TYPES.split()).map(bytes.fromhex) | st.binary(
+    min_size=2, max_size=2
+)
+ext_communities = st.builds(bytes.__add__, ext_community_types, st.binary(min_size=6, max_size=6))
+
+# Code of each attribute that has a typed form -> its usual flags (RFC 4271 section 5).
+USUAL_FLAGS = {
+    **dict.fromkeys([1, 2, 3, 5, 6], 0x40),
+    **dict.fromkeys([4, 9, 10, 14, 15], 0x80),
+    **dict.fromkeys([7, 8, 16, 17, 18, 32, 35], 0xC0),
+}
+
+
+def values(code: int, as_size: int, addpath: bool) -> SearchStrategy[bytes]:
+    """Well-formed values of an attribute, and some that only its context makes wrong."""
+    match code:
+        case 1:
+            return st.sampled_from([b"\0", b"\1", b"\2", b"\3"])
+        case 2:
+            return as_paths(as_size)
+        case 3 | 9:
+            return ipv4s
+        case 4 | 5 | 35:
+            return u32s.map(be32)
+        case 6:
+            return st.just(b"")
+        case 7:
+            return st.builds(bytes.__add__, asns(as_size) | asns(4), ipv4s)
+        case 8:
+            return joined(st.binary(min_size=4, max_size=4), most=80)
+        case 10:
+            return joined(ipv4s)
+        case 14:
+            return mp_reach(addpath)
+        case 15:
+            return mp_unreach(addpath)
+        case 16:
+            return joined(ext_communities)
+        case 17:
+            return as_paths(4)
+        case 18:
+            return st.builds(bytes.__add__, asns(4), ipv4s)
+        case 32:
+            return joined(st.builds(lambda *parts: b"".join(map(be32, parts)), u32s, u32s, u32s))
+    return st.binary(max_size=20)
+
+
+@st.composite
+def attributes(draw: DrawFn, code: int, as_size: int, addpath: bool) -> bytes:
+    """One attribute: mostly as it should be, sometimes with odd flags or of odd length."""
+    oddity = draw(st.integers(0, 9))
+    value = draw(st.binary(max_size=40)) if oddity == 0 else draw(values(code, as_size, addpath))
+    flags = USUAL_FLAGS.get(code, 0xC0) | draw(st.sampled_from([0, 0, 0x10, 0x20]))
+    if oddity == 1:
+        flags = draw(octets)
+    if len(value) > 255:
+        flags |= 0x10
+    length = be16(len(value)) if flags & 0x10 else bytes([len(value)])
+    return bytes([flags, code]) + length + value
+
+
+@st.composite
+def updates(draw: DrawFn, as_size: int, addpath: bool) -> bytes:
+    """RFC 4271 section 4.3."""
+    codes = st.sampled_from(sorted(USUAL_FLAGS)) | st.sampled_from([22, 23, 25, 26, 40, 128]) | octets
+    chosen = draw(st.lists(codes, max_size=6, unique=draw(st.sampled_from([True] * 9 + [False]))))
+    blob = b"".join(draw(attributes(code, as_size, addpath)) for code in chosen)
+    withdrawn = draw(joined(prefixes(1, addpath), most=3))
+    announced = draw(nlri(1, addpath))
+    return message(2, be16(len(withdrawn)) + withdrawn + be16(len(blob)) + blob + announced)
+
+
+def counted(text: bytes) -> bytes:
+    return bytes([len(text)]) + text
+
+
+texts = (st.text(max_size=12).map(str.encode) | st.binary(max_size=8)).map(counted)
+family_flags = st.sampled_from([0, 0x80, 0x80, 1])
+flagged_families = st.builds(
+    lambda afi, safi, flags: be16(afi) + bytes([safi, flags]),
+    st.sampled_from([1, 2]) | u16s,
+    st.sampled_from([1, 2]) | octets,
+    family_flags,
+)
+
+# Code of each capability that has a typed form -> its values.
+CAPABILITIES = {
+    1: st.builds(
+        lambda afi, spare, safi: be16(afi) + bytes([spare, safi]),
+        st.sampled_from([1, 2]) | u16s,
+        st.sampled_from([0, 0, 0, 1]),
+        st.sampled_from([1, 2]) | octets,
+    ),
+    5: joined(
+        st.builds(
+            lambda afi, safi, nexthop: be16(afi) + be16(safi) + be16(nexthop),
+            st.integers(1, 2),
+            st.sampled_from([1, 2, 128, 300]),
+            u16s,
+        )
+    ),
+    9: st.integers(0, 6).map(lambda role: bytes([role])),
+    64: st.builds(
+        lambda flags, time, families: be16(flags | time) + families,
+        st.sampled_from([0, 0x4000, 0x8000, 0xC000, 0x2000]),
+        st.integers(0, 0xFFF),
+        joined(flagged_families),
+    ),
+    65: u32s.map(be32),
+    69: joined(
+        st.builds(
+            lambda afi, safi, way: be16(afi) + bytes([safi, way]),
+            st.integers(1, 2),
+            st.integers(1, 2),
+            st.integers(0, 4),
+        )
+    ),
+    71: joined(st.builds(bytes.__add__, flagged_families, st.binary(min_size=3, max_size=3))),
+    73: st.builds(bytes.__add__, texts, texts),
+} | dict.fromkeys([2, 6, 70], st.just(b""))
+
+
+@st.composite
+def capabilities(draw: DrawFn) -> bytes:
+    code = draw(st.sampled_from(sorted(CAPABILITIES)) | octets)
+    odd = draw(st.integers(0, 9)) == 0
+    value: bytes = draw(st.binary(max_size=12) if odd else CAPABILITIES.get(code, st.binary(max_size=12)))
+    return bytes([code, len(value)]) + value
+
+
+@st.composite
+def parameters(draw: DrawFn) -> bytes:
+    """What follows the identifier: one parameter, one a capability, two, others, or extended (RFC 9072)."""
+    found = draw(st.lists(capabilities(), max_size=8))
+    form = draw(st.sampled_from(["one", "one", "each", "two", "other"]))
+    groups = [b"".join(found)] if found and form == "one" else found
+    if form == "two":
+        at = draw(st.integers(0, len(found)))
+        groups = [b"".join(found[:at]), b"".join(found[at:])]
+    kinds = [draw(octets) if form == "other" else 2 for _ in groups]
+    extended = draw(st.sampled_from([False] * 5 + [True]))
+    if extended or sum(len(group) + 2 for group in groups) > 255:
+        blob = b"".join(bytes([kind]) + be16(len(group)) + group for kind, group in zip(kinds, groups, strict=True))
+        return b"\xff\xff" + be16(len(blob)) + blob
+    blob = b"".join(bytes([kind]) + counted(group) for kind, group in zip(kinds, groups, strict=True))
+    return counted(blob)
+
+
+def opened(version: int, asn: int, hold: int, ip: bytes, params: bytes) -> bytes:
+    return message(1, bytes([version]) + be16(asn) + be16(hold) + ip + params)
+
+
+opens = st.builds(
+    opened,
+    st.sampled_from([4, 4, 4, 3, 255]),
+    u16s,
+    u16s,
+    ipv4s,
+    parameters(),
+)
+
+notifications = st.builds(
+    lambda codes, data: message(3, bytes(codes) + data),
+    st.tuples(st.integers(0, 9) | octets, st.integers(0, 12) | octets) | st.sampled_from([(6, 2), (6, 4)]),
+    st.just(b"") | st.binary(max_size=20) | texts,
+)
+refreshes = st.binary(max_size=8).map(lambda body: message(5, body))
+keepalives = st.sampled_from([message(4, b""), message(4, b""), message(4, b"\0")])
+others = st.builds(message, octets.filter(lambda kind: kind not in range(1, 6)), st.binary(max_size=30))
+
+
+def messages(as_size: int, addpath: bool) -> SearchStrategy[bytes]:
+    """Of every type, UPDATEs above all."""
+    update = updates(as_size, addpath)
+    return st.one_of(update, update, update, opens, notifications, refreshes, keepalives, others)
+
+
+@st.composite
+def mutated(draw: DrawFn, as_size: int, addpath: bool) -> bytes:
+    """A message with octets of its body changed, put in or taken out; its header frames it still."""
+    wire = draw(messages(as_size, addpath))
+    kind, body = wire[18], bytearray(wire[19:])
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(body)))
+        match draw(st.integers(0, 3)):
+            case 0:
+                body[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
+            case 1:
+                body[at:at] = draw(st.binary(min_size=1, max_size=3))
+            case 2:
+                del body[at : at + draw(st.integers(1, 3))]
+            case _ if at < len(body):
+                body[at] ^= 1 << draw(st.integers(0, 7))
+    return message(kind, bytes(body))
+
+
+contexts = st.tuples(st.sampled_from([4, 4, 2]), st.booleans())
+
+
+@st.composite
+def sessions(draw: DrawFn, most: int = 6) -> tuple[int, bool, list[bytes]]:
+    """Bytes of an AS number, ADD-PATH, and messages that came in such a session."""
+    as_size, addpath = draw(contexts)
+    either = messages(as_size, addpath) | mutated(as_size, addpath)
+    return as_size, addpath, draw(st.lists(either, min_size=1, max_size=most))
