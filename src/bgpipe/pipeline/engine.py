@@ -40,6 +40,10 @@ class Driver:
     def ending(self) -> None:
         """The pipeline ends; producers have been told. From any thread."""
 
+    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+        """Call it after a delay, between two batches, if the pipeline still runs then."""
+        raise AssertionError
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> object:
         """Run this beside the rest, and end no sooner than it has."""
         raise AssertionError("it takes an event loop")
@@ -84,6 +88,7 @@ class Pipeline:
         self.lock = _thread.RLock()
         self.driver: Driver | None = None
         self._next_right = self._next_left = 1
+        self.opening = 0  # the thread in which a stage opens its source: a signal may break that off
         self._signalled = False
         self._unparsed = Tally(self.log, "messages do not parse", event="PARSE")
         self.stages: list[Stage] = []
@@ -313,6 +318,11 @@ class Pipeline:
         assert self.driver is not None
         await self.driver.put(stage, batch)
 
+    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+        """Call a function after a delay, between two batches, if the pipeline still runs then."""
+        assert self.driver is not None
+        self.driver.call_later(delay_s, function)
+
     def on_signal(self) -> None:
         """SIGINT or SIGTERM came."""
         if self._signalled:
@@ -321,6 +331,10 @@ class Pipeline:
         self._signalled = True
         self.log.info("stopping: what was read goes out first; the same signal again ends it at once")
         self.end()
+        if self.opening == _thread.get_ident():
+            from bgpipe.transport.source import Interrupted
+
+            raise Interrupted("opening was broken off")
 
     def begin(self, driver: Driver) -> None:
         """For the driver: start the stages that start at once."""

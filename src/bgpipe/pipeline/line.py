@@ -116,6 +116,7 @@ class Lane:
         if batch.failed:
             self._report(batch)
         pipe.current = None
+        self.producer.delivered()
 
     def write(self, batch: Batch) -> None:
         """Bring out what came of the batch."""

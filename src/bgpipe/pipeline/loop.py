@@ -17,7 +17,7 @@ from bgpipe.pipeline.stage import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
     from bgpipe._codec import Batch
@@ -116,6 +116,12 @@ class LoopDriver(Driver):
     def ending(self) -> None:
         self._loop.call_soon_threadsafe(self._stop_starting)
 
+    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+        def now() -> None:
+            self.spawn(self._between_batches(function))
+
+        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, now)
+
     # ---- tasks -------------------------------------------------------------------------------------------------
 
     def _interrupt(self, stage: Stage) -> None:
@@ -128,10 +134,16 @@ class LoopDriver(Driver):
         for task in self._starting:
             task.cancel()
 
+    async def _between_batches(self, function: Callable[[], None]) -> None:
+        async with self._line:
+            if not self.pipe.closed:
+                function()
+
     async def _settle(self) -> None:
         """Wait until nothing is under way. Raises what a task raised."""
         while self._tasks:
-            done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._tasks -= done
             for task in done:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     raise error
@@ -165,7 +177,8 @@ class LoopDriver(Driver):
             if waiting is not None:
                 await waiting
         except BgpipeError as error:
-            pipe.fail(stage, error)
+            if not pipe.ending:
+                pipe.fail(stage, error)
         else:
             pipe.emit(StageEvent(stage, "READY"))
 

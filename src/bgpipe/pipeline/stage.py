@@ -139,6 +139,9 @@ class Stage:
         """
         raise AssertionError(f"{self.command} makes no messages")
 
+    def delivered(self) -> None:
+        """Producers: another batch of theirs has passed the line. Here is where events of theirs belong."""
+
     def process(self, batch: Batch, directions: int) -> None:
         """Look at, change, or drop the messages of these directions."""
         raise AssertionError(f"{self.command} looks at no messages")

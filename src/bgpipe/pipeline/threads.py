@@ -10,6 +10,7 @@ Several producers get a thread each, and one lock for the line.
 from __future__ import annotations
 
 import _thread
+import time
 
 from bgpipe.errors import BgpipeError
 from bgpipe.pipeline.engine import Driver
@@ -19,6 +20,8 @@ from bgpipe.pipeline.stage import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bgpipe._codec import Batch
     from bgpipe.pipeline.engine import Pipeline
     from bgpipe.pipeline.stage import Stage
@@ -71,7 +74,8 @@ class ThreadDriver(Driver):
             try:
                 stage.prepare()
             except BgpipeError as error:
-                pipe.fail(stage, error)
+                if not pipe.ending:
+                    pipe.fail(stage, error)
                 return
             pipe.emit(StageEvent(stage, "READY"))
         if pipe.ending:
@@ -88,6 +92,18 @@ class ThreadDriver(Driver):
             else:
                 self._busy += 1
                 _thread.start_new_thread(self._produce_apart, (stage,))
+
+    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+        _thread.start_new_thread(self._call_later, (delay_s, function))
+
+    def _call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+        time.sleep(delay_s)  # the process does not wait for such a thread
+        with self.pipe.lock:
+            try:
+                if not self.pipe.closed:
+                    function()
+            except BaseException as error:
+                self.crashed(error)
 
     def _produce_apart(self, stage: Stage) -> None:
         try:

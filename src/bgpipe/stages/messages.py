@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
+
 from bgpipe import formats
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import Kind, choice, option
 from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, Output, ProducerOptions, Stage, StageOptions
+from bgpipe.transport.source import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
     from bgpipe.errors import InputError
+    from bgpipe.transport.rotation import RotatingSink
     from bgpipe.transport.sink import Sink
     from bgpipe.transport.source import Source
 
@@ -77,6 +81,7 @@ class MessageReader(Stage):
     produces = True
     options: ReaderOptions
     place = ""  # what --explain calls the source
+    messages = 0  # read so far
 
     def open(self) -> Source:
         """The bytes. Raises StageError."""
@@ -92,25 +97,37 @@ class MessageReader(Stage):
 
     def prepare(self) -> None:
         self._skipped = Tally(self.pipe.log, "places in the input skipped", self)
-        self._source = self.open()
+        self.pipe.opening = _thread.get_ident()
+        try:
+            self._source = self.open()
+        finally:
+            self.pipe.opening = 0
 
     def read(self) -> Batch | None:
         if self._stopping or self._source is None:
             return None
-        if self._decoder is None:
-            self._decoder = self._make_decoder(self._source, self.options.format)
-        return self._decoder.read(self._source)
+        try:
+            if self._decoder is None:
+                self._decoder = self._make_decoder(self._source, self.options.format)
+            batch = self._decoder.read(self._source)
+        except Interrupted:
+            return None
+        if batch is not None:
+            self.messages += len(batch)
+        return batch
 
     def interrupt(self) -> None:
         self._stopping = True
+        if self._source is not None:
+            self._source.interrupt()
 
     def finish(self) -> None:
-        self._skipped.close()
         self.abort()
 
     def abort(self) -> None:
         if self._source is not None:
             self._source.close()
+            self._skipped.close()
 
     def reads(self) -> str:
         return f"{self.options.format} from {self.place}"
@@ -138,7 +155,8 @@ class MessageReader(Stage):
         )
 
     def _on_skip(self, error: InputError) -> None:
-        self._skipped.count(f"skipped: {error}")
+        with self.pipe.lock:
+            self._skipped.count(f"skipped: {error}")
 
 
 class MessageWriter(Output):
@@ -147,7 +165,7 @@ class MessageWriter(Output):
     options: WriterOptions
     place = ""  # what --explain calls the sink
 
-    def open(self) -> Sink:
+    def open(self) -> Sink | RotatingSink:
         """Where the bytes go. Raises StageError."""
         raise AssertionError(f"{self.command} does not write")
 
@@ -161,25 +179,32 @@ class MessageWriter(Output):
             return direction == (RIGHT if self.last else LEFT)
         return super().takes(direction)
 
-    _sink: Sink | None = None
+    _sink: Sink | RotatingSink | None = None
 
     def prepare(self) -> None:
+        self._skipped = Tally(self.pipe.log, "messages could not be written", self)
         self._sink = self.open()
 
     def encoder(self) -> Encoder:
-        return formats.encoder(self.form, types=type_mask(self.options.type, self.options.skip))
+        options: dict[str, Any] = {"on_skip": self._on_skip} if self.form == "mrt" else {}
+        return formats.encoder(self.form, types=type_mask(self.options.type, self.options.skip), **options)
 
     def write(self, data: Buffer) -> None:
         if self._sink is not None:
             self._sink.write(memoryview(data))
 
     def finish(self) -> None:
+        self._skipped.close()
         if self._sink is not None:
             self._sink.finish()
 
     def abort(self) -> None:
         if self._sink is not None:
             self._sink.abort()
+
+    def _on_skip(self, error: InputError) -> None:
+        with self.pipe.lock:
+            self._skipped.count(f"not written: {error}")
 
     def writes(self) -> str:
         return f"{self.form} to {self.place}"

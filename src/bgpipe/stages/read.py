@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import StageOptions
 from bgpipe.stages.messages import AUTO_FORMAT, MessageReader, ReaderOptions
@@ -11,6 +14,25 @@ from bgpipe.transport.source import Source, open_source
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from bgpipe.pipeline.stage import Stage
+    from bgpipe.transport.progress import Progress
+
+
+class StateChanges(StageEvent):
+    """Sessions of an MRT archive changed state (RFC 6396 section 4.4.1).
+
+    count: how many times, since the last such event.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self, stage: Stage, count: int) -> None:
+        super().__init__(stage, "state_change")
+        self.count = count
+
+    def describe(self) -> str:
+        return f"{self.count}"
 
 
 class ReadOptions(ReaderOptions):
@@ -40,6 +62,9 @@ class Read(MessageReader):
     )
     options_class = ReadOptions
     options: ReadOptions
+    events = ("state_change",)
+    _state_changes = 0
+    _progress: Progress | None = None
 
     def attach(self) -> None:
         if self.options.recover and self.options.format not in ("auto", "mrt"):
@@ -47,7 +72,35 @@ class Read(MessageReader):
         self.place = "standard input" if self.options.path == "-" else self.options.path
 
     def open(self) -> Source:
-        return open_source(self.options.path, self.options.decompress, threads=self.pipe.threads)
+        source = open_source(self.options.path, self.options.decompress, threads=self.pipe.threads)
+        if os.isatty(2) and not os.isatty(1) and self.pipe.log.before is None:
+            from bgpipe.transport.progress import open_progress
+
+            self._progress = open_progress(source)
+            if self._progress is not None:
+                self.pipe.log.before = self._progress.close
+        return source
+
+    def delivered(self) -> None:
+        if self._progress is not None:
+            self._progress.update(self.messages)
+        state_changes: int = getattr(self._decoder, "state_changes", 0)
+        if state_changes > self._state_changes:
+            count = state_changes - self._state_changes
+            self._state_changes = state_changes
+            self.pipe.emit(StateChanges(self, count))
+
+    def finish(self) -> None:
+        self.delivered()
+        super().finish()
+
+    def abort(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+        unknown = getattr(self._decoder, "unknown", 0)
+        if unknown:
+            self.pipe.log.info(f"{unknown} records hold neither messages nor routes", self)
+        super().abort()
 
     def decoder_options(self, form: str) -> dict[str, Any]:
         return {"recover": self.options.recover} if form == "mrt" else {}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from bgpipe import formats
-from bgpipe.pipeline.options import argument, choice, option
-from bgpipe.pipeline.stage import StageOptions
+from bgpipe.errors import StageError, UsageError
+from bgpipe.pipeline.options import DURATION, TEXT, argument, choice, option
+from bgpipe.pipeline.stage import STOPPED, StageOptions
 from bgpipe.stages.messages import AUTO_FORMAT, MessageWriter, WriterOptions
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
+from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
 from bgpipe.transport.sink import Sink, open_sink
+from bgpipe.transport.timepath import expand_path
 
 
 class WriteOptions(WriterOptions):
@@ -22,6 +27,10 @@ class WriteOptions(WriterOptions):
         kind=choice("HOW", "auto", *COMPRESSIONS, "none"),
         default="auto",
     )
+    every_s: float = option("--every", "begin a new file each full period of the clock", kind=DURATION, default=0.0)
+    time_format: str = option(
+        "--time-format", "what $TIME in PATH stands for, as in Go or strftime", kind=TEXT, default="20060102.1504"
+    )
     path: str = argument("PATH", "file, or - for standard output")
 
 
@@ -32,15 +41,25 @@ class Write(MessageWriter):
     summary = "write messages to a file"
     text = (
         "Writes messages to PATH; they also stay on their way. The file appears under its name when it is complete, "
-        "its folders are made, and no empty file is left. A device, pipe or socket is written to as it is."
+        "its folders are made, and no empty file is left. A device, pipe or socket is written to as it is. In PATH, "
+        "$TIME and ${FORMAT} stand for the time in UTC at which the file is begun; with --every, PATH must hold one."
     )
     options_class = WriteOptions
     options: WriteOptions
 
     def attach(self) -> None:
-        if self.options.append and self.options.create:
+        options = self.options
+        self.place = "standard output" if options.path == "-" else options.path
+        if options.append and options.create:
             raise self.error("--append and --create exclude each other")
-        self.place = "standard output" if self.options.path == "-" else self.options.path
+        if options.every_s and options.every_s < SHORTEST_S:
+            raise self.error(f"--every must be at least {SHORTEST_S}s")
+        try:
+            path = expand_path(options.path, 0.0, options.time_format)
+            if options.every_s and path == expand_path(options.path, options.every_s, options.time_format):
+                raise UsageError("with --every, PATH must hold a time that differs from file to file, such as $TIME")
+        except UsageError as error:
+            raise self.error(str(error)) from None
 
     @property
     def form(self) -> str:
@@ -48,13 +67,44 @@ class Write(MessageWriter):
             return formats.by_name(self.options.path.rpartition("/")[2]) or "json"
         return self.options.format
 
-    def open(self) -> Sink:
-        return open_sink(
-            self.options.path,
-            compress=self.options.compress,
-            append=self.options.append,
-            create=self.options.create,
+    def open(self) -> Sink | RotatingSink:
+        options = self.options
+        now_s = time.time()
+        if not options.every_s:
+            return open_sink(
+                expand_path(options.path, now_s, options.time_format),
+                compress=options.compress,
+                append=options.append,
+                create=options.create,
+                threads=self.pipe.threads,
+            )
+        sink = RotatingSink(
+            options.path,
+            options.every_s,
+            now_s,
+            time_format=options.time_format,
+            compress=options.compress,
+            append=options.append,
+            create=options.create,
+            threads=self.pipe.threads,
         )
+        self._rotate_at(sink, now_s)
+        return sink
+
+    def _rotate_at(self, sink: RotatingSink, now_s: float) -> None:
+        """Begin the next file on time, though nothing may come to be written then."""
+
+        def rotate() -> None:
+            if self.state == STOPPED:
+                return
+            try:
+                sink.rotate(time.time())
+            except StageError as error:
+                self.pipe.fail(self, error)
+            else:
+                self._rotate_at(sink, time.time())
+
+        self.pipe.call_later(max(sink.next_s - now_s, 0.001), rotate)
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:

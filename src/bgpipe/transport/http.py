@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from concurrent.futures import CancelledError
 
 import aiohttp
 import yarl
 
 from bgpipe.errors import InputError, StageError
+from bgpipe.transport.source import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ class HttpInput:
         self._chunk = memoryview(b"")
         self._session: aiohttp.ClientSession | None = None
         self._response: aiohttp.ClientResponse | None = None
+        self._interrupted = False
+        self._task: asyncio.Task[Any] | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
         self._thread.start()
@@ -71,13 +75,39 @@ class HttpInput:
     def close(self) -> None:
         if self._loop.is_closed():
             return
+        self._interrupted = False
         self._run(self._shut())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    def interrupt(self) -> None:
+        self._interrupted = True
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._break_off)
+
+    def _break_off(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(self._follow(work), self._loop)
+        try:
+            return future.result()
+        except CancelledError:
+            raise Interrupted(f"reading {self.label} was broken off") from None
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _follow(self, work: Coroutine[Any, Any, T]) -> T:
+        self._task = asyncio.current_task()
+        try:
+            if self._interrupted:
+                self._break_off()
+            return await work
+        finally:
+            self._task = None
 
     async def _open(self) -> None:
         try:

@@ -45,9 +45,10 @@ class Progress:
         self._bar.refresh()
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Take the bar off the terminal; update() draws it anew."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
     def _start(self) -> Bar:
         from rich.console import Console

@@ -32,7 +32,15 @@ if TYPE_CHECKING:
             """Go back to the first byte; False where that cannot be."""
             ...
 
+        def interrupt(self) -> None:
+            """Have waits for input, now and later ones, raise Interrupted. From any thread and signal handler."""
+            ...
+
         def close(self) -> None: ...
+
+
+class Interrupted(BgpipeError):
+    """A wait for input was broken off by interrupt()."""
 
 
 def open_source(path: str, decompress: str = "auto", *, threads: int = 1) -> Source:
@@ -56,17 +64,20 @@ class FileInput:
     size: bytes that are left to read, None where that is not known.
     """
 
-    __slots__ = ("_file", "_start", "label", "name", "position", "size")
+    __slots__ = ("_file", "_start", "_wake", "label", "name", "position", "size")
 
     def __init__(self, path: str) -> None:
         import stat
 
         self.label, self.name = ("standard input", "") if path == "-" else (path, path.rpartition("/")[2])
+        self._wake: tuple[int, int] | None = None  # a pipe that breaks off waits for input
         try:
-            self._file = FileIO(0, closefd=False) if path == "-" else FileIO(path)
+            self._file = FileIO(0, closefd=False) if path == "-" else FileIO(path, opener=_open)
             status = os.fstat(self._file.fileno())
             regular = stat.S_ISREG(status.st_mode)
             self._start = os.lseek(self._file.fileno(), 0, os.SEEK_CUR) if regular else 0
+            if not regular:
+                self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         except (OSError, ValueError) as error:
             raise StageError(f"cannot read {self.label}: {explain(error)}") from None
         self.position = 0
@@ -74,16 +85,28 @@ class FileInput:
 
     def readinto(self, buffer: memoryview) -> int:
         try:
-            count = self._file.readinto(buffer)
-            while count is None:  # whoever gave us this descriptor made it non-blocking
-                import select
-
-                select.select([self._file], [], [])
-                count = self._file.readinto(buffer)
+            if self._wake is not None:
+                self._wait(self._wake[0])
+            while (count := self._file.readinto(buffer)) is None:
+                assert self._wake is not None  # reading a regular file never would block
+                self._wait(self._wake[0])
         except OSError as error:
             raise StageError(f"cannot read {self.label}: {explain(error)}") from None
         self.position += count
         return count
+
+    def interrupt(self) -> None:
+        if self._wake is not None:
+            os.write(self._wake[1], b"x")
+
+    def _wait(self, wake: int) -> None:
+        import select
+
+        waiting = select.poll()
+        waiting.register(self._file, select.POLLIN)
+        waiting.register(wake, select.POLLIN)
+        if any(fd == wake for fd, _ in waiting.poll()):
+            raise Interrupted(f"reading {self.label} was broken off")
 
     def rewind(self) -> bool:
         if self.size is None:
@@ -94,6 +117,15 @@ class FileInput:
 
     def close(self) -> None:
         self._file.close()
+        if self._wake is not None:
+            wake, self._wake = self._wake, None
+            os.close(wake[0])
+            os.close(wake[1])
+
+
+def _open(path: str, flags: int) -> int:
+    # A named pipe without a writer opens at once, too: it is waited for where that can be broken off.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 class Source:
@@ -152,6 +184,10 @@ class Source:
                 self._failure = error
             self._ahead = memoryview(ahead)[:filled]
         return bytes(self._ahead[:size])
+
+    def interrupt(self) -> None:
+        """Have reads that wait for input, now and later ones, raise Interrupted. From any thread and signal handler."""
+        self._raw.interrupt()
 
     def close(self) -> None:
         if isinstance(self._decoder, compression.Pieces):

@@ -1,0 +1,135 @@
+"""The command line as a whole: exit codes, what is printed where, endings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bgpipe import __version__
+from bgpipe.cli import main
+
+LINE = '["R",{seq},"2025-01-01T00:00:00.000","UPDATE",{{"reach":["192.0.2.0/24"],"attrs":{{"ORIGIN":{{"flags":"T","value":"IGP"}},"ASPATH":{{"flags":"T","value":[{seq}]}},"NEXTHOP":{{"flags":"T","value":"192.0.2.1"}}}}}},{{}}]\n'
+
+
+def lines(count: int) -> str:
+    return "".join(LINE.format(seq=seq) for seq in range(1, count + 1))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.json"
+    path.write_text(lines(3))
+    return path
+
+
+def start(*words: str | Path, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bgpipe", *map(str, words)]
+    return subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+class TestMain:
+    def test_file_to_stdout(self, source: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["--", "read", str(source), "--", "stdout"]) == 0
+        out, err = capfd.readouterr()
+        assert (out, err) == (lines(3), "")
+
+    def test_file_to_file(self, source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        target = tmp_path / "a" / "b" / "target.json"
+        assert main(["read", str(source), "write", str(target)]) == 0
+        assert target.read_text() == lines(3)
+        assert list(target.parent.iterdir()) == [target]
+        assert capfd.readouterr() == ("", "")
+
+    def test_one_stage_gets_stdout(self, source: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["read", str(source)]) == 0
+        assert capfd.readouterr() == (lines(3).replace('["R"', '["L"'), "")
+
+    def test_usage(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["reed", "x"]) == 2
+        assert capfd.readouterr() == ("", "bgpipe: stage 1: unknown command 'reed'; did you mean read?\n")
+
+    def test_no_such_file(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        missing = tmp_path / "missing.json"
+        target = tmp_path / "target.json"
+        assert main(["--", "read", str(missing), "--", "write", str(target)]) == 1
+        err = f"bgpipe: stage 1 (read): cannot read {missing}: no such file or directory\n"
+        assert capfd.readouterr() == ("", err)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_stages(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["--", "--"]) == 2
+        assert capfd.readouterr() == ("", "bgpipe: no stages; bgpipe -h tells which there are\n")
+
+    def test_version(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["--version"]) == 0
+        out, err = capfd.readouterr()
+        assert err == ""
+        first, python, compiler, libraries = out.splitlines()
+        assert first == f"bgpipe {__version__}"
+        assert python == f"Python {sys.version.split()[0]}"
+        assert compiler.startswith(("compiler gcc ", "compiler clang "))
+        assert "uvloop " in libraries
+
+
+class TestEndings:
+    def test_reader_goes_away(self, source: Path, tmp_path: Path) -> None:
+        source.write_text(lines(20_000))
+        with start("read", source) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline().startswith('["L",1,')
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 0
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_signal(self, tmp_path: Path, number: signal.Signals) -> None:
+        target = tmp_path / "target.json"
+        with start("-e", "all", "--", "stdin", "--", "write", target) as process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            process.stdin.write(lines(2))
+            process.stdin.flush()
+            while "write): START" not in process.stderr.readline():
+                pass
+            temporary = tmp_path / "target.json.tmp"
+            while not temporary.stat().st_size:
+                time.sleep(0.01)
+            process.send_signal(number)
+            rest = process.stderr.read()
+        assert process.returncode == 0
+        assert "stopping" in rest
+        assert target.read_text() == lines(2)
+        assert list(tmp_path.iterdir()) == [target]
+
+    def test_second_signal(self, tmp_path: Path) -> None:
+        target = tmp_path / "target.json"
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(write_end, b"x" * 4096)
+        source = tmp_path / "source.json"
+        source.write_text(lines(100))
+        words = ("-e", "all", "--", "read", source, "--", "write", target, "--", "stdout")
+        os.set_blocking(write_end, True)
+        command = [sys.executable, "-m", "bgpipe", *map(str, words)]
+        with subprocess.Popen(command, stdout=write_end, stderr=-1, text=True) as process:
+            os.close(write_end)
+            assert process.stderr is not None
+            while "stdout): START" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGTERM)
+            while "stopping" not in process.stderr.readline():
+                pass
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 1
+        os.close(read_end)
+        assert list(tmp_path.iterdir()) == [source]
