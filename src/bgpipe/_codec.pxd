@@ -194,9 +194,10 @@ cdef class Encoder:
     cdef public uint32_t types
     cdef public uint32_t directions         # bit 0: R, bit 1: L
     cdef readonly uint64_t written          # messages
+    cdef uint16_t unwanted                  # flags of the messages to leave out
     cpdef int encode(self, Batch b, Buffer out) except -1
     cdef inline bint wanted(self, const msg_t* m) noexcept nogil:
-        if m.flags & MSG_DROPPED:
+        if m.flags & self.unwanted:
             return False
         if not (self.directions >> (m.flags & MSG_LEFT)) & 1:
             return False

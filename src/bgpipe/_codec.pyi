@@ -109,11 +109,15 @@ class Decoder:
         """The next batch, or None at the end. Blocks as long as the source does."""
 
 class Encoder:
-    """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL"."""
+    """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL".
+
+    accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so).
+    """
 
     def __init__(self, *, types: int = 0xFFFFFFFF, directions: str = "RL") -> None: ...
     types: int
     directions: int
+    accepted: bool
     @property
     def written(self) -> int:
         """Messages encoded."""

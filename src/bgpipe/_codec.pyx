@@ -617,7 +617,21 @@ cdef class Decoder:
 
 
 cdef class Encoder:
-    """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL"."""
+    """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL".
+
+    accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so).
+    """
+
+    def __cinit__(self, *args, **options):
+        self.unwanted = MSG_DROPPED
+
+    @property
+    def accepted(self):
+        return not self.unwanted & MSG_ACCEPTED
+
+    @accepted.setter
+    def accepted(self, bint accepted):
+        self.unwanted = MSG_DROPPED | (0 if accepted else MSG_ACCEPTED)
 
     def __init__(self, *, uint32_t types=0xFFFFFFFF, str directions="RL"):
         self.types = types

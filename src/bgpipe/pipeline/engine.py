@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Handler = TypeVar("Handler", bound=Callable[[Event], object])
 
 _START = f"{PIPE}/START"
+_PARSE = f"{PIPE}/PARSE"
 
 
 class Driver:
@@ -81,6 +82,7 @@ class Pipeline:
         self.exit_code = 0
         self.ending = False  # no stage starts any more, producers were asked to stop
         self.closed = False  # nothing gets out any more
+        self.checks = False  # whether each message is checked, since somebody waits for one that does not parse
         self.cut: int | None = None  # the message at which the batch that is being delivered ends
         self.cut_off: set[Stage] = set()  # producers stopped at a message: what they made behind it is gone
         self.current: Stage | None = None  # the producer whose batch is being delivered
@@ -160,6 +162,8 @@ class Pipeline:
             self._log_on = resolve(self.options.events, self.stages, ("START", "STOP", "READY", "PREPARE"))
         except UsageError as error:
             raise UsageError(f"--kill or --events: {error}") from None
+        for names in (self._kill_on, *(stage.start_on + stage.stop_on for stage in self.stages)):
+            self.checks = self.checks or _PARSE in names
 
     # ---- the two lines -----------------------------------------------------------------------------------------
 
@@ -203,6 +207,8 @@ class Pipeline:
         It runs between two batches or within one, and holds the pipeline up as long as it runs.
         """
         subscribed = resolve(names or ("*",), self.stages, ("START", "STOP", "READY", "PREPARE"))
+
+        self.checks = self.checks or _PARSE in subscribed
 
         def subscribe(handler: Handler) -> Handler:
             for name in subscribed:

@@ -59,6 +59,7 @@ class Step:
             self.output = stage
             self.encoder: Encoder = stage.encoder()
             self.encoder.directions = directions
+            self.encoder.accepted = stage.tap or stage.consumes
             self.buffer = Buffer()
 
     def run(self, batch: Batch) -> None:
@@ -98,16 +99,16 @@ class Lane:
 
     def carry(self, batch: Batch) -> None:
         """What may be done out of order."""
+        if self.pipe.checks:
+            batch.check()
         for step in self._pure:
             step.run(batch)
 
-    def deliver(self, batch: Batch) -> None:
-        """What is done in order; then events of what was found out on the way."""
+    def deliver(self, batch: Batch) -> bool:
+        """What is done in order; then events of what was found out on the way. False: the batch came too late."""
         pipe = self.pipe
         if pipe.closed or self.producer in pipe.cut_off:
-            for step in self.outputs:
-                step.buffer.clear()
-            return
+            return False
         pipe.current = self.producer
         for step in self._late:
             step.run(batch)
@@ -117,6 +118,7 @@ class Lane:
             self._report(batch)
         pipe.current = None
         self.producer.delivered()
+        return True
 
     def write(self, batch: Batch) -> None:
         """Bring out what came of the batch."""

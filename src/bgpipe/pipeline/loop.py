@@ -82,14 +82,14 @@ class LoopDriver(Driver):
                 lane = self._lanes[stage]
                 self.pipe.number(batch)
                 lane.carry(batch)
-                lane.deliver(batch)
-                for step in lane.outputs:
-                    if len(step.buffer):
-                        try:
-                            await asyncio.to_thread(step.write)
-                        except StageError as error:
-                            self.pipe.fail(step.stage, error)
-                lane.complete(batch)
+                if lane.deliver(batch):
+                    for step in lane.outputs:
+                        if len(step.buffer):
+                            try:
+                                await asyncio.to_thread(step.write)
+                            except StageError as error:
+                                self.pipe.fail(step.stage, error)
+                    lane.complete(batch)
         finally:
             self._putting.discard(stage)
         if stage in self._stopping:

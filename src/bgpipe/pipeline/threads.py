@@ -185,8 +185,8 @@ class Team:
                 with self.pipe.lock:
                     self.pipe.number(batch)
                     lane.carry(batch)
-                    lane.deliver(batch)
-                    lane.write(batch)
+                    if lane.deliver(batch):
+                        lane.write(batch)
                 continue
             if ticket == 1:
                 self._hire()
@@ -199,8 +199,8 @@ class Team:
                 try:
                     if carried:
                         with self.pipe.lock:
-                            lane.deliver(batch)
-                            lane.write(batch)
+                            if lane.deliver(batch):
+                                lane.write(batch)
                 finally:
                     self._turns[(ticket + 1) % self.size].release()
 
