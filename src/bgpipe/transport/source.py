@@ -51,7 +51,7 @@ def open_source(path: str, decompress: str = "auto", *, threads: int = 1) -> Sou
     threads: how many threads decompression may keep busy.
     Raises StageError where there is nothing to open.
     """
-    if path.startswith(("http://", "https://")):
+    if path.lower().startswith(("http://", "https://")):
         from bgpipe.transport.http import HttpInput
 
         return Source(HttpInput(path), decompress, threads)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgpipe.transport import bzip2, compression
@@ -65,7 +65,7 @@ parts = st.lists(
 
 @pytest.mark.parametrize("name", compression.FORMATS)
 @given(parts=parts, inputs=sizes, outputs=sizes, flushes=st.lists(st.booleans(), max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_there_and_back(
     name: str, parts: list[bytes], inputs: list[int], outputs: list[int], flushes: list[bool]
 ) -> None:
@@ -85,7 +85,7 @@ def test_there_and_back(
     outputs=sizes,
     threads=st.integers(1, 3),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_bzip2_streams_at_every_bit(
     streams: list[tuple[bytes, int, int]], inputs: list[int], outputs: list[int], threads: int
 ) -> None:

@@ -366,9 +366,9 @@ def test_silent_server(monkeypatch: pytest.MonkeyPatch, quick: list[float]) -> N
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
         connection.recv(1)
 
-    monkeypatch.setattr(http, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(http, "_PATIENCE_S", 0.6)
     with serve(handler) as server:
-        with pytest.raises(StageError, match="nothing came for 0 s"):
+        with pytest.raises(StageError, match="nothing came for 1 s"):
             open_source(server.url + "/head")
         with open_source(server.url + "/body") as source:
             given, message = drain_to_error(source)
@@ -377,11 +377,10 @@ def test_silent_server(monkeypatch: pytest.MonkeyPatch, quick: list[float]) -> N
 
 
 def test_slow_consumer_is_not_a_silent_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(http, "_PATIENCE_S", 0.6)
     with serve(serve_data) as server, open_source(server.url + "/x") as source:
-        for _ in range(3):
-            assert source.peek(1)
-            time.sleep(0.3)
+        assert source.peek(1)
+        time.sleep(1)
         assert drain(source) == DATA
 
 

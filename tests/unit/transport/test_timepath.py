@@ -7,7 +7,7 @@ import datetime
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpipe.errors import UsageError
@@ -80,6 +80,7 @@ def test_time_format_without_time() -> None:
         expand_path("$TIME", T, "now")
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime.datetime(1970, 1, 1), datetime.datetime(9999, 12, 31)))
 def test_layout_says_what_strftime_says(moment: datetime.datetime) -> None:
     time_s = calendar.timegm(moment.timetuple())
@@ -89,6 +90,7 @@ def test_layout_says_what_strftime_says(moment: datetime.datetime) -> None:
     assert expand_path(f"${{{pattern}}}", time_s) == moment.strftime(pattern)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(blacklist_characters="$")), st.text(st.characters(blacklist_characters="$}")))
 def test_what_is_no_time_stays(before: str, behind: str) -> None:
     assert expand_path(f"{before}${{2006}}{behind}", T) == f"{before}2025{behind}"
