@@ -203,10 +203,10 @@ class Source:
     def _pull(self, buffer: memoryview) -> int:
         if self._failure is not None:
             raise self._failure
-        decoder = self._decoder
-        if decoder is None:
-            decoder = self._decoder = self._start()
         try:
+            decoder = self._decoder
+            if decoder is None:
+                decoder = self._decoder = self._start()
             count = decoder.readinto(buffer)
             if not count and not self._raw.position and self._format != "none":
                 raise compression.Damage(cut=True)  # even a stream of nothing takes some bytes
@@ -284,10 +284,6 @@ class _Headed:
     def __init__(self, head: bytes, raw: Raw) -> None:
         self._head = head
         self._raw = raw
-
-    @property
-    def position(self) -> int:
-        return self._raw.position
 
     def readinto(self, buffer: memoryview) -> int:
         if not self._head:
