@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import corpus
 from bgpipe._codec import Buffer
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
+from bgpipe._mrt import MrtDecoder
 from bgpipe.errors import JsonError
 
 HEAD = '["R",1,"2016-08-11T16:00:00.000",'
@@ -484,3 +486,31 @@ def test_longest_hex(size: int) -> None:
         native, lenient = both(update(data))
         assert (native.wires, native.skipped) == (lenient.wires, lenient.skipped)
         assert len(native.wires) == (size <= 65512)
+
+
+# ---- real input -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", corpus.golden_names())
+def test_readers_agree_on_the_reference(name: str) -> None:
+    text = corpus.read(corpus.folder() / "golden" / f"{name}.json.gz")
+    native, lenient = both(text)
+    assert native.skipped == lenient.skipped == []
+    assert native.wires == lenient.wires
+    assert native.json == lenient.json
+    assert len(native.wires) == text.count(b"\n")
+
+
+@pytest.mark.parametrize("name", corpus.names("mrt"))
+def test_what_the_writer_prints_comes_back_without_python(name: str) -> None:
+    source = io.BytesIO(corpus.read(corpus.folder() / "mrt" / name))
+    decoder = MrtDecoder(pardon=True)
+    encoder = JsonEncoder()
+    wires = []
+    text = Buffer()
+    while (batch := decoder.read(source)) is not None:
+        wires += [batch.wire(index) for index in range(len(batch))]
+        encoder.encode(batch, text)
+    got = decode(bytes(text))
+    assert got.error is None
+    assert got.wires == wires
+    assert got.json == bytes(text)
+    assert got.decoder.fallbacks == sum(wire[18] in (1, 3) for wire in wires)  # OPEN and NOTIFICATION
