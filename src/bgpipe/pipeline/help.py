@@ -87,7 +87,7 @@ def _option(field: Field) -> str:
 def _default(field: Field) -> str:
     if field.kind is FLAG or field.default in (None, "", (), 0):
         return ""
-    value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    value = ",".join(field.default) if isinstance(field.default, tuple) else field.kind.show(field.default)
     return f" (default {value})"
 
 

@@ -29,8 +29,11 @@ def run(pipe: Pipeline, *, signals: bool) -> None:
     """Run a pipeline in an event loop of its own."""
     import uvloop
 
+    async def main() -> None:
+        await LoopDriver(pipe).run(signals=signals)
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(LoopDriver(pipe).run(signals=signals))
+        runner.run(main())
 
 
 class LoopDriver(Driver):
@@ -57,15 +60,14 @@ class LoopDriver(Driver):
             self._loop.add_signal_handler(SIGTERM, pipe.on_signal)
         try:
             pipe.begin(self)
-            await self._settle()
-            pipe.conclude()
-            await self._settle()
-            pipe.concluded()
+            try:
+                await self._settle()
+            except asyncio.CancelledError:
+                pipe.end()
+                await self._conclude()
+                raise
+            await self._conclude()
         except asyncio.CancelledError:
-            pipe.end()
-            await self._settle()
-            pipe.conclude()
-            await self._settle()
             raise
         except BaseException:
             pipe.abort()
@@ -133,6 +135,13 @@ class LoopDriver(Driver):
         """Who is still being prepared need not go on."""
         for task in self._starting:
             task.cancel()
+
+    async def _conclude(self) -> None:
+        await self._settle()
+        self.pipe.conclude()
+        await self._settle()
+        self.pipe.concluded()
+        await self._settle()
 
     async def _between_batches(self, function: Callable[[], None]) -> None:
         async with self._line:

@@ -71,13 +71,25 @@ def seconds(text: str) -> float:
     return total
 
 
+def duration(value_s: float) -> str:
+    """Seconds as a duration such as 1h30m, to the nanosecond."""
+    if not value_s:
+        return "0s"
+    text = ""
+    rest_ns = round(value_s * 1e9)
+    for unit in ("h", "m", "s", "ms", "us", "ns"):
+        count, rest_ns = divmod(rest_ns, round(_UNITS_S[unit] * 1e9))
+        text += f"{count}{unit}" if count else ""
+    return text
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
 FLAG = Kind("", _flag)
 TEXT = Kind("TEXT", str)
-DURATION = Kind("D", seconds)
+DURATION = Kind("D", seconds, show=duration)
 WORDS = Kind("LIST", _words, many=True)
 
 

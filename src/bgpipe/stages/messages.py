@@ -130,7 +130,10 @@ class MessageReader(Stage):
             self._skipped.close()
 
     def reads(self) -> str:
-        return f"{self.options.format} from {self.place}"
+        form = self.options.format
+        if form == "auto":
+            form = formats.by_name(self.place.rpartition("/")[2]) or "messages"
+        return f"{form} from {self.place}"
 
     def _make_decoder(self, source: Source, form: str) -> Decoder:
         form = formats.resolve(form, source, self.place)

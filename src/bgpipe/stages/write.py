@@ -10,6 +10,7 @@ from bgpipe.pipeline.options import DURATION, TEXT, argument, choice, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
 from bgpipe.stages.messages import AUTO_FORMAT, MessageWriter, WriterOptions
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
+from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
 from bgpipe.transport.sink import Sink, open_sink
 from bgpipe.transport.timepath import expand_path
@@ -66,6 +67,12 @@ class Write(MessageWriter):
         if self.options.format == "auto":
             return formats.by_name(self.options.path.rpartition("/")[2]) or "json"
         return self.options.format
+
+    def writes(self) -> str:
+        compress = self.options.compress
+        if compress == "auto":
+            compress = by_name(self.options.path)
+        return f"{self.form}{'' if compress == 'none' else f' ({NOUNS[compress]})'} to {self.place}"
 
     def open(self) -> Sink | RotatingSink:
         options = self.options

@@ -15,6 +15,7 @@ from bgpipe.pipeline.options import (
     Options,
     argument,
     choice,
+    duration,
     fields,
     integer,
     option,
@@ -104,6 +105,10 @@ class TestDuration:
     )
     def test_good(self, text: str, expected: float) -> None:
         assert seconds(text) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("text", ["1h30m", "250ms", "1m1s", "7ns", "24h", "1s500ms", "0s", "10us"])
+    def test_there_and_back(self, text: str) -> None:
+        assert duration(seconds(text)) == text
 
     @pytest.mark.parametrize("text", ["", "90", "s", "1d", "1h 30m", "-5s", "1..5s", ".s", "1h30", "5s0", "1hm", "1s x"])
     def test_bad(self, text: str) -> None:

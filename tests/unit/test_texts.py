@@ -1,0 +1,67 @@
+"""Texts that people read, as golden files: help, --explain."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bgpipe.cli import main
+from bgpipe.stages import STAGES
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "cli"
+
+HELP = {"help": ["-h"], **{f"help-{command}": [command, "-h"] for command in STAGES}}
+EXPLAIN = {
+    "one-stage": ["updates.gz"],
+    "convert": ["--", "read", "updates.mrt.gz", "--", "write", "updates.json.zst"],
+    "taps": ["-io", "--", "write", "--type", "UPDATE,OPEN", "x.mrt"],
+    "waiting-taps": ["-I", "-O", "--", "@out", "write", "--append", "x.raw"],
+    "both-ways": [
+        *("--kill", "PARSE", "--log", "debug", "-g", "--threads", "1"),
+        *("--", "@in", "read", "-LR", "--pardon", "--recover", "--skip", "KEEPALIVE,130", "updates.20251107.2300.bz2"),
+        *("--", "write", "--every", "1h", "--time-format", "%Y%m%d.%H%M", "archive.$TIME.mrt.gz"),
+        *("--", "stdout", "--format", "raw", "-L", "-S", "in"),
+        *("--", "@late", "read", "--wait", "in/STOP,EOR", "--new", "@in", "-"),
+    ],
+    "mistakes": ["--", "read", "-L", "x.mrt", "--", "write", "y.json", "--", "stdout", "-L"],
+}
+
+
+def same(name: str, text: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("BGPIPE_GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(HELP[name]) == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    same(name, err)
+
+
+def test_bgpipe_alone_prints_help(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    out, err = capfd.readouterr()
+    assert out == ""
+    same("help", err)
+
+
+@pytest.mark.parametrize("name", EXPLAIN)
+def test_explain(name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "updates.gz").touch()
+    assert main(["--explain", *EXPLAIN[name]]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    same(f"explain-{name}", out)
+    assert [path.name for path in tmp_path.iterdir()] == ["updates.gz"]  # nothing was run
+
+
+def test_every_golden_file_is_used() -> None:
+    names = {"README.md", *(f"{name}.txt" for name in HELP), *(f"explain-{name}.txt" for name in EXPLAIN)}
+    assert {path.name for path in GOLDEN.iterdir()} == names
