@@ -1,5 +1,9 @@
 """bgpipe: a pipeline for BGP messages.
 
+    for msg in bgpipe.read("updates.20251107.2300.gz"):
+        if msg.update is not None:
+            print(msg.datetime, msg.update.announced, msg.update.as_path)
+
     with bgpipe.write("updates.json.zst") as out:
         for batch in bgpipe.read("updates.20251107.2300.gz").batches():
             out.write(batch)
@@ -13,10 +17,15 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bgpipe._attributes import ExtCommunity, Prefix
     from bgpipe._codec import Batch
+    from bgpipe._update import AsPath, Update
+    from bgpipe._view import Msg, SessionContext
+    from bgpipe.bgp.messages import Notification, Open, RouteRefresh
     from bgpipe.errors import (
         BgpipeError,
         ClosedOutput,
+        FieldError,
         InputError,
         JsonError,
         MessageError,
@@ -31,17 +40,27 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AsPath": "_update",
     "Batch": "_codec",
     "BgpipeError": "errors",
     "ClosedOutput": "errors",
     "Event": "pipeline.events",
+    "ExtCommunity": "_attributes",
+    "FieldError": "errors",
     "InputError": "errors",
     "JsonError": "errors",
     "MessageError": "errors",
     "MrtError": "errors",
+    "Msg": "_view",
+    "Notification": "bgp.messages",
+    "Open": "bgp.messages",
     "Pipeline": "pipeline.engine",
+    "Prefix": "_attributes",
     "Reader": "files",
+    "RouteRefresh": "bgp.messages",
+    "SessionContext": "_view",
     "StageError": "errors",
+    "Update": "_update",
     "UsageError": "errors",
     "Writer": "files",
     "read": "files",
@@ -49,17 +68,27 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsPath",
     "Batch",
     "BgpipeError",
     "ClosedOutput",
     "Event",
+    "ExtCommunity",
+    "FieldError",
     "InputError",
     "JsonError",
     "MessageError",
     "MrtError",
+    "Msg",
+    "Notification",
+    "Open",
     "Pipeline",
+    "Prefix",
     "Reader",
+    "RouteRefresh",
+    "SessionContext",
     "StageError",
+    "Update",
     "UsageError",
     "Writer",
     "__version__",

@@ -13,5 +13,15 @@ cdef class Prefix:
     cdef uint32_t width(self) noexcept      # 32 or 128
 
 
-cdef str address_text(const uint8_t* p, uint32_t n)
+cdef class ExtCommunity:
+    cdef uint8_t raw[8]
+
+
+# What stands in p[:n], which was checked (check_attr); unpack_prefixes and unpack_segments check it themselves.
+cdef str address_text(const uint8_t* p, uint32_t n)                     # n: 4 or 16
 cdef list unpack_prefixes(const uint8_t* p, uint32_t n, uint16_t afi, bint addpath)
+cdef list unpack_segments(const uint8_t* p, uint32_t n, uint32_t as_size)
+cdef list unpack_communities(const uint8_t* p, uint32_t n)
+cdef list unpack_large_communities(const uint8_t* p, uint32_t n)
+cdef list unpack_ext_communities(const uint8_t* p, uint32_t n)
+cdef list unpack_addresses(const uint8_t* p, uint32_t n)

@@ -1,6 +1,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar, final
 
+from bgpipe.errors import FieldError
+
 _T = TypeVar("_T")
 
 FLAG_OPTIONAL: Final[int]
@@ -8,19 +10,6 @@ FLAG_TRANSITIVE: Final[int]
 FLAG_PARTIAL: Final[int]
 FLAG_EXTENDED: Final[int]
 USUAL_FLAGS: Final[Mapping[int, int]]
-
-class FieldError(ValueError):
-    """A value that cannot stand where it was put.
-
-    path: where, below what was assigned, such as "value[2]"; "" for the value itself.
-    problem: what was read and what was expected.
-    """
-
-    path: str
-    problem: str
-    def __init__(self, problem: str, path: str = "") -> None: ...
-    def under(self, step: str | int) -> FieldError:
-        """Self, one level further in: `step` is an index or a key."""
 
 def expected(value: object, what: str) -> FieldError:
     """The FieldError for `value` where `what` was expected."""
@@ -99,6 +88,33 @@ def encode_prefixes(values: object, afi: int, safi: int, paths: dict[tuple[int, 
     its first prefix. FieldError where a prefix has one and should not, or the other way round.
     """
 
+@final
+class ExtCommunity:
+    """One extended community (RFC 4360). Immutable.
+
+    community: "TARGET:65000:1", its JSON form {"type", "value", "nontransitive"}, "0x" and 16 hex digits, or 8 octets.
+    FieldError. Compares equal to what it could be made of.
+    """
+
+    def __init__(self, community: ExtCommunity | str | bytes | Mapping[str, Any]) -> None: ...
+    @property
+    def octets(self) -> bytes:
+        """All 8 octets, type and subtype first."""
+    @property
+    def type(self) -> str:
+        """Name of type and subtype, such as "TARGET"; hex digits where it has none."""
+    @property
+    def value(self) -> str:
+        """ "65000:1" or "192.0.2.1:1" for types of AS and address, else the 6 octets as a number in hex."""
+    @property
+    def nontransitive(self) -> bool:
+        """Whether it stays within an AS (RFC 4360 section 2, the T bit)."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object) -> bool: ...
+
+def encode_mp_nexthop(afi: int, nexthop: object, link_local: object) -> bytes:
+    """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 3: 0, 4, 16 or 32 octets. FieldError."""
+
 def path_segments(value: object, counts: object = None) -> list[tuple[int, list[int]]]:
     """Segments [(type, [AS number, ...]), ...] of a path as JSON has it.
 
@@ -113,6 +129,9 @@ def encode_segments(segments: Iterable[tuple[int, list[int]]], as_size: int) -> 
 
 def decode_segments(data: bytes, as_size: int) -> list[tuple[int, list[int]]]:
     """[(type, [AS number, ...]), ...] of an AS_PATH or AS4_PATH value. FieldError if it does not parse."""
+
+def attribute_code(name: object) -> int:
+    """The code of an attribute's name ("ASPATH", "attr_99") or number. FieldError."""
 
 def encode_attribute(
     code: int, value: object, as_size: int, paths: dict[tuple[int, int], bool], segments: object = None

@@ -13,8 +13,10 @@ cimport cython
 
 from bgpipe._wire cimport be16, be32, cursor, cursor_t, left, put16, put32, take_bytes, take_u8, take_u16, take_u32
 
+from bgpipe.errors import FieldError
 from bgpipe.names import (
     AFIS,
+    ATTRIBUTES,
     EXT_COMMUNITIES,
     ORIGINS,
     SAFIS,
@@ -58,30 +60,6 @@ SAFI_NUMBERS = {name: number for number, name in SAFIS.items()}
 ORIGIN_NUMBERS = {name: number for number, name in ORIGINS.items()}
 EXT_COMMUNITY_NUMBERS = {name: number for number, name in EXT_COMMUNITIES.items()}
 COMMUNITY_NUMBERS = {name: number for number, name in WELL_KNOWN_COMMUNITIES.items()}
-
-
-class FieldError(ValueError):
-    """A value that cannot stand where it was put.
-
-    path: where, below what was assigned, such as "value[2]"; "" for the value itself.
-    problem: what was read and what was expected.
-    """
-
-    def __init__(self, problem, path=""):
-        super().__init__(problem)
-        self.problem = problem
-        self.path = path
-
-    def __str__(self):
-        return f"{self.path}: {self.problem}" if self.path else self.problem
-
-    def under(self, step):
-        """Self, one level further in: `step` is an index or a key."""
-        if isinstance(step, int):
-            step = f"[{step}]"
-        separator = "." if self.path and not self.path.startswith("[") else ""
-        self.path = f"{step}{separator}{self.path}"
-        return self
 
 
 def expected(value, what):
@@ -542,22 +520,27 @@ def encode_segments(segments, as_size):
     return bytes(out)
 
 
-def decode_segments(const uint8_t[::1] data not None, as_size):
+cdef list unpack_segments(const uint8_t* p, uint32_t n, uint32_t as_size):
     """[(type, [AS number, ...]), ...] of an AS_PATH or AS4_PATH value. FieldError if it does not parse."""
     cdef list segments = []
-    if data.shape[0] == 0:
-        return segments
-    cdef cursor_t c = cursor(&data[0], <size_t>data.shape[0])
+    cdef cursor_t c = cursor(p, n)
     cdef uint8_t kind = 0, count = 0
-    cdef const uint8_t* p = NULL
-    cdef uint32_t size = as_size
+    cdef const uint8_t* members = NULL
     cdef uint32_t i
     while left(&c):
         if not take_u8(&c, &kind) or not take_u8(&c, &count) or not AS_SET <= kind <= AS_CONFED_SET \
-                or not take_bytes(&c, count * size, &p):
-            raise FieldError(f"octet {data.shape[0] - left(&c)}: not a path segment")
-        segments.append((kind, [be16(p + 2 * i) if size == 2 else be32(p + 4 * i) for i in range(count)]))
+                or not take_bytes(&c, count * as_size, &members):
+            raise FieldError(f"octet {n - left(&c)}: not a path segment")
+        if as_size == 2:
+            segments.append((kind, [be16(members + 2 * i) for i in range(count)]))
+        else:
+            segments.append((kind, [be32(members + 4 * i) for i in range(count)]))
     return segments
+
+
+def decode_segments(const uint8_t[::1] data not None, as_size):
+    """[(type, [AS number, ...]), ...] of an AS_PATH or AS4_PATH value. FieldError if it does not parse."""
+    return unpack_segments(&data[0], <uint32_t>data.shape[0], as_size) if data.shape[0] else []
 
 
 # ---- communities --------------------------------------------------------------------------------------------------
@@ -593,13 +576,18 @@ def pack_large_community(value):
 
 def pack_ext_community(value):
     """RFC 4360 section 2: 8 octets of {"type", "value", "nontransitive"}, of "TARGET:65000:1", or of "0x" and 16 digits."""
+    if isinstance(value, ExtCommunity):
+        return value.octets
     if type(value) is str:
-        if value[:2] in ("0x", "0X") and len(value) == 18:
+        if value[:2] in ("0x", "0X") and ":" not in value:
+            if len(value) != 18:
+                raise expected(value, "16 hex digits")
             return unhex(value)
         kind, colon, rest = value.partition(":")
         if not colon:
             raise expected(value, 'an extended community such as "TARGET:65000:1"')
-        return ext_community(kind, rest, False)
+        rest, nontransitive, _ = rest.partition(":nontransitive")
+        return ext_community(kind, rest, bool(nontransitive))
     if not isinstance(value, dict):
         raise expected(value, 'an extended community: {"type", "value"}')
     for key in value:
@@ -622,6 +610,75 @@ def ext_community(kind, value, nontransitive):
 
 def ext_community_type(value):
     return lookup(value, EXT_COMMUNITY_NUMBERS, 0xFFFF, "the type of an extended community")
+
+
+@cython.final
+@cython.freelist(64)
+@cython.no_gc
+cdef class ExtCommunity:
+    """One extended community (RFC 4360)."""
+
+    def __init__(self, community):
+        if isinstance(community, (bytes, bytearray, memoryview)):
+            packed = bytes(community)
+            if len(packed) != 8:
+                raise expected(community, "8 octets")
+        else:
+            packed = pack_ext_community(community)
+        memcpy(self.raw, PyBytes_AS_STRING(packed), 8)
+
+    @property
+    def octets(self):
+        """All 8 octets, type and subtype first."""
+        return PyBytes_FromStringAndSize(<char*>self.raw, 8)
+
+    @property
+    def type(self):
+        """Name of type and subtype, such as "TARGET"; hex digits where it has none."""
+        kind = be16(self.raw)
+        return EXT_COMMUNITIES.get(kind & ~0x4000) or f"{kind:#x}"
+
+    @property
+    def value(self):
+        """"65000:1" or "192.0.2.1:1" for types of AS and address, else the 6 octets as a number in hex."""
+        cdef uint32_t kind = be16(self.raw) & ~0x4000
+        cdef uint32_t family = kind >> 8
+        if family == 0 or kind == 0x8008:
+            return f"{be16(self.raw + 2)}:{be32(self.raw + 4)}"
+        if family == 1 or kind == 0x8108:
+            return f"{address_text(self.raw + 2, 4)}:{be16(self.raw + 6)}"
+        if family == 2 or kind == 0x8208:
+            return f"{be32(self.raw + 2)}:{be16(self.raw + 6)}"
+        return f"{int.from_bytes(self.octets[2:], 'big'):#x}"
+
+    @property
+    def nontransitive(self):
+        """Whether it stays within an AS (RFC 4360 section 2, the T bit)."""
+        return self.raw[0] & 0x40 != 0
+
+    def __str__(self):
+        text = f"{self.type}:{self.value}"
+        return f"{text}:nontransitive" if self.nontransitive and not text.startswith("0x") else text
+
+    def __repr__(self):
+        return f"ExtCommunity('{self}')"
+
+    def __hash__(self):
+        return hash(self.octets)
+
+    def __eq__(self, other):
+        """Same octets; text and mappings are compared as the community they stand for."""
+        if not isinstance(other, ExtCommunity):
+            if not isinstance(other, (str, dict, bytes)):
+                return NotImplemented
+            try:
+                other = ExtCommunity(other)
+            except FieldError:
+                return False
+        return memcmp(self.raw, (<ExtCommunity>other).raw, 8) == 0
+
+    def __reduce__(self):
+        return ExtCommunity, (self.octets,)
 
 
 def ext_community_value(kind, value):
@@ -689,6 +746,32 @@ cdef bytes packed_each(values, pack, str what):
     return b"".join(parts)
 
 
+cdef list unpack_communities(const uint8_t* p, uint32_t n):
+    cdef uint32_t i
+    return [f"{be16(p + 4 * i)}:{be16(p + 4 * i + 2)}" for i in range(n // 4)]
+
+
+cdef list unpack_large_communities(const uint8_t* p, uint32_t n):
+    cdef uint32_t i
+    return [f"{be32(p + 12 * i)}:{be32(p + 12 * i + 4)}:{be32(p + 12 * i + 8)}" for i in range(n // 12)]
+
+
+cdef list unpack_ext_communities(const uint8_t* p, uint32_t n):
+    cdef uint32_t i
+    cdef ExtCommunity community
+    cdef list result = []
+    for i in range(n // 8):
+        community = ExtCommunity.__new__(ExtCommunity)
+        memcpy(community.raw, p + 8 * i, 8)
+        result.append(community)
+    return result
+
+
+cdef list unpack_addresses(const uint8_t* p, uint32_t n):
+    cdef uint32_t i
+    return [address_text(p + 4 * i, 4) for i in range(n // 4)]
+
+
 # ---- MP_REACH_NLRI, MP_UNREACH_NLRI (RFC 4760) --------------------------------------------------------------------
 MP_REACH_KEYS = ("af", "nexthop", "link-local", "prefixes", "nh", "data")
 MP_UNREACH_KEYS = ("af", "prefixes", "data")
@@ -720,7 +803,7 @@ def encode_mp(code, value, paths):
         if len(nexthop) > 255:
             raise FieldError(f"{len(nexthop)} octets, expected 255 at most").under("nh")
     else:
-        nexthop = encode_mp_nexthop(given.get("nexthop"), given.get("link-local"))
+        nexthop = encode_mp_nexthop(family[0], given.get("nexthop"), given.get("link-local"))
     return head + len(nexthop).to_bytes(1, "big") + nexthop + b"\0" + nlri
 
 
@@ -731,9 +814,12 @@ def encode_mp_prefixes(prefixes, family, paths):
     return encode_prefixes(prefixes, afi, safi, paths)
 
 
-def encode_mp_nexthop(nexthop, link_local):
+def encode_mp_nexthop(afi, nexthop, link_local):
     """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 3: 0, 4, 16 or 32 octets."""
-    packed = b"" if nexthop is None else at("nexthop", pack_address, nexthop)
+    if nexthop is None:
+        packed = b""
+    else:
+        packed = at("nexthop", pack_ipv6 if afi == 2 else pack_address, nexthop)
     if link_local is None:
         return packed
     if len(packed) != 16:
@@ -757,6 +843,16 @@ USUAL_FLAGS = {
     16: 0xC0, 17: 0xC0, 18: 0xC0, 22: 0xC0, 23: 0xC0, 24: 0x80, 25: 0xC0, 26: 0x80, 27: 0xC0, 29: 0x80, 32: 0xC0,
     33: 0x80, 35: 0xC0, 36: 0xC0, 37: 0xC0, 38: 0xC0, 39: 0xC0, 40: 0xC0, 128: 0xC0,
 }
+
+
+ATTRIBUTE_NUMBERS = {name: code for code, name in ATTRIBUTES.items()}
+
+
+def attribute_code(name):
+    """The code of an attribute's name ("ASPATH", "attr_99") or number. FieldError."""
+    if type(name) is str and name[:5].upper() == "ATTR_":
+        name = name[5:]
+    return lookup(name, ATTRIBUTE_NUMBERS, 255, "an attribute: a name such as ASPATH, ATTR_N or a number")
 
 
 def encode_attribute(code, value, as_size, paths, segments=None):

@@ -220,3 +220,8 @@ cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpa
 cdef int64_t now_ns() noexcept nogil
 cdef dict unpack_pairs(const uint8_t* p, uint32_t n)
 cdef bytes pack_pairs(dict tags)
+
+# The MessageError that says where a message does not parse.
+cdef object message_error(msg_t* m)
+# Subcode of RFC 4271 section 6.3 for a value that does not parse.
+cdef uint8_t attr_subcode(uint8_t code) noexcept nogil

@@ -1,8 +1,9 @@
 """The batch core: batches of messages, framing, and the checks that tell whether a message parses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from bgpipe._view import Msg
 from bgpipe.errors import InputError, MessageError
 
 class Source(Protocol):
@@ -57,6 +58,8 @@ class Batch:
     @property
     def failed(self) -> int: ...
     def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Msg]:
+        """Its messages in order, without those that were dropped."""
     def number(self, next_right: int, next_left: int) -> tuple[int, int]:
         """Give sequence numbers, counting per direction, to messages that have none; return the next ones."""
     def cut(self, k: int) -> None:

@@ -417,6 +417,11 @@ cdef class Batch:
         self.failed = 0
         return 0
 
+    def __iter__(self):
+        """Its messages in order, without those that were dropped."""
+        from bgpipe._view import messages
+        return messages(self)
+
     def number(self, uint64_t next_right, uint64_t next_left):
         """Give sequence numbers, counting per direction, to messages that have none; return the next ones."""
         cdef msg_t* m = self.msgs

@@ -4,6 +4,7 @@
     ├── UsageError             a command line, option or argument that is wrong     (exit code 2)
     ├── StageError             a stage could not start or go on                     (exit code 1)
     │   └── ClosedOutput       whoever read our output went away, as `| head` does  (exit code 0 on stdout)
+    ├── FieldError             a value that cannot stand where it was put; a ValueError, too
     └── InputError             input that does not parse: says what and where       (exit code 1)
         ├── MrtError           an MRT record: offset and record number
         ├── JsonError          a JSON line: line number and path
@@ -27,6 +28,30 @@ class StageError(BgpipeError):
 
 class ClosedOutput(StageError):
     """The other end of an output pipe or socket was closed (EPIPE)."""
+
+
+class FieldError(BgpipeError, ValueError):
+    """A value that cannot stand where it was put.
+
+    path: where, below what was assigned, such as "value[2]"; "" for the value itself.
+    problem: what was read and what was expected.
+    """
+
+    def __init__(self, problem: str, path: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
+
+    def under(self, step: str | int) -> FieldError:
+        """Self, one level further in: `step` is an index or a key."""
+        if isinstance(step, int):
+            step = f"[{step}]"
+        separator = "." if self.path and not self.path.startswith("[") else ""
+        self.path = f"{step}{separator}{self.path}"
+        return self
 
 
 class InputError(BgpipeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from bgpipe import formats
-from bgpipe._codec import Buffer, type_mask
+from bgpipe._codec import Batch, Buffer, type_mask
 from bgpipe.errors import BgpipeError, UsageError
 from bgpipe.transport.sink import open_sink
 from bgpipe.transport.source import open_source
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from bgpipe._codec import Batch
+    from bgpipe._view import Msg
     from bgpipe.errors import InputError
 
 
@@ -92,6 +92,11 @@ class Reader:
             if batch.error is not None:
                 raise batch.error
 
+    def __iter__(self) -> Iterator[Msg]:
+        """The messages one by one. Raises InputError, StageError: see above."""
+        for batch in self.batches():
+            yield from batch
+
     def close(self) -> None:
         """Let go of the file."""
         self._source.close()
@@ -144,8 +149,12 @@ class Writer:
         """Messages written."""
         return self._encoder.written
 
-    def write(self, batch: Batch) -> None:
-        """Write the messages of a batch that are not dropped. StageError: it cannot be written."""
+    def write(self, messages: Batch | Msg) -> None:
+        """Write a message, or those of a batch that are not dropped. StageError: it cannot be written.
+
+        A batch goes at once, a message costs some microseconds.
+        """
+        batch = messages if isinstance(messages, Batch) else messages.copy().batch
         self._buffer.clear()
         self._encoder.encode(batch, self._buffer)
         self._sink.write(memoryview(self._buffer))

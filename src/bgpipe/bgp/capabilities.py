@@ -6,7 +6,8 @@ form is an object by name, as in the JSON of an OPEN: see `from_object` and `to_
 
 from __future__ import annotations
 
-from bgpipe._attributes import FieldError, at, expected, family_name, lookup, number, parse_family, unhex
+from bgpipe._attributes import at, expected, family_name, lookup, number, parse_family, unhex
+from bgpipe.errors import FieldError
 from bgpipe.names import ADDPATH_DIRECTIONS, AFIS, CAPABILITIES, ROLES
 
 TYPE_CHECKING = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bgpipe._attributes import FieldError, at, expected, number, unhex
+from bgpipe._attributes import at, expected, number, unhex
+from bgpipe.errors import FieldError
 from bgpipe.names import NOTIFICATIONS
 
 TYPE_CHECKING = False

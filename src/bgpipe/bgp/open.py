@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bgpipe._attributes import FieldError, at, expected, number, pack_address, unhex
+from bgpipe._attributes import at, expected, number, pack_address, unhex
 from bgpipe.bgp import capabilities
+from bgpipe.errors import FieldError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 AS_TRANS = 23456  # RFC 6793 section 9
 HOLD_TIME_S = 90
+FIXED_SIZE = 10  # octets in front of the optional parameters
 OPEN_KEYS = ("bgp", "asn", "id", "hold", "caps", "params")
 
 
@@ -29,7 +31,7 @@ def encode_open(data: Any) -> bytes:
     hold_time = at("hold", lambda value: number(value, 0xFFFF, "seconds"), _given(data, "hold", HOLD_TIME_S))
     caps = None if data.get("caps") is None else at("caps", capabilities.from_object, data["caps"])
     asn, caps = _asn(data.get("asn"), caps)
-    identifier = at("id", _identifier, data.get("id"))
+    identifier = at("id", encode_identifier, data.get("id"))
     parameters = at("params", lambda value: _parameters(value, caps), data.get("params"))
     return b"".join((bytes((version,)), asn.to_bytes(2), hold_time.to_bytes(2), identifier, parameters))
 
@@ -54,7 +56,8 @@ def _asn(value: Any, caps: list[tuple[int, bytes]] | None) -> tuple[int, list[tu
     return AS_TRANS, caps
 
 
-def _identifier(value: Any) -> bytes:
+def encode_identifier(value: Any) -> bytes:
+    """Four octets of an address or a number."""
     if isinstance(value, int):
         return number(value, 0xFFFFFFFF, "a BGP identifier").to_bytes(4)
     return pack_address(value, 32)

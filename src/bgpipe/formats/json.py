@@ -13,8 +13,8 @@ from _json import make_scanner
 from bgpipe._attributes import (
     FLAG_EXTENDED,
     USUAL_FLAGS,
-    FieldError,
     at,
+    attribute_code,
     attribute_octets,
     encode_attribute,
     encode_prefixes,
@@ -23,8 +23,8 @@ from bgpipe._attributes import (
     number,
     unhex,
 )
-from bgpipe.errors import JsonError
-from bgpipe.names import ATTRIBUTES, MESSAGE_TYPES
+from bgpipe.errors import FieldError, JsonError
+from bgpipe.names import MESSAGE_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ TIME_END_S = 9_214_646_400  # 2262: ns in 64 bits end there
 
 TYPE_NUMBERS = {name: number for number, name in MESSAGE_TYPES.items()}
 TYPE_NUMBERS |= {"NOTIFICATION": NOTIFICATION, "ROUTE_REFRESH": ROUTE_REFRESH}
-ATTRIBUTE_NUMBERS = {name: code for code, name in ATTRIBUTES.items()}
 FLAG_BITS = {"O": 0x80, "T": 0x40, "P": 0x20, "X": FLAG_EXTENDED}
 UPDATE_KEYS = ("reach", "unreach", "attrs", "as_size")
 
@@ -290,12 +289,6 @@ def encode_attributes(attributes: Any, as_size: int, paths: Paths) -> bytes:
         except FieldError as error:
             raise error.under(key) from None
     return b"".join(out)
-
-
-def attribute_code(name: str) -> int:
-    if name[:5].upper() == "ATTR_":
-        name = name[5:]
-    return lookup(name, ATTRIBUTE_NUMBERS, 255, "an attribute: a name such as ASPATH, ATTR_N or a number")
 
 
 def encode_one(code: int, given: Any, as_size: int, paths: Paths) -> bytes:

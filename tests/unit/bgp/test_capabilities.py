@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpipe._attributes import FieldError
 from bgpipe.bgp import capabilities
+from bgpipe.errors import FieldError
 
 
 @pytest.mark.parametrize(
