@@ -61,6 +61,7 @@ cdef enum:                      # answers
     WAIT = 2                    # more input will tell
 
 cdef uint64_t ONES = 0xFFFFFFFFFFFFFFFFULL
+cdef uint64_t MAX_TIME = 1000000 * (<uint64_t>1 << 32)      # microseconds
 
 
 cdef dict peer_tags(const uint8_t* p, uint32_t n):
@@ -181,7 +182,7 @@ cdef class MrtDecoder(Decoder):
             kind = be16(r + 4)
             subtype = be16(r + 6)
             length = be32(r + 8)
-            if n - i - RECORD_HEADER < length:
+            if n - i - RECORD_HEADER < length or length > MAX_RECORD:
                 self.what = impossible(r)
                 return i
             if self.recover:
@@ -327,7 +328,7 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
 
 
 cdef int legacy(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
-    # Type 5 (RFC 6396 appendix B.2.2): peer AS and IP, local AS and IP, then a BGP message without its header.
+    # Type 5 (RFC 6396 appendix B.2): peer AS and IP, local AS and IP, then a BGP message without its header.
     cdef uint32_t length, size
     cdef uint8_t kind
     cdef uint8_t* wire
@@ -567,8 +568,9 @@ cdef class MrtEncoder(Encoder):
     """Batches -> BGP4MP_ET records (RFC 6396 section 4.5, RFC 8050 section 3).
 
     The subtype is that of the message: MESSAGE or MESSAGE_AS4 as its AS size is, _LOCAL if it came so, _ADDPATH if its families carry
-    path ids, so that its bytes stay what they were. Times are cut to microseconds; an AS over 65535 becomes 23456 in a 2-octet
-    header (RFC 6793); unknown peer fields are zero; where the two addresses are of different families, the local one is zero.
+    path ids, so that its bytes stay what they were. Times are cut to microseconds, and to those that MRT can say (1970 to 2106); an
+    AS over 65535 becomes 23456 in a 2-octet header (RFC 6793); unknown peer fields are zero; where the two addresses are of
+    different families, the local one is zero.
 
     An UPDATE with families that carry path ids next to families that do not has no place in MRT, whose subtype speaks for
     all: it is left out, counted in `skipped`, and on_skip is called with an MrtError.
@@ -608,6 +610,8 @@ cdef class MrtEncoder(Encoder):
                     out.reserve(16 + sizeof(header.data) + m.len)
                 p = out.data + out.len
                 us = <uint64_t>m.time // 1000 if m.time > 0 else 0
+                if us >= MAX_TIME:
+                    us = MAX_TIME - 1
                 length = 4 + header.len + m.len
                 put32(p, <uint32_t>(us // 1000000))
                 put16(p + 4, BGP4MP_ET)
