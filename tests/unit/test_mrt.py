@@ -9,6 +9,7 @@ import struct
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
+import corpus
 import pytest
 
 from bgpipe._codec import Buffer, RawDecoder, type_mask
@@ -797,6 +798,16 @@ def test_recover_takes_no_record_of_other_days_for_the_next() -> None:
     assert read(GOOD + b"?" + fake * 2 + GOOD, recover=True).wires == [UPDATE4] + [KEEPALIVE] * 2 + [UPDATE4]
 
 
+def test_recover_the_torn_archive() -> None:
+    """Twice, a record of the year 2000 lost its end; all others come out."""
+    data = corpus.read(corpus.folder() / "mrt" / "torn.updates.20000325.0345.gz")
+    result = read(data, recover=True)
+    assert result.error is None
+    assert result.decoder.lost == [(188, 198), (4554, 4568)]
+    assert (len(result.messages), result.decoder.state_changes, result.decoder.records) == (2273, 307, 2582)
+    assert all(line[3] in ("UPDATE", "KEEPALIVE") and not isinstance(line[4], str) for line in result.lines)
+
+
 # ---- blocks -------------------------------------------------------------------------------------------------------------
 
 ALL = b"".join(b"".join(records) for records in STREAMS.values())
@@ -825,6 +836,31 @@ def test_any_octet_may_be_wrong(value: int) -> None:
             recovered = read(data, recover=True)
             assert recovered.error is None
             assert len(recovered.messages) >= whole // 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mrtparse.bird-mrtdump_bgp.mrt.gz",
+        "mrtparse.openbgpd_bgp.mrt.gz",
+        "routeviews.sample.mrt.gz",
+        "updates.20020722.2238.gz",
+        "updates.20100722.2015.gz",
+        "updates.long_withdrawal.gz",
+    ],
+)
+def test_archive_comes_back_as_it_was(name: str) -> None:
+    """All of a message's record but its type: subtype, peer header, BGP message."""
+    data = corpus.read(corpus.folder() / "mrt" / name)
+    expected = []
+    for time, kind, subtype, body in records_of(data):
+        if subtype in SUBTYPES:
+            micro, body = (int.from_bytes(body[:4], "big"), body[4:]) if kind == BGP4MP_ET else (0, body)
+            at = body.index(MARKER)
+            expected.append(Seen(time * 1_000_000 + micro, subtype, body[:at], body[at:]))
+    result = read(data, step=5000)
+    assert result.error is None
+    assert result.messages == expected
 
 
 # ---- encoding -----------------------------------------------------------------------------------------------------------
