@@ -9,9 +9,9 @@ import struct
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-import corpus
 import pytest
 
+import corpus
 from bgpipe._codec import Buffer, RawDecoder, type_mask
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
