@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import json
 import os
@@ -80,6 +82,30 @@ def json_lines() -> Iterator[bytes]:
     yield from SPELLINGS
 
 
+def mrt_records() -> Iterator[bytes]:
+    """Records of each type and subtype that the samples and the corpus hold, alone and a few together."""
+    files = [(ROOT / "samples" / name).read_bytes() for name in ("session.mrt", "rib.mrt")]
+    folder = corpus()
+    if folder is not None:
+        for path in sorted((folder / "mrt").iterdir()):
+            opener = bz2.open if path.suffix == ".bz2" else gzip.open
+            with opener(path) as file:
+                files.append(file.read(1 << 18))
+    for data in files:
+        index, at, seen = b"", 0, dict[bytes, int]()
+        while at + 12 <= len(data):
+            end = at + 12 + int.from_bytes(data[at + 8 : at + 12])
+            kind = data[at + 4 : at + 8]
+            if kind == b"\0\x0d\0\1":
+                index = data[at:end]
+            seen[kind] = seen.get(kind, 0) + 1
+            if seen[kind] in (1, 2, 5) and end - at < 4096:
+                yield (index if kind[:2] == b"\0\x0d" and len(index) < 8192 else b"") + data[at:end]
+                if seen[kind] == 5:
+                    yield index + data[at : at + 2000]
+            at = end
+
+
 def seeds(target: str) -> Iterator[bytes]:
     found = REGRESSIONS / target
     if found.is_dir():
@@ -103,6 +129,9 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "json":
         for count, line in enumerate(json_lines()):
             yield bytes([count & 3, 30]) + line
+    elif target == "mrt":
+        for count, records in enumerate(mrt_records()):
+            yield bytes([count & 7, 40]) + records
     else:
         raise ValueError(target)
 

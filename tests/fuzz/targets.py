@@ -12,6 +12,7 @@ import json
 from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncoder
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
+from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe.errors import InputError, MessageError
 
 MARKER = b"\xff" * 16
@@ -97,6 +98,18 @@ def back_from_json(found: list[Batch]) -> None:
         assert all(line == other for line, other in zip(text, lines(again), strict=True) if b'"0x' not in line)
 
 
+def back_from_mrt(found: list[Batch]) -> None:
+    """MRT gives the very messages again, of the same time and context; peers may lack what BGP4MP leaves out."""
+    encoder = MrtEncoder()
+    records = encode(encoder, found)
+    again, error = decode(MrtDecoder(), records)
+    assert error is None, error
+    if encoder.skipped == 0:
+        assert wires(again) == wires(found)
+        for line, other in zip(lines(again), lines(found), strict=True):
+            assert json.loads(line)[:5] == json.loads(other)[:5]
+
+
 def framing(data: bytes) -> None:
     """Raw messages: byte 0 says how, byte 1 in which pieces, the rest is the stream."""
     how, piece, stream = *(data[:2] + b"\0\0")[:2], data[2:]
@@ -133,6 +146,7 @@ def message(kind: int, data: bytes) -> None:
     (line,), (again,) = lines(fresh), lines(known)
     assert behind_time(line) == behind_time(again), "a message that was checked before encodes the same"
     back_from_json(fresh)
+    back_from_mrt(fresh)
 
 
 def update(data: bytes) -> None:
@@ -166,10 +180,30 @@ def json_input(data: bytes) -> None:
     back_from_json([batch for batch in found if batch.count() == len(batch)])
 
 
+def mrt(data: bytes) -> None:
+    """MRT records: byte 0 says how, byte 1 in which pieces, the rest is the file."""
+    how, piece, file = *(data[:2] + b"\0\0")[:2], data[2:]
+
+    def run(piece: int) -> tuple[list[Batch], object]:
+        decoder = MrtDecoder(pardon=bool(how & 1), recover=bool(how & 2), guess_asn=bool(how & 4), block_size=64)
+        found, error = decode(decoder, file, piece)
+        assert error is None or not how & 2, "what is recovered from is no error"
+        checked(found)
+        assert decoder.lost_bytes == sum(end - start for start, end in decoder.lost[:999]) or len(decoder.lost) > 999
+        counts = decoder.records, decoder.skipped, decoder.state_changes, decoder.unknown, decoder.lost
+        return found, (wires(found), lines(found), str(error), counts)
+
+    found, result = run(len(file) + 1)
+    assert run(piece + 1)[1] == result, "how the reads are cut must not matter"
+    back_from_json(found)
+    back_from_mrt(found)
+
+
 TARGETS = {
     "framing": framing,
     "update": update,
     "open": open_message,
     "other": other,
     "json": json_input,
+    "mrt": mrt,
 }

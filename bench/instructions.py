@@ -1,0 +1,93 @@
+"""instructions.py [KERNEL...]: instructions that each kernel takes per message, counted by valgrind's callgrind.
+
+Unlike times they hardly change from run to run, nor with what else the machine does. A kernel runs over N
+messages and over 2N; the difference is N messages' worth, without the start of the interpreter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DATA = HERE / "data"
+
+# name: (what it does, input of N, input of 2N, kernel whose instructions are in it too)
+KERNELS = {
+    "framing": ("MRT records to messages", "first20000.mrt", "first40000.mrt", ""),
+    "check": ("checking messages to the last octet", "first20000.mrt", "first40000.mrt", "framing"),
+    "json": ("messages to JSON, checks included", "first20000.mrt", "first40000.mrt", "framing"),
+    "mrt": ("messages to MRT", "first20000.mrt", "first40000.mrt", "framing"),
+    "json-decode": ("JSON to messages", "first20000.json", "first40000.json", ""),
+    "rib": ("TABLE_DUMP_V2 to messages, per route", "rib1.mrt", "rib2.mrt", ""),
+    "rib-json": ("TABLE_DUMP_V2 to JSON, per route", "rib1.mrt", "rib2.mrt", ""),
+}
+
+
+def work(kernel: str, path: Path) -> None:
+    """What valgrind runs."""
+    from bgpipe._codec import Buffer, Decoder, Encoder
+
+    decoder: Decoder
+    encoder: Encoder | None = None
+    if path.suffix == ".json":
+        from bgpipe._json_reader import JsonDecoder
+
+        decoder = JsonDecoder()
+    else:
+        from bgpipe._mrt import MrtDecoder
+
+        decoder = MrtDecoder()
+    if kernel in ("json", "rib-json"):
+        from bgpipe._json import JsonEncoder
+
+        encoder = JsonEncoder()
+    elif kernel == "mrt":
+        from bgpipe._mrt import MrtEncoder
+
+        encoder = MrtEncoder()
+    out = Buffer()
+    with open(path, "rb", buffering=0) as source:
+        while (batch := decoder.read(source)) is not None:
+            if kernel == "check":
+                batch.check()
+            if encoder is not None:
+                encoder.encode(batch, out)
+                out.clear()
+
+
+def instructions(kernel: str, path: Path) -> int:
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={DATA / 'callgrind.out'}"]
+    command += [sys.executable, __file__, "--work", kernel, str(path)]
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode or found is None:
+        sys.exit(done.stderr)
+    return int(found[1])
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--work"]:
+        work(sys.argv[2], Path(sys.argv[3]))
+        return
+    counts = json.loads((DATA / "counts.json").read_text())
+    total: dict[str, float] = {}
+    print(f"{'kernel':12} {'instructions':>12}  per message")
+    for kernel, (what, once, twice, under) in KERNELS.items():
+        if sys.argv[1:] and kernel not in sys.argv[1:]:
+            continue
+        units = counts[twice] - counts[once]
+        total[kernel] = (instructions(kernel, DATA / twice) - instructions(kernel, DATA / once)) / units
+        if under and under not in total:
+            _, once, twice, _ = KERNELS[under]
+            total[under] = (instructions(under, DATA / twice) - instructions(under, DATA / once)) / units
+        print(f"{kernel:12} {total[kernel] - total.get(under, 0):12.0f}  {what}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Measures the bgpipe in a folder of programs against others: whole processes, output to a file (README.md).
+
+What is compared runs in turn, round after round, so that a machine that slows down slows all of it. Nothing
+here fails because of a time; the figures are for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DATA = HERE / "data"
+OUT = DATA / "out"
+
+
+@dataclass
+class Contender:
+    """A command, what it reads (a file of bench/data) and what came of it."""
+
+    name: str
+    command: list[str]
+    source: str
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    peak_kib: int = 0
+
+    def run(self) -> None:
+        """Once; wall seconds, CPU seconds and peak memory from wait4(2), as /usr/bin/time -v takes them."""
+        OUT.mkdir(exist_ok=True)
+        with open(OUT / "stdout", "wb") as stdout, open(OUT / "stderr", "wb") as stderr:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=OUT
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"{self.command} exits with {process.returncode}:\n{(OUT / 'stderr').read_text()}")
+        self.seconds.append(seconds)
+        self.cpu.append(usage.ru_utime + usage.ru_stime)
+        self.peak_kib = max(self.peak_kib, usage.ru_maxrss)
+        shutil.rmtree(OUT)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+@dataclass
+class Measure:
+    """Contenders that do the same work, ours first; the last one is what they are compared with."""
+
+    title: str
+    unit: str
+    contenders: list[Contender]
+    targets: str = ""
+
+
+def measures(programs: Path) -> list[Measure]:
+    bgpipe, python = str(programs / "bgpipe"), str(programs / "python")
+
+    def ours(source: str, output: str, threads: int) -> Contender:
+        # To stdout as the others do: `write` would wait for the disk at the end.
+        command = [bgpipe, "--threads", str(threads), "read", str(DATA / source), "--"]
+        command += ["stdout", "--format", output]
+        return Contender(f"bgpipe, {threads} thread{'s' * (threads > 1)}", command, source)
+
+    def peer(name: str, source: str, *command: str) -> Contender:
+        return Contender(name, [*command, str(DATA / source)], source)
+
+    found = [
+        Measure(
+            "MRT to JSON",
+            "messages",
+            [
+                ours("updates.mrt", "json", 1),
+                ours("updates.mrt", "json", 2),
+                peer("pybgpkit-parser", "pass.mrt", python, str(HERE / "peers" / "pybgpkit.py")),
+                peer("mrtparse", "tenth.mrt", python, str(HERE / "peers" / "mrtparse_json.py")),
+                peer("bgpdump -m", "pass.mrt", "bgpdump", "-m"),
+            ],
+            "40x and 55x bgpdump -m; 4 M/s and 6.5 M/s",
+        ),
+        Measure("MRT to MRT", "messages", [ours("updates.mrt", "mrt", n) for n in (1, 2)], "10 M/s"),
+        Measure("JSON to MRT", "messages", [ours("updates.json", "mrt", n) for n in (1, 2)], "1 M/s"),
+        Measure(
+            "TABLE_DUMP_V2 to JSON",
+            "routes",
+            [
+                ours("rib.mrt", "json", 1),
+                ours("rib.mrt", "json", 2),
+                peer("bgpdump -m", "ribpass.mrt", "bgpdump", "-m"),
+            ],
+            "10x bgpdump -m, 5 M/s",
+        ),
+        Measure(
+            "gzip, MRT to JSON",
+            "messages",
+            [
+                ours("updates.mrt.gz", "json", 1),
+                ours("updates.mrt.gz", "json", 2),
+                peer("gzip -dc alone", "updates.mrt.gz", "gzip", "-dc"),
+            ],
+            "2.3 M/s and 3.2 M/s",
+        ),
+    ]
+    unpackers = [
+        ["bzip2", "-dc"],
+        ["lbzip2", "-dc"],
+        ["pbzip2", "-dc"],
+        [str(programs / "rapidgzip"), "-q", "-dc", "-P", "2"],
+    ]
+    found.append(
+        Measure(
+            "bzip2, MRT to JSON",
+            "messages",
+            [
+                ours("updates.mrt.bz2", "json", 1),
+                ours("updates.mrt.bz2", "json", 2),
+                *(peer(f"{Path(command[0]).name} alone", "updates.mrt.bz2", *command) for command in unpackers),
+            ],
+            "1.15x the time of the fastest decompressor alone",
+        )
+    )
+    bare = Contender("python -c pass", [python, "-c", "pass"], "messages500.mrt")
+    found += [
+        Measure(
+            "500 messages, start to end",
+            "",
+            [ours("messages500.mrt", "json", 2), bare],
+            "3x python -c pass",
+        ),
+        Measure(
+            "--version and -h",
+            "",
+            [
+                Contender("bgpipe --version", [bgpipe, "--version"], ""),
+                Contender("bgpipe -h", [bgpipe, "-h"], ""),
+                Contender("python -c pass", [python, "-c", "pass"], ""),
+            ],
+            "50 ms and 110 ms over python -c pass",
+        ),
+    ]
+    return found
+
+
+def report(measure: Measure, counts: dict[str, int]) -> None:
+    print(f"\n{measure.title}" + (f"   (target: {measure.targets})" if measure.targets else ""))
+    last = measure.contenders[-1]
+    print(f"  {'':24} {'median':>9} {'least':>9} {'most':>9} {'CPU':>9} {'peak':>9}", end="")
+    print(f" {measure.unit + '/s':>12} {'us each':>8} {'times':>7}" if measure.unit else f" {'times':>7}")
+
+    def each(contender: Contender) -> float:
+        return contender.median / counts.get(contender.source.removesuffix(".gz").removesuffix(".bz2"), 1)
+
+    for c in measure.contenders:
+        row = f"  {c.name:24} {c.median * 1e3:6.0f} ms {min(c.seconds) * 1e3:6.0f} ms"
+        row += f" {max(c.seconds) * 1e3:6.0f} ms {statistics.median(c.cpu) * 1e3:6.0f} ms"
+        row += f" {c.peak_kib / 1024:5.0f} MiB"
+        if measure.unit:
+            row += f" {1 / each(c) / 1e6:10.2f} M {each(c) * 1e6:8.3f} {each(last) / each(c):6.1f}x"
+        else:
+            row += f" {c.median / last.median:6.2f}x"
+        print(row)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("programs", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="measures whose title holds this")
+    arguments = parser.parse_args()
+    counts = json.loads((DATA / "counts.json").read_text())
+    results = []
+    for measure in measures(arguments.programs.absolute()):
+        if arguments.only not in measure.title:
+            continue
+        for contender in [c for c in measure.contenders if not shutil.which(c.command[0])]:
+            print(f"\n{contender.command[0]} is not there: {measure.title} goes without {contender.name}")
+            measure.contenders.remove(contender)
+        rounds = arguments.rounds if measure.unit else max(arguments.rounds, 21)
+        for _ in range(rounds):
+            for contender in measure.contenders:
+                contender.run()
+        report(measure, counts)
+        sys.stdout.flush()
+        results.append({c.name: c.seconds for c in measure.contenders} | {"title": measure.title})
+    (DATA / "results.json").write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
