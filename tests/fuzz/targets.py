@@ -194,7 +194,7 @@ def mrt(data: bytes) -> None:
         return found, (wires(found), lines(found), str(error), counts)
 
     found, result = run(len(file) + 1)
-    assert run(piece + 1)[1] == result, "how the reads are cut must not matter"
+    assert run(max(piece + 1, len(file) // 64))[1] == result, "how the reads are cut must not matter"
     back_from_json(found)
     back_from_mrt(found)
 
