@@ -14,7 +14,8 @@ SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 .DELETE_ON_ERROR:
 
 run: build
-	$(VENV)/bin/bgpipe read samples/session.mrt | head -n 5
+	$(VENV)/bin/bgpipe read samples/session.mrt | $(PY) samples/summary.py
+	$(VENV)/bin/bgpipe read samples/rib.mrt | $(PY) samples/summary.py
 
 test: lint fuzz-short unit
 

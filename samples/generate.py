@@ -219,16 +219,20 @@ def rib(seed: int) -> bytes:
     sequence = 0
     for version, subtype in ((4, 2), (6, 4)):
         nets = {net for _ in range(RIB_PREFIXES) for net in networks(dice, version)}
+        before: dict[int, bytes] = {}  # a peer's attributes of the prefix in front: neighbours often share them
         for net in sorted(nets, key=lambda net: (int(net.network_address), net.prefixlen))[:RIB_PREFIXES]:
             entries = []
             for number, (asn, *_) in enumerate(PEERS):
                 if dice.one_in(4):
                     continue
-                if version == 6:  # MP_REACH_NLRI is cut to the next hop (RFC 6396 section 4.3.4)
+                if number in before and dice.one_in(2):
+                    attributes = before[number]
+                elif version == 6:  # MP_REACH_NLRI is cut to the next hop (RFC 6396 section 4.3.4)
                     attributes = path_attributes(dice, asn, b"")
                     attributes += attribute(0x80, 14, b"\x10" + ip(f"2001:db8::{number + 1}"))
                 else:
                     attributes = path_attributes(dice, asn, ip(f"192.0.2.{number + 1}"))
+                before[number] = attributes
                 received = START - dice.below(86_400)
                 entries.append(struct.pack("!HIH", number, received, len(attributes)) + attributes)
             if entries:
