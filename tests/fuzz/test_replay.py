@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +23,8 @@ targets, seeds = module("targets"), module("seeds")
 
 @pytest.mark.parametrize("target", targets.TARGETS)
 def test_replay(target: str) -> None:
+    if seeds.corpus() is None and os.environ.get("CI") == "true":
+        pytest.fail("no corpus: set BGPIPE_CORPUS, or put it at ../shared/data")
     count = 0
     for count, data in enumerate(seeds.seeds(target), 1):
         try:
