@@ -41,9 +41,19 @@ cdef extern from "<time.h>" nogil:
     enum: CLOCK_REALTIME
     int clock_gettime(int clock, timespec* t)
 
+cdef extern from *:
+    """
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    static void bgpipe_keep_memory(void) { mallopt(M_MMAP_THRESHOLD, 8 << 20); mallopt(M_TRIM_THRESHOLD, 16 << 20); }
+    #else
+    static void bgpipe_keep_memory(void) {}
+    #endif
+    """
+    void set_thresholds "bgpipe_keep_memory"() noexcept nogil
+
 cdef enum:
     HEADER_LEN = 19
-    MAX_MESSAGE = 65535
     CHUNK = 64 * 1024
     MAX_PEERS = 65536
     MAX_PEER_BYTES = 8 << 20
@@ -51,6 +61,14 @@ cdef enum:
 
 
 COMPILER: str = (<bytes>BGPIPE_COMPILER).decode().strip()
+
+
+def keep_memory() -> None:
+    """Have the process keep up to 16 MiB of freed memory, so that blocks and batches do not cost page faults again and again.
+
+    It is the process's own matter, and so called by the command line, not on import.
+    """
+    set_thresholds()
 
 
 def type_mask(names: object) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_LIBRARIES = ("aiohttp", "isal", "lz4", "msgspec", "rapidgzip", "rich", "uvloop", "zstandard")
+_LIBRARIES = ("aiohttp", "isal", "lz4", "msgspec", "rich", "uvloop", "zstandard")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -39,6 +39,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
         _print(explain(pipe), 1)
         return 0
+    from bgpipe._codec import keep_memory
+
+    keep_memory()
     return pipe.execute(signals=True)
 
 
