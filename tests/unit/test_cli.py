@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lines import lines, read_lines, right
 
 from bgpipe import __version__
 from bgpipe.cli import main
-
-LINE = '["R",{seq},"2025-01-01T00:00:00.000","UPDATE",{{"reach":["192.0.2.0/24"],"attrs":{{"ORIGIN":{{"flags":"T","value":"IGP"}},"ASPATH":{{"flags":"T","value":[{seq}]}},"NEXTHOP":{{"flags":"T","value":"192.0.2.1"}}}}}},{{}}]\n'
-
-
-def lines(count: int) -> str:
-    return "".join(LINE.format(seq=seq) for seq in range(1, count + 1))
 
 
 @pytest.fixture
@@ -26,6 +23,13 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "source.json"
     path.write_text(lines(3))
     return path
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(20)
+        yield listening
 
 
 def start(*words: str | Path, **options: object) -> subprocess.Popen[str]:
@@ -108,6 +112,58 @@ class TestEndings:
         assert target.read_text() == lines(2)
         assert list(tmp_path.iterdir()) == [target]
 
+    def test_signal_while_nobody_writes(self, tmp_path: Path) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        with start("-e", "all", "--", "read", fifo, "--", "write", tmp_path / "target.json") as process:
+            assert process.stderr is not None
+            while "write): START" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+        assert list(tmp_path.iterdir()) == [fifo]
+
+    def test_signal_while_a_server_keeps_us_waiting(self, server: socket.socket, tmp_path: Path) -> None:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.json"
+        with start("read", url, "--", "write", tmp_path / "target.json") as process:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                process.send_signal(signal.SIGINT)
+                assert process.wait(20) == 0
+        assert list(tmp_path.iterdir()) == []
+
+    def test_signal_while_a_server_stalls(self, server: socket.socket, tmp_path: Path) -> None:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.json"
+        target = tmp_path / "target.json"
+        with start("read", url, "--", "write", target) as process:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + lines(3).encode() + b'["R",')
+                temporary = tmp_path / "target.json.tmp"
+                while not temporary.exists() or not temporary.stat().st_size:
+                    assert process.poll() is None
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGINT)
+                assert process.wait(20) == 0
+        assert read_lines(target) == right(1, 2, 3)
+
+    @pytest.mark.parametrize("order", [("read", "stdin"), ("stdin", "read")])
+    def test_a_waiting_producer_does_not_hold_the_others_up(self, order: tuple[str, str], source: Path, tmp_path: Path) -> None:
+        target = tmp_path / "target.json"
+        producers: dict[str, list[str | Path]] = {"read": ["read", source], "stdin": ["stdin"]}
+        with start(*producers[order[0]], "--", *producers[order[1]], "--", "write", target) as process:
+            assert process.stdin is not None
+            temporary = tmp_path / "target.json.tmp"
+            while not temporary.exists() or not temporary.stat().st_size:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.stdin.write(lines(1, first=4))
+            process.stdin.close()
+            assert process.wait(20) == 0
+        assert read_lines(target) == right(1, 2, 3, 4)
+
     def test_second_signal(self, tmp_path: Path) -> None:
         target = tmp_path / "target.json"
         read_end, write_end = os.pipe()
@@ -117,14 +173,15 @@ class TestEndings:
                 os.write(write_end, b"x" * 4096)
         source = tmp_path / "source.json"
         source.write_text(lines(100))
-        words = ("-e", "all", "--", "read", source, "--", "write", target, "--", "stdout")
+        words = ("--", "read", source, "--", "write", target, "--", "stdout")
         os.set_blocking(write_end, True)
         command = [sys.executable, "-m", "bgpipe", *map(str, words)]
         with subprocess.Popen(command, stdout=write_end, stderr=-1, text=True) as process:
             os.close(write_end)
             assert process.stderr is not None
-            while "stdout): START" not in process.stderr.readline():
-                pass
+            temporary = tmp_path / "target.json.tmp"
+            while not temporary.exists() or not temporary.stat().st_size:
+                time.sleep(0.01)
             process.send_signal(signal.SIGTERM)
             while "stopping" not in process.stderr.readline():
                 pass

@@ -100,6 +100,9 @@ class Read(MessageReader):
         unknown = getattr(self._decoder, "unknown", 0)
         if unknown:
             self.pipe.log.info(f"{unknown} records hold neither messages nor routes", self)
+        lost = getattr(self._decoder, "lost_bytes", 0)
+        if lost:
+            self.pipe.log.warn(f"{lost} bytes of the input are lost in all", self)
         super().abort()
 
     def decoder_options(self, form: str) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""Log lines, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.log import LEVELS, Log, Tally
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_levels(level: str, capfd: pytest.CaptureFixture[str]) -> None:
+    log = Log(level)
+    log.debug("d")
+    log.info("i")
+    log.warn("w")
+    log.error("e")
+    expected = ["bgpipe: debug: d", "bgpipe: i", "bgpipe: warning: w", "bgpipe: e"][LEVELS.index(level) :]
+    assert capfd.readouterr().err.splitlines() == expected
+
+
+def test_stage_and_event(capfd: pytest.CaptureFixture[str]) -> None:
+    stage = Pipeline(["@in", "read", "x"]).stages[0]
+    log = Log()
+    log.info("text", stage, "READY")
+    log.info("", event="START")
+    assert capfd.readouterr().err == "bgpipe: stage 1 (in: read): READY: text\nbgpipe: START\n"
+
+
+def test_one_line_whatever_the_text(capfd: pytest.CaptureFixture[str]) -> None:
+    Log().error("a\nb\x1b[2Jc\ud800é\u2028")
+    assert capfd.readouterr().err == "bgpipe: a\\nb\\x1b[2Jc\\ud800é\\u2028\n"
+
+
+def test_json(capfd: pytest.CaptureFixture[str]) -> None:
+    stage = Pipeline(["read", "x"]).stages[0]
+    log = Log("debug", "json")
+    log.warn('a "b"\n', stage, "PARSE")
+    log.debug("c")
+    first, second = map(json.loads, capfd.readouterr().err.splitlines())
+    assert datetime.fromisoformat(first.pop("time")).tzinfo is not None
+    assert first == {"level": "warn", "stage": "stage 1 (read)", "event": "PARSE", "message": 'a "b"\\n'}
+    assert second.keys() == {"time", "level", "message"}
+
+
+def test_before_each_line(capfd: pytest.CaptureFixture[str]) -> None:
+    log = Log()
+    log.before = lambda: os.write(2, b"<")
+    log.info("a")
+    log.debug("b")
+    assert capfd.readouterr().err == "<bgpipe: a\n"
+
+
+def test_nobody_reads(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    Log(fd=write_end).error("x")
+    os.close(write_end)
+
+
+@pytest.mark.parametrize(("count", "shown", "summary"), [(0, 0, False), (1, 1, False), (10, 10, False), (12, 10, True)])
+def test_tally(count: int, shown: int, summary: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(Log(), "mishaps")
+    for number in range(count):
+        tally.count(f"number {number}")
+    tally.close()
+    lines = [f"bgpipe: warning: number {number}" for number in range(shown)]
+    lines += [f"bgpipe: warning: {count} mishaps in all, {count - shown} of them not shown"] * summary
+    assert capfd.readouterr().err.splitlines() == lines
+    assert tally.total == count
