@@ -42,6 +42,7 @@ TIME_END_S = 9_214_646_400  # 2262: ns in 64 bits end there
 TYPE_NUMBERS = {name: number for number, name in MESSAGE_TYPES.items()}
 TYPE_NUMBERS |= {"NOTIFICATION": NOTIFICATION, "ROUTE_REFRESH": ROUTE_REFRESH}
 FLAG_BITS = {"O": 0x80, "T": 0x40, "P": 0x20, "X": FLAG_EXTENDED}
+FLAGS = {"".join(letter for letter, bit in FLAG_BITS.items() if n & bit): n for n in range(0, 256, 16)}
 UPDATE_KEYS = ("reach", "unreach", "attrs", "as_size")
 
 
@@ -299,8 +300,9 @@ def encode_one(code: int, given: Any, as_size: int, paths: Paths) -> bytes:
     for key in given:
         if key not in ("flags", "value", "segments"):
             raise expected(key, "flags, value or segments")
-    if given.get("flags") is not None:
-        flags = at("flags", parse_flags, given["flags"])
+    text = given.get("flags")
+    if text is not None:
+        flags = FLAGS[text] if type(text) is str and text in FLAGS else at("flags", parse_flags, text)
     try:
         value = encode_attribute(code, given.get("value", True), as_size, paths, given.get("segments"))
         return attribute_octets(code, flags, value)
