@@ -405,12 +405,12 @@ class Pipeline:
 
     def conclude(self) -> None:
         """For the driver: nothing comes any more. Finish the stages that still run."""
-        self.ending = True
+        by_itself, self.ending = not self.ending, True
         for stage in self.stages:
             if stage.state == STARTING:
                 stage.state = STOPPED
                 stage.abort()
-            elif stage.state == NEW and stage.produces and self.exit_code == 0:
+            elif stage.state == NEW and by_itself:
                 names = " or ".join(name.removeprefix(f"{PIPE}/") for name in stage.start_on)
                 self.log.warn(f"never started: {names} did not happen", stage)
             else:

@@ -115,6 +115,8 @@ class ThreadDriver(Driver):
     def _produce(self, stage: Stage) -> None:
         team = Team(self, stage, self.pipe.threads if self.alone else 1)
         team.run()
+        if self.crash is not None:
+            return
         if team.failure is not None and not self.pipe.closed:
             self.pipe.fail(stage, team.failure)
         self.pipe.finish(stage)
@@ -160,13 +162,14 @@ class Team:
         self._working: list[_thread.LockType] = []
 
     def run(self) -> None:
-        """Work until the producer has nothing more."""
+        """Work until the producer has nothing more, or something crashed."""
         try:
             self._work()
-        finally:
-            self._over = True
-            for done in self._working:
-                done.acquire()
+        except BaseException as error:
+            self.driver.crashed(error)
+        self._over = True
+        for done in self._working:
+            done.acquire()
 
     def _work(self) -> None:
         lane = Lane(self.pipe, self.stage)
@@ -226,7 +229,6 @@ class Team:
         try:
             self._work()
         except BaseException as error:
-            self._over = True
             self.driver.crashed(error)
-        finally:
-            done.release()
+        self._over = True
+        done.release()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
+import time
 import types
 from pathlib import Path
 
@@ -158,8 +161,6 @@ class TestTaps:
     ) -> None:
         write_lines(tmp_path / "stdin.json", line(1) + line(2, "L") + line(3))
         with (tmp_path / "stdin.json").open() as stdin:
-            import os
-
             saved = os.dup(0)
             os.dup2(stdin.fileno(), 0)
             try:
@@ -228,6 +229,10 @@ class TestEvents:
         assert pipe.exit_code == 0
         assert read_lines(target) == right(1, 2, 3)
         assert capfd.readouterr().err == "bgpipe: warning: stage 2 (read): never started: ESTABLISHED or EOR did not happen\n"
+
+    def test_a_tap_that_waits_for_what_never_comes(self, source: str, capfd: pytest.CaptureFixture[str]) -> None:
+        assert run("-O", "read", source).exit_code == 0
+        assert capfd.readouterr() == ("", "bgpipe: warning: --stdout: never started: EOR did not happen\n")
 
     def test_a_stage_that_has_not_started_is_passed_by(self, source: str, tmp_path: Path) -> None:
         words = ["@a", "read", source, "write", "--wait", "a/STOP", tmp_path / "late", "write", tmp_path / "all"]
@@ -332,6 +337,30 @@ class TestEvents:
         with pytest.raises(ZeroDivisionError, match="mine"):
             pipe.run_sync()
         assert list(tmp_path.iterdir()) == [Path(source)]
+
+    def test_handlers_that_raise_while_the_source_waits(self, threads: str, tmp_path: Path, target: Path) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        pipe = Pipeline([threads, "-l", "disabled", "read", "--format", "json", str(fifo), "write", str(target)])
+        source = os.open(fifo, os.O_RDWR)
+        os.write(source, lines(1).encode())
+
+        @pipe.on_event("PARSE")
+        def handler(event: Event) -> None:
+            raise ZeroDivisionError("mine")
+
+        def follow() -> None:
+            while not (tmp_path / "target.json.tmp").exists() or not (tmp_path / "target.json.tmp").stat().st_size:
+                time.sleep(0.01)
+            os.write(source, bad_line(2).encode())
+
+        writer = threading.Thread(target=follow)
+        writer.start()
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            pipe.run_sync()
+        writer.join()
+        os.close(source)
+        assert list(tmp_path.iterdir()) == [fifo]
 
     def test_handlers_that_raise_amid_a_batch(self, threads: str, tmp_path: Path, target: Path) -> None:
         text = lines(MANY) + bad_line(MANY + 1) + lines(MANY)
@@ -457,8 +486,6 @@ class TestWithinALoop:
             asyncio.run(Pipeline(["-l", "disabled", "read", str(tmp_path / "x"), "write", str(target)]).run())
 
     def test_cancelled(self, tmp_path: Path, target: Path) -> None:
-        import os
-
         os.mkfifo(tmp_path / "fifo")
         pipe = Pipeline(["read", "--format", "json", str(tmp_path / "fifo"), "write", str(target)])
 
