@@ -324,6 +324,8 @@ cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
     out -= 1
     out = put_number(lit(out, b'","hold":', 9), be16(p + 3))
     params = p + 10
+    if n >= 13 and p[9] != 255 and p[10] == 255 and be16(p + 11) == n - 13:
+        return NULL                     # "params" would read as the extended form, which this is not
     if n >= 13 and p[9] == 255 and p[10] == 255:
         octets = 2
         plain = False

@@ -299,6 +299,11 @@ def test_open_with_extended_parameters():
     }
 
 
+def test_open_that_looks_extended_and_is_not():
+    wire = open_message("ff000100")
+    assert data(wire) == "0x" + wire[19:].hex()
+
+
 @pytest.mark.parametrize(
     ("body", "shown"),
     [

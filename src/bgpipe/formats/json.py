@@ -8,7 +8,10 @@ no datetime (2 ms) for the usual spelling of a time.
 
 from __future__ import annotations
 
-from _json import make_scanner
+try:
+    from _json import make_scanner
+except ImportError:  # another Python than CPython, or one that has moved it
+    from json.scanner import make_scanner
 
 from bgpipe._attributes import (
     FLAG_EXTENDED,
