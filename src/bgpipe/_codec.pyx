@@ -6,7 +6,7 @@ are status codes until somebody asks for them (`Batch.failures`).
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE, PyBuffer_FillInfo
+from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -149,10 +149,14 @@ cdef class Buffer:
             raise BufferError("a view of the buffer is in use")
         self.len = 0
 
-    def extend(self, const uint8_t[::1] more not None):
-        """Append bytes."""
-        if more.shape[0]:
-            self.append(&more[0], more.shape[0])
+    def extend(self, more):
+        """Append the bytes of an object that exposes some."""
+        cdef Py_buffer view  # a typed memoryview would cost every start of the program 2 ms of imports
+        PyObject_GetBuffer(more, &view, PyBUF_SIMPLE)
+        try:
+            self.append(view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
 
     cdef int reserve(self, Py_ssize_t more) except -1 nogil:
         cdef Py_ssize_t want

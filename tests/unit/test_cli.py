@@ -81,6 +81,31 @@ class TestMain:
         assert "uvloop " in libraries
 
 
+class TestProgress:
+    @pytest.mark.parametrize(("words", "drawn"), [(["write", "target.json"], True), (["stdout"], False)])
+    def test_on_a_terminal(self, words: list[str], drawn: bool, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "fifo.json")
+        ours, theirs = os.openpty()
+        command = [sys.executable, "-m", "bgpipe", "--", "read", "fifo.json", "--", *words]
+        environment = os.environ | {"TERM": "xterm", "PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, env=environment) as process:
+            os.close(theirs)
+            with (tmp_path / "fifo.json").open("w", buffering=1) as fifo:
+                fifo.write(lines(1))
+                time.sleep(1.0)  # in the first half of a second it draws nothing
+                fifo.write(lines(1, first=2))
+            shown = b""
+            try:
+                while chunk := os.read(ours, 10_000):
+                    shown += chunk
+            except OSError:  # the other end of a terminal is closed
+                pass
+        os.close(ours)
+        assert process.returncode == 0
+        assert (b"messages/s" in shown) == drawn
+        assert (b'["R",2,' in shown) == (not drawn)
+
+
 class TestEndings:
     def test_reader_goes_away(self, source: Path, tmp_path: Path) -> None:
         source.write_text(lines(20_000))

@@ -73,13 +73,17 @@ class Read(MessageReader):
 
     def open(self) -> Source:
         source = open_source(self.options.path, self.options.decompress, threads=self.pipe.threads)
-        if os.isatty(2) and not os.isatty(1) and self.pipe.log.before is None:
+        if os.isatty(2) and self.pipe.log.before is None and not self._shares_terminal():
             from bgpipe.transport.progress import open_progress
 
             self._progress = open_progress(source)
             if self._progress is not None:
                 self.pipe.log.before = self._progress.close
         return source
+
+    def _shares_terminal(self) -> bool:
+        """Whether messages go to the terminal, which leaves no place for a progress bar."""
+        return os.isatty(1) and any(stage.looks and stage.uses_standard(stage.options) for stage in self.pipe.stages)
 
     def delivered(self) -> None:
         if self._progress is not None:

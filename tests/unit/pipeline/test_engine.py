@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import time
@@ -374,6 +375,27 @@ class TestEvents:
         with pytest.raises(ZeroDivisionError, match="mine"):
             pipe.run_sync()
         assert list(tmp_path.iterdir()) == [Path(source)]
+
+    @pytest.mark.parametrize("others", [[], ["read", "--wait", "EOR", "x"]], ids=["one producer", "two"])
+    def test_keyboard_interrupt(self, threads: str, others: list[str], tmp_path: Path, target: Path) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        words = [threads, "read", "--format", "json", str(fifo), *others, "write", str(target)]
+        source = os.open(fifo, os.O_RDWR)
+        os.write(source, lines(1).encode())
+
+        def follow() -> None:
+            while not (tmp_path / "target.json.tmp").exists() or not (tmp_path / "target.json.tmp").stat().st_size:
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        interrupter = threading.Thread(target=follow)
+        interrupter.start()
+        with pytest.raises(KeyboardInterrupt):
+            Pipeline(words).run_sync()
+        interrupter.join()
+        os.close(source)
+        assert list(tmp_path.iterdir()) == [fifo]
 
     def test_runs_once(self, source: str, target: Path) -> None:
         pipe = Pipeline(["read", source, "write", str(target)])
