@@ -10,7 +10,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit fuzz fuzz-short clean FORCE
+.PHONY: run test build lint unit fuzz fuzz-short bench instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -77,6 +77,24 @@ ifeq ($(CLANG),)
 else
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=15
 endif
+
+# Against other programs on millions of real messages, with a bgpipe installed as users have it; bench/README.md.
+BENCH := bench/data
+
+$(BENCH)/venv/installed: pyproject.toml $(SOURCES) $(shell find src -name '*.py')
+	@mkdir -p $(BENCH)
+	@tools/venv $(PYTHON) $(BENCH)/venv
+	$(BENCH)/venv/bin/python -m pip install -q --only-binary pybgpkit-parser '.[bench]'
+	@touch $@
+
+$(BENCH)/counts.json: bench/prepare.py $(BENCH)/venv/installed
+	$(BENCH)/venv/bin/python bench/prepare.py $(BENCH)/venv/bin/bgpipe
+
+bench: $(BENCH)/counts.json
+	$(BENCH)/venv/bin/python bench/run.py $(BENCH)/venv/bin $(BENCH_OPTIONS)
+
+instructions: $(BENCH)/counts.json
+	$(BENCH)/venv/bin/python bench/instructions.py $(KERNELS)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info bench/data tests/fuzz/build

@@ -6,7 +6,7 @@
     rib.mrt           the TABLE_DUMP_V2 tables of the corpus, repeated until there are 2,000,000 routes
     ribpass.mrt       those tables once
     messages500.mrt   500 messages of one file
-    first*.mrt, rib1.mrt, rib2.mrt   for instructions.py
+    passtwice.mrt, ribtwice.mrt   for instructions.py
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def main() -> None:
         "updates.mrt": each * times,
         "rib.mrt": routes * rib_times,
         "ribpass.mrt": routes,
+        "passtwice.mrt": each * 2,
+        "ribtwice.mrt": routes * 2,
         "messages500.mrt": 500,
     }
     write("pass.mrt", updates)
@@ -128,15 +130,11 @@ def main() -> None:
     write("ribpass.mrt", ribs)
     write("rib.mrt", ribs, rib_times)
     write("messages500.mrt", cut(unpacked(folder / "updates.20160811.1600.gz"), 500))
-    for n in (20_000, 40_000):
-        counts[f"first{n}.mrt"] = n
-        write(f"first{n}.mrt", cut(updates, n))
-    for n in (1, 2):
-        write(f"rib{n}.mrt", ribs, n)
-        counts[f"rib{n}.mrt"] = routes * n
+    write("passtwice.mrt", updates, 2)
+    write("ribtwice.mrt", ribs, 2)
     derive("updates.mrt.gz", "updates.mrt", "gzip", "-6")
     derive("updates.mrt.bz2", "updates.mrt", "bzip2", "-9")
-    for name in ("updates", "first20000", "first40000"):
+    for name in ("updates", "pass", "passtwice"):
         derive(f"{name}.json", f"{name}.mrt", bgpipe, "read", "--format", "mrt", "-", "--", "stdout")
         counts[f"{name}.json"] = counts[f"{name}.mrt"]
     (DATA / "counts.json").write_text(json.dumps(counts, indent=1))
