@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Handler = TypeVar("Handler", bound=Callable[[Event], object])
 
+_ALL = 0xFFFFFFFF  # more messages than a batch holds
 _START = f"{PIPE}/START"
 _PARSE = f"{PIPE}/PARSE"
 
@@ -86,6 +87,7 @@ class Pipeline:
         self.cut: int | None = None  # the message at which the batch that is being delivered ends
         self.cut_off: set[Stage] = set()  # producers stopped at a message: what they made behind it is gone
         self.current: Stage | None = None  # the producer whose batch is being delivered
+        self.stopping: dict[Stage, int] = {}  # stages to stop behind that many messages of this batch
         self._bus = Bus()
         self.lock = _thread.RLock()
         self.driver: Driver | None = None
@@ -207,7 +209,6 @@ class Pipeline:
         It runs between two batches or within one, and holds the pipeline up as long as it runs.
         """
         subscribed = resolve(names or ("*",), self.stages, ("START", "STOP", "READY", "PREPARE"))
-
         self.checks = self.checks or _PARSE in subscribed
 
         def subscribe(handler: Handler) -> Handler:
@@ -261,7 +262,10 @@ class Pipeline:
 
     def _stop(self, stage: Stage, event: Event) -> None:
         if not stage.produces:
-            self.finish(stage)
+            if self.current is not None:
+                self.stopping.setdefault(stage, event.index + 1 if event.batch is not None else _ALL)
+            elif stage not in self.stopping:
+                self.finish(stage)
             return
         if event.batch is not None and stage is self.current:
             self.cut = event.index + 1
@@ -423,7 +427,8 @@ class Pipeline:
 
     def abort(self) -> None:
         """Drop everything: temporary files are removed. Raises nothing."""
-        self.ending = self.closed = True
+        self.closed = True
+        self.end()
         for stage in self.stages:
             if stage.state in (STARTING, RUNNING):
                 stage.state = STOPPED

@@ -47,13 +47,17 @@ def route(pipe: Pipeline, producer: Stage) -> list[tuple[Stage, int]]:
 
 
 class Step:
-    """A stage on a lane; for an output with this lane's encoder and buffer."""
+    """A stage on a lane; for an output with this lane's encoder and buffer.
 
-    __slots__ = ("buffer", "directions", "encoder", "output", "stage")
+    missed: the stage did not run when the batch came by.
+    """
+
+    __slots__ = ("buffer", "directions", "encoder", "missed", "output", "stage")
 
     def __init__(self, stage: Stage, directions: int) -> None:
         self.stage = stage
         self.directions = directions
+        self.missed = False
         self.output: Output | None = None
         if isinstance(stage, Output):
             self.output = stage
@@ -63,12 +67,13 @@ class Step:
             self.buffer = Buffer()
 
     def run(self, batch: Batch) -> None:
+        self.missed = self.stage.state != RUNNING
         if self.output is None:
-            if self.stage.state == RUNNING:
+            if not self.missed:
                 self.stage.process(batch, self.directions)
             return
         self.buffer.clear()
-        if self.stage.state == RUNNING:
+        if not self.missed:
             self.encoder.encode(batch, self.buffer)
 
     def write(self) -> None:
@@ -82,6 +87,8 @@ class Lane:
 
     carry() is pure and may run beside that of other lanes; the rest is called in the order of the batches, one at a
     time. Writing comes last: when a message kills or stops the pipeline, nothing behind it got out.
+
+    outputs: the steps that write.
     """
 
     __slots__ = ("_late", "_pure", "outputs", "pipe", "producer")
@@ -110,42 +117,62 @@ class Lane:
         if pipe.closed or self.producer in pipe.cut_off:
             return False
         pipe.current = self.producer
+        for step in self._pure:
+            if step.missed:  # it may have started since
+                step.run(batch)
         for step in self._late:
             step.run(batch)
             if pipe.cut is not None:
-                self._cut(batch)
+                self._cut(batch, pipe.cut)
         if batch.failed:
             self._report(batch)
-        pipe.current = None
-        self.producer.delivered()
         return True
 
     def write(self, batch: Batch) -> None:
         """Bring out what came of the batch."""
         for step in self.outputs:
-            if len(step.buffer):
-                try:
-                    step.write()
-                except StageError as error:
-                    self.pipe.fail(step.stage, error)
+            if len(step.buffer) and step.stage not in self.pipe.stopping:
+                self._write(step)
         self.complete(batch)
 
     def complete(self, batch: Batch) -> None:
-        """All that came of the batch is written."""
+        """All that came of the batch is written, save what goes to stages that a message of it has stopped."""
+        pipe = self.pipe
+        pipe.current = None
+        if pipe.stopping:
+            self._stop(batch)
         if batch.completion is not None:
             batch.completion(batch)
+        self.producer.delivered()
+
+    def _write(self, step: Step) -> None:
+        try:
+            step.write()
+        except StageError as error:
+            self.pipe.fail(step.stage, error)
 
     def _report(self, batch: Batch) -> None:
         for index, error in batch.failures():
             self.pipe.emit(ParseEvent(batch, index, error))
             if self.pipe.cut is not None:
-                self._cut(batch)
+                self._cut(batch, self.pipe.cut)
                 break
 
-    def _cut(self, batch: Batch) -> None:
+    def _cut(self, batch: Batch, count: int) -> None:
         """A message ended the pipeline or its producer: what is behind it never was."""
-        assert self.pipe.cut is not None
-        batch.cut(self.pipe.cut)
         self.pipe.cut = None
+        batch.cut(count)
         for step in self.outputs:
             step.run(batch)
+
+    def _stop(self, batch: Batch) -> None:
+        """Let each stage have what comes before its end; the longest part first, since the batch is cut for it."""
+        pipe = self.pipe
+        for stage, count in sorted(pipe.stopping.items(), key=lambda item: -item[1]):
+            batch.cut(count)
+            for step in self.outputs:
+                if step.stage is stage:
+                    step.run(batch)
+                    self._write(step)
+            pipe.finish(stage)
+        pipe.stopping.clear()

@@ -86,7 +86,7 @@ class LoopDriver(Driver):
                 lane.carry(batch)
                 if lane.deliver(batch):
                     for step in lane.outputs:
-                        if len(step.buffer):
+                        if len(step.buffer) and step.stage not in self.pipe.stopping:
                             try:
                                 await asyncio.to_thread(step.write)
                             except StageError as error:

@@ -82,6 +82,9 @@ class MessageReader(Stage):
     options: ReaderOptions
     place = ""  # what --explain calls the source
     messages = 0  # read so far
+    _source: Source | None = None
+    _decoder: Decoder | None = None
+    _stopping = False
 
     def open(self) -> Source:
         """The bytes. Raises StageError."""
@@ -90,10 +93,6 @@ class MessageReader(Stage):
     def decoder_options(self, form: str) -> dict[str, Any]:
         """What a subclass adds for the decoder of this format."""
         return {}
-
-    _source: Source | None = None
-    _decoder: Decoder | None = None
-    _stopping = False
 
     def prepare(self) -> None:
         self._skipped = Tally(self.pipe.log, "places in the input skipped", self)
@@ -167,6 +166,7 @@ class MessageWriter(Output):
 
     options: WriterOptions
     place = ""  # what --explain calls the sink
+    _sink: Sink | RotatingSink | None = None
 
     def open(self) -> Sink | RotatingSink:
         """Where the bytes go. Raises StageError."""
@@ -181,8 +181,6 @@ class MessageWriter(Output):
         if self.directions == BOTH and self.first != self.last:
             return direction == (RIGHT if self.last else LEFT)
         return super().takes(direction)
-
-    _sink: Sink | RotatingSink | None = None
 
     def prepare(self) -> None:
         self._skipped = Tally(self.pipe.log, "messages could not be written", self)

@@ -247,6 +247,27 @@ class TestEvents:
         assert len(read_lines(tmp_path / "early")) == 3
         assert len(read_lines(tmp_path / "all")) == 6
 
+    @pytest.mark.parametrize("at", [1, MANY // 2, MANY])
+    def test_stop_an_output_at_a_message(self, threads: str, tmp_path: Path, target: Path, at: int) -> None:
+        text = lines(at - 1) + bad_line(at) + lines(MANY - at, first=at + 1)
+        source = write_lines(tmp_path / "x.json", text)
+        other = tmp_path / "other.json"
+        words = ["-l", "disabled", "read", source, "@a", "write", "--stop", "PARSE", target, "write", "--stop", "a", other]
+        pipe = Pipeline([threads, *map(str, words)])
+        seen = events(pipe)
+        pipe.run_sync()
+        assert [number for _, number in read_lines(target)] == list(range(1, at + 1))
+        assert other.read_text().startswith(target.read_text())
+        assert seen.index("bgpipe/PARSE") < seen.index("a/STOP") < seen.index("write/STOP") < seen.index("read/STOP")
+
+    def test_an_output_that_starts_amid_the_messages(self, threads: str, tmp_path: Path, target: Path) -> None:
+        text = bad_line(1) + lines(MANY - 1, first=2)
+        source = write_lines(tmp_path / "x.json", text)
+        run(threads, "-l", "disabled", "read", source, "write", "--wait", "PARSE", target)
+        numbers = [number for _, number in read_lines(target)]
+        assert numbers == list(range(numbers[0], MANY + 1))
+        assert numbers[0] < 3000  # from the second block on, whoever had taken that before the first was through
+
     def test_stop_a_producer(self, tmp_path: Path, target: Path) -> None:
         source = write_lines(tmp_path / "many.json", lines(MANY))
         pipe = run("read", "--stop", "read/START", source, "write", target)

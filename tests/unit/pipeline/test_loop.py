@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from lines import line, lines, read_lines, right, write_lines
+from lines import bad_line, line, lines, read_lines, right, write_lines
 
 from bgpipe._codec import Batch, Buffer, Encoder
 from bgpipe._json import JsonEncoder
@@ -237,6 +237,14 @@ def test_stages_are_prepared_together(tmp_path: Path) -> None:
 def test_stop_by_an_event(tmp_path: Path) -> None:
     assert run("@a", "ticker", "--stop", "a/START", "write", tmp_path / "x.json").exit_code == 0
     assert not (tmp_path / "x.json").exists()
+
+
+def test_stop_outputs_at_a_message(tmp_path: Path) -> None:
+    source = write_lines(tmp_path / "source.json", lines(3) + bad_line(4) + lines(2, first=5))
+    words = ["read", source, "slow", "--stop", "PARSE", "write", tmp_path / "x.json"]
+    assert run("-l", "disabled", *words).exit_code == 0
+    assert Slow.seen == [lines(3) + bad_line(4), "finished"]
+    assert read_lines(tmp_path / "x.json") == right(1, 2, 3, 4, 5, 6)
 
 
 def test_wait_for_a_stage(tmp_path: Path) -> None:
