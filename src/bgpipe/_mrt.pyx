@@ -662,6 +662,7 @@ cdef class MrtEncoder(Encoder):
 
 cdef int path_ids(Batch b, msg_t* m) except -1 nogil:
     # Whether the prefixes of a message with some add-path family carry path ids: 0, 1, or 2: some do and some do not.
+    # Families shown as hex count where they do: nothing else in the JSON form says it of them.
     cdef attrs_t* index
     cdef uint32_t i
     cdef bint some = False, others = False
@@ -677,6 +678,6 @@ cdef int path_ids(Batch b, msg_t* m) except -1 nogil:
         if (index.attr[i].code == 14 or index.attr[i].code == 15) and index.attr[i].length > 3:
             if has_addpath(m.ctx, family(be16(index.attr[i].value), index.attr[i].value[2])):
                 some = True
-            else:
+            elif 1 <= be16(index.attr[i].value) <= 2 and 1 <= index.attr[i].value[2] <= 2:
                 others = True
     return 2 if some and others else some

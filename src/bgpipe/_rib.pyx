@@ -279,7 +279,7 @@ cdef class Rib:
         self.scratch.reserve(attrs_len + 5 + hop_len)
         if attrs_len:
             memcpy(self.scratch.data, p, attrs_len)
-        if hop_len and s.hop_len == 0:
+        if hop_len and s.hop_len == 0 and s.mp_len == 0:
             # Behind the attributes, as in the dumps that have it there.
             if r.family == IPV4_UNICAST and hop_len == 4:
                 memcpy(self.scratch.data + attrs_len, b"\x40\x03\x04", 3)
