@@ -981,10 +981,11 @@ BGP4MP_MESSAGES = {
     10: (2, True),
     11: (4, True),
 }
+BGP4MP_STATES = {0: 2, 5: 4}  # and bytes of an AS number
 BGP4MP_ENTRY = 2
 
 # Subtype of the old type 5 -> type of the message: RFC 6396 appendix B.2.
-LEGACY_MESSAGES = {1: UPDATE, 5: OPEN, 6: NOTIFY, 7: KEEPALIVE}
+LEGACY_MESSAGES = {1: UPDATE, 2: UPDATE, 5: OPEN, 6: NOTIFY, 7: KEEPALIVE}
 
 # Subtype of TABLE_DUMP_V2 -> (family, ADD-PATH); the family of the generic ones is in the record.
 RIB_SUBTYPES: dict[int, tuple[Family | None, bool]] = {
@@ -1000,6 +1001,9 @@ RIB_SUBTYPES: dict[int, tuple[Family | None, bool]] = {
     12: (None, True),
 }
 PEER_INDEX_TABLE = 1
+
+# Subtype of TABLE_DUMP -> (AFI, bytes of an AS number); 3 and 4 are what RIS wrote before TABLE_DUMP_V2.
+TABLE_DUMP_FORMS = {1: (1, 2), 2: (2, 2), 3: (1, 4), 4: (2, 4)}
 
 BUNDLE_LIMIT = 3800
 
@@ -1056,9 +1060,9 @@ class Attributes:
 
 @dataclass
 class RibEntry:
-    """A route of the peer numbered `index`."""
+    """A route of a peer: `index` is (0, its place in the PEER_INDEX_TABLE) or (1, its place among those named in records)."""
 
-    index: int
+    index: tuple[int, int]
     peer: Peer
     attributes: Attributes
     path_id: bytes = b""
@@ -1071,7 +1075,7 @@ class MrtReader:
         self.seq = 0
         self.peers: list[Peer] | None = None
         self.inline_peers: dict[tuple[int, bytes], int] = {}
-        self.bundles: dict[int, Bundle] = {}
+        self.bundles: dict[tuple[int, int], Bundle] = {}
         self.out: list[Message] = []
 
     def send(self, microseconds: int, wire: bytes, tags: dict[str, str], as_size: int, addpath: AddPath) -> None:
@@ -1088,12 +1092,14 @@ class MrtReader:
         if kind in (BGP4MP, BGP4MP_ET):
             if subtype in BGP4MP_MESSAGES:
                 self.bgp4mp_message(reader, time, *BGP4MP_MESSAGES[subtype])
+            elif subtype in BGP4MP_STATES:
+                self.state_change(reader, BGP4MP_STATES[subtype])
             elif subtype == BGP4MP_ENTRY:
                 self.bgp4mp_entry(reader, time)
         elif kind == LEGACY_BGP and subtype in LEGACY_MESSAGES:
             self.legacy_message(reader, time, LEGACY_MESSAGES[subtype])
-        elif kind == TABLE_DUMP and subtype in (1, 2):
-            self.table_dump(reader, time, subtype)
+        elif kind == TABLE_DUMP and subtype in TABLE_DUMP_FORMS:
+            self.table_dump(reader, time, *TABLE_DUMP_FORMS[subtype])
         elif kind == TABLE_DUMP_V2:
             if subtype == PEER_INDEX_TABLE:
                 self.peer_index_table(reader)
@@ -1115,15 +1121,21 @@ class MrtReader:
     def legacy_message(self, reader: Reader, time: int, kind: int) -> None:
         peer_as, peer_ip = reader.number(2), reader.take(4)
         local_as, local_ip = reader.number(2), reader.take(4)
-        if reader.left() > 4096 - 19:  # RFC 4271 section 4.1: there were no longer ones then
-            raise Malformed(f"a message of {19 + reader.left()} bytes")
-        wire = with_header(kind, reader.rest())
+        body = reader.rest()
+        if not fits_legacy(kind, body):
+            raise Malformed("not a message of its subtype")
+        wire = with_header(kind, body)
         self.send(time, wire, session_tags(peer_as, peer_ip, local_as, local_ip), 2, False)
 
-    def inline_peer(self, asn: int, ip: bytes) -> tuple[int, Peer]:
+    def state_change(self, reader: Reader, as_size: int) -> None:
+        """RFC 6396 section 4.4.1: there is no message in it."""
+        reader.take(2 * as_size + 2)
+        reader.take(2 * address_size(reader.number(2)) + 4)
+
+    def inline_peer(self, asn: int, ip: bytes) -> tuple[tuple[int, int], Peer]:
         """A peer that its own record names: numbered in order of first appearance."""
         index = self.inline_peers.setdefault((asn, ip), len(self.inline_peers))
-        return index, Peer(asn, ip)
+        return (1, index), Peer(asn, ip)
 
     def bgp4mp_entry(self, reader: Reader, time: int) -> None:
         """The route of the drafts before RFC 6396, as OpenBGPD, the one that writes it, does: local end, then peer."""
@@ -1142,8 +1154,8 @@ class MrtReader:
         index, peer = self.inline_peer(peer_as, peer_ip)
         self.route(time, prefix, 2, False, RibEntry(index, peer, attributes))
 
-    def table_dump(self, reader: Reader, time: int, afi: int) -> None:
-        """RFC 6396 section 4.2; the subtype is the AFI."""
+    def table_dump(self, reader: Reader, time: int, afi: int, as_size: int) -> None:
+        """RFC 6396 section 4.2."""
         size = address_size(afi)
         reader.take(4)  # view, sequence number
         address = reader.take(size)
@@ -1151,16 +1163,19 @@ class MrtReader:
         if bits > 8 * size:
             raise Malformed(f"a prefix of {bits} bits")
         reader.take(5)  # status, originated time
-        peer_ip, peer_as = reader.take(size), reader.number(2)
-        attributes = rib_attributes(reader.take(reader.number(2)), (afi, 1), any_safi=True)
+        peer_ip, peer_as = reader.take(size), reader.number(as_size)
+        attributes = reader.take(reader.number(2))
         reader.end()
         number = int.from_bytes(address, "big") >> (8 * size - bits) << (8 * size - bits)
         prefix = u8(bits) + number.to_bytes(size, "big")[: (bits + 7) // 8]
         index, peer = self.inline_peer(peer_as, peer_ip)
-        self.route(time, prefix, 2, False, RibEntry(index, peer, attributes))
+        entry = RibEntry(index, peer, rib_attributes(attributes, (afi, 1), any_safi=True))
+        self.route(time, prefix, as_size, False, entry)
 
     def peer_index_table(self, reader: Reader) -> None:
-        """RFC 6396 section 4.3.1."""
+        """RFC 6396 section 4.3.1. A damaged one leaves none."""
+        self.flush()
+        self.peers = None
         reader.take(4)  # collector
         reader.take(reader.number(2))  # view name
         peers = []
@@ -1170,7 +1185,6 @@ class MrtReader:
             ip = reader.take(16 if kind & 1 else 4)
             peers.append(Peer(reader.number(4 if kind & 2 else 2), ip))
         reader.end()
-        self.flush()
         self.peers = peers
 
     def rib(self, reader: Reader, time: int, family: Family | None, addpath: bool) -> None:
@@ -1189,12 +1203,12 @@ class MrtReader:
             index = reader.number(2)
             reader.take(4)  # originated time
             path_id = reader.take(4) if addpath and not generic else shared_id
-            attributes = rib_attributes(reader.take(reader.number(2)), family)
+            entries.append((index, path_id, reader.take(reader.number(2))))
             if index >= len(self.peers):
                 raise Malformed(f"there is no peer {index}")
-            entries.append(RibEntry(index, self.peers[index], attributes, path_id))
         reader.end()
-        for entry in entries:
+        for index, path_id, attributes in entries:
+            entry = RibEntry((0, index), self.peers[index], rib_attributes(attributes, family), path_id)
             self.route(time, prefix, 4, addpath, entry)
 
     def route(self, time: int, prefix: bytes, as_size: int, addpath: bool, entry: RibEntry) -> None:
@@ -1209,7 +1223,7 @@ class MrtReader:
         bundle.nlri.append(nlri)
         bundle.size += len(nlri)
 
-    def flush(self, index: int | None = None) -> None:
+    def flush(self, index: tuple[int, int] | None = None) -> None:
         """Sends one peer's bundle, or all in order of the peers."""
         for peer in sorted(self.bundles) if index is None else [index]:
             bundle = self.bundles.pop(peer, None)
@@ -1217,6 +1231,28 @@ class MrtReader:
                 addpath = frozenset([bundle.attributes.family]) if bundle.addpath else False
                 wire = bundle_message(bundle)
                 self.send(bundle.time, wire, bundle.peer.tags(), bundle.as_size, addpath)
+
+
+def fits_legacy(kind: int, body: bytes) -> bool:
+    """Whether bytes can be the body of a message: the legacy type has no header that would tell damage."""
+    if len(body) > 4096 - 19:  # RFC 4271 section 4.1: there were no longer ones then
+        return False
+    reader = Reader(body)
+    try:
+        if kind == KEEPALIVE:
+            reader.end()
+        elif kind == NOTIFY:
+            reader.take(2)
+        elif kind == OPEN:
+            reader.take(9)
+            reader.take(reader.number(1))
+            reader.end()
+        else:
+            reader.take(reader.number(2))
+            reader.take(reader.number(2))
+    except Malformed:
+        return False
+    return True
 
 
 def session_tags(peer_as: int, peer_ip: bytes, local_as: int, local_ip: bytes) -> dict[str, str]:

@@ -170,8 +170,8 @@ def attributes(draw: DrawFn, code: int, as_size: int, addpath: bool) -> bytes:
 @st.composite
 def updates(draw: DrawFn, as_size: int, addpath: bool) -> bytes:
     """RFC 4271 section 4.3."""
-    codes = st.sampled_from(sorted(USUAL_FLAGS)) | st.sampled_from([22, 23, 25, 26, 40, 128]) | octets
-    chosen = draw(st.lists(codes, max_size=6, unique=draw(st.sampled_from([True] * 9 + [False]))))
+    codes = st.sampled_from([*sorted(USUAL_FLAGS) * 3, 22, 23, 25, 26, 40, 128, 0, 11, 200, 255])
+    chosen = draw(st.lists(codes, max_size=8, unique=draw(st.sampled_from([True] * 9 + [False]))))
     blob = b"".join(draw(attributes(code, as_size, addpath)) for code in chosen)
     withdrawn = draw(joined(prefixes(1, addpath), most=3))
     announced = draw(nlri(1, addpath))
@@ -230,7 +230,7 @@ CAPABILITIES = {
 
 @st.composite
 def capabilities(draw: DrawFn) -> bytes:
-    code = draw(st.sampled_from(sorted(CAPABILITIES)) | octets)
+    code = draw(st.sampled_from([*sorted(CAPABILITIES) * 2, 3, 67, 128, 200]))
     odd = draw(st.integers(0, 9)) == 0
     value: bytes = draw(st.binary(max_size=12) if odd else CAPABILITIES.get(code, st.binary(max_size=12)))
     return bytes([code, len(value)]) + value
@@ -277,10 +277,11 @@ keepalives = st.sampled_from([message(4, b""), message(4, b""), message(4, b"\0"
 others = st.builds(message, octets.filter(lambda kind: kind not in range(1, 6)), st.binary(max_size=30))
 
 
-def messages(as_size: int, addpath: bool) -> SearchStrategy[bytes]:
+@st.composite
+def messages(draw: DrawFn, as_size: int, addpath: bool) -> bytes:
     """Of every type, UPDATEs above all."""
-    update = updates(as_size, addpath)
-    return st.one_of(update, update, update, opens, notifications, refreshes, keepalives, others)
+    kinds = [updates(as_size, addpath), opens, notifications, refreshes, keepalives, others]
+    return draw(kinds[draw(st.sampled_from([0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5]))])
 
 
 @st.composite
