@@ -18,8 +18,8 @@ from bgpipe._attributes cimport (
     unpack_segments,
 )
 from bgpipe._codec cimport (
-    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_EDITED, TYPE_UPDATE, attr_subcode, attr_t, attrs_t, check_attr, ctx_t, family, has_addpath,
-    msg_t,
+    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_EDITED, TYPE_UPDATE, attr_subcode, attr_t, attrs_t, check_attr, check_prefixes, ctx_t, family,
+    has_addpath, msg_t,
 )
 from bgpipe._view cimport Msg
 from bgpipe._wire cimport be16, be32
@@ -110,6 +110,10 @@ cdef object decoded(Msg msg, int slot):
     if slot >= REACH:
         addpath = has_addpath(ctx, FAMILY_IPV4_UNICAST)
         if slot == REACH:
+            # An attribute that does not parse ended the check of the message in front of these.
+            if not check_prefixes(attrs.reach, attrs.reach_len, 32, addpath):
+                offset = attrs.reach - msg.record().wire
+                raise MessageError(f"NLRI does not parse at octet {offset}", code=3, subcode=10, offset=offset, field="NLRI")
             value = unpack_prefixes(attrs.reach, attrs.reach_len, 1, addpath)
         else:
             value = unpack_prefixes(attrs.unreach, attrs.unreach_len, 1, addpath)

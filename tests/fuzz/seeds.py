@@ -126,6 +126,10 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "other":
         for message in of_type({0, *range(3, 256)}):
             yield bytes([message[18], 0]) + message[19:]
+    elif target == "view":
+        for count, message in enumerate(messages()):
+            if len(message) > 18:
+                yield bytes([count & 7, count * 37 & 255, message[18]]) + message[19:]
     elif target == "json":
         for count, line in enumerate(json_lines()):
             yield bytes([count & 3, 30]) + line

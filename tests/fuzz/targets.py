@@ -8,12 +8,15 @@ gives turns back into the bytes that it came from. The first byte or two of an i
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 
 from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncoder
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
-from bgpipe.errors import InputError, MessageError
+from bgpipe._update import Update
+from bgpipe._view import Msg, SessionContext
+from bgpipe.errors import FieldError, InputError, MessageError
 
 MARKER = b"\xff" * 16
 
@@ -199,6 +202,79 @@ def mrt(data: bytes) -> None:
     back_from_mrt(found)
 
 
+def first_flags(update: Update) -> None:
+    attribute = next(iter(update.attrs.values()), None)
+    if attribute is not None:
+        attribute.flags ^= 0x10
+
+
+def more_prefixes(update: Update) -> None:
+    if update.mp_reach is not None:
+        update.mp_reach.prefixes.append("2001:db8::/32")
+    if update.mp_unreach is not None:
+        update.mp_unreach.prefixes.clear()
+
+
+EDITS: list[Callable[[Update], object]] = [
+    lambda update: setattr(update, "med", 5),
+    lambda update: setattr(update, "med", None),
+    lambda update: update.communities.add("64496:1"),
+    lambda update: update.communities.clear(),
+    lambda update: update.as_path.prepend(64496, 200),
+    lambda update: setattr(update, "as_path", [64496, [64497, 65551]]),
+    lambda update: update.reach.append("192.0.2.0/24"),
+    lambda update: update.reach.clear(),
+    lambda update: setattr(update, "unreach", ["198.51.100.0/24", "#7#203.0.113.0/24"]),
+    lambda update: update.attrs.__setitem__("ATTR_99", b"x" * 300),
+    lambda update: update.attrs.pop(next(iter(update.attrs), "MED"), None),
+    first_flags,
+    more_prefixes,
+    lambda update: setattr(update, "next_hop", "2001:db8::9"),
+    lambda update: setattr(update, "large_communities", ["1:2:3"] * 400),
+    lambda update: setattr(update.msg, "body", update.msg.body[:-1]),
+]
+
+
+def look(view: object) -> None:
+    """Read all there is to read: a value, or a MessageError."""
+    for name in dir(type(view)):
+        if isinstance(getattr(type(view), name), property) or type(getattr(type(view), name)).__name__ == "getset_descriptor":
+            try:
+                value = getattr(view, name)
+                if isinstance(value, Iterable):
+                    list(value)
+                repr(value)
+            except MessageError:
+                pass
+
+
+def view(data: bytes) -> None:
+    """A message in Python: byte 0 says how, byte 1 which two edits, byte 2 the type, the rest is the body."""
+    how, edits, kind, body = *(data[:3] + b"\0\0\0")[:3], data[3 : 65536 - 16]
+    families = ("IPV4/UNICAST", "IPV6/UNICAST") if how & 2 else ()
+    context = SessionContext(as_size=2 if how & 1 else 4, addpath=families, extended_messages=bool(how & 4))
+    msg = Msg.make(kind, body, context=context)
+    for part in (msg, msg.update, msg.open, msg.notification, msg.refresh):
+        if part is not None:
+            look(part)
+    if msg.update is None:
+        return
+    for attribute in msg.update.attrs.values() if msg.error is None else ():
+        look(attribute)
+    for edit in (EDITS[edits >> 4], EDITS[edits & 15]):
+        before, parsed = msg.wire, msg.error is None
+        try:
+            edit(msg.update)
+        except (FieldError, MessageError):
+            assert msg.wire == before, "an edit that fails changes nothing"
+            continue
+        assert msg.error is None or not parsed or edit is EDITS[15], msg.error
+        assert int.from_bytes(msg.wire[16:18]) == len(msg.wire)
+        again = Msg(msg.wire, context=msg.context, time=msg.time)
+        assert again.to_json() == msg.to_json() == msg.copy().to_json()
+        look(msg.update)
+
+
 TARGETS = {
     "framing": framing,
     "update": update,
@@ -206,4 +282,5 @@ TARGETS = {
     "other": other,
     "json": json_input,
     "mrt": mrt,
+    "view": view,
 }
