@@ -133,7 +133,8 @@ class Encoder:
 class RawDecoder(Decoder):
     """BGP messages back to back, as on a TCP connection (RFC 4271 section 4.1). They get the time now.
 
-    as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids.
+    as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids. context: more bits of
+    a session context (ctx_t of _codec.pxd).
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class RawDecoder(Decoder):
         *,
         as_size: int = 4,
         addpath: bool = False,
+        context: int = 0,
         direction: str = "R",
         pardon: bool = False,
         no_seq: bool = False,

@@ -672,15 +672,15 @@ cdef class Encoder:
 cdef class RawDecoder(Decoder):
     """BGP messages back to back, as on a TCP connection (RFC 4271 section 4.1). They get the time now.
 
-    as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids.
+    as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids. context: more bits of ctx_t.
     """
 
     cdef public ctx_t ctx
     cdef bint lost                          # behind damage: looking for the next message
 
-    def __init__(self, *, uint32_t as_size=4, bint addpath=False, **options):
+    def __init__(self, *, uint32_t as_size=4, bint addpath=False, ctx_t context=0, **options):
         super().__init__(**options)
-        self.ctx = (CTX_AS2 if as_size == 2 else 0) | (addpath_all() if addpath else 0)
+        self.ctx = (CTX_AS2 if as_size == 2 else 0) | (addpath_all() if addpath else 0) | context
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
         cdef Py_ssize_t i = 0

@@ -11,6 +11,7 @@ cdef enum:
 cdef class MrtDecoder(Decoder):
     cdef public bint recover                # search the next plausible record behind damage
     cdef public bint guess_asn              # where AS_PATH does not parse with the declared AS size, try the other
+    cdef ctx_t context                      # of BGP4MP messages, beside what their records say
     cdef readonly uint64_t state_changes    # STATE_CHANGE records, skipped
     cdef readonly uint64_t unknown          # records of types and subtypes that carry nothing for us, skipped
     cdef readonly uint64_t lost_bytes       # what recovering passed over

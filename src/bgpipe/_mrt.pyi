@@ -37,6 +37,7 @@ class MrtDecoder(Decoder):
         *,
         recover: bool = False,
         guess_asn: bool = False,
+        context: int = 0,
         direction: str = "R",
         pardon: bool = False,
         no_seq: bool = False,

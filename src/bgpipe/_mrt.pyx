@@ -100,12 +100,14 @@ cdef class MrtDecoder(Decoder):
 
     Options of `Decoder`, and: recover: behind damage, go on with the next plausible record; `lost` tells what was passed over.
     guess_asn: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with the other, take the other.
+    context: bits of ctx_t that BGP4MP messages get beside what their records say.
     """
 
-    def __init__(self, *, bint recover=False, bint guess_asn=False, **options):
+    def __init__(self, *, bint recover=False, bint guess_asn=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.recover = recover
         self.guess_asn = guess_asn
+        self.context = context
         self.lost = []
         self.rib = Rib()
 
@@ -314,7 +316,7 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     m.type = wire[18]
     m.time = time
     m.peer = peer
-    m.ctx = 0 if as4 else CTX_AS2
+    m.ctx = self.context | (0 if as4 else CTX_AS2)
     m.flags = self.direction
     if length > 4096:
         m.ctx |= CTX_EXTENDED
@@ -370,7 +372,7 @@ cdef int legacy(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, uint32_t
     m.type = kind
     m.time = time
     m.peer = peer
-    m.ctx = CTX_AS2
+    m.ctx = self.context | CTX_AS2
     m.flags = self.direction
     return 0
 

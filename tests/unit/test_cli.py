@@ -66,6 +66,35 @@ class TestMain:
         assert capfd.readouterr() == ("", err)
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("line", ['["R",1,"2020-01-01T00:00:00.000","UPDATE",{bad,{}]', "hello", '["R",1'])
+    def test_no_json_in_a_process_of_its_own(self, line: str) -> None:
+        with start("stdin", "--format", "json", "--", "stdout") as process:
+            out, err = process.communicate(lines(1) + line + "\n", timeout=20)
+        assert process.returncode == 1
+        assert out == lines(1)
+        assert err.startswith("bgpipe: stage 1 (stdin): line 2 at offset ")
+        assert err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("caps", "what"),
+        [
+            ("{bad", "not JSON"),
+            ('{"MP":3}', "MP: 3, expected an address family"),
+            ("@/no/such/file", "a file that can be read (No such file or directory)"),
+        ],
+    )
+    def test_bad_capabilities(self, caps: str, what: str, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["--caps", caps, "--", "read", "x"]) == 2
+        assert what in capfd.readouterr().err
+
+    def test_capabilities_of_raw_input(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        raw = tmp_path / "x.raw"
+        raw.write_bytes(b"\xff" * 16 + bytes.fromhex("001f 02 0000 0000 00000007 180a0001"))
+        caps = tmp_path / "caps.json"
+        caps.write_text('{"ADDPATH": ["IPV4/UNICAST/BIDIR"]}\n')
+        assert main(["--caps", f"@{caps}", "--", "read", str(raw)]) == 0
+        assert '{"reach":["#7#10.0.1.0/24"]}' in capfd.readouterr().out
+
     def test_no_stages(self, capfd: pytest.CaptureFixture[str]) -> None:
         assert main(["--", "--"]) == 2
         assert capfd.readouterr() == ("", "bgpipe: no stages; bgpipe -h tells which there are\n")

@@ -7,6 +7,7 @@ form is an object by name, as in the JSON of an OPEN: see `from_object` and `to_
 from __future__ import annotations
 
 from bgpipe._attributes import at, expected, family_name, lookup, number, parse_family, unhex
+from bgpipe._codec import family_index
 from bgpipe.errors import FieldError
 from bgpipe.names import ADDPATH_DIRECTIONS, AFIS, CAPABILITIES, ROLES
 
@@ -311,6 +312,21 @@ def grouped(capabilities: list[Capability]) -> list[Capability]:
     """The same capabilities in the order that the readable form keeps: those of one code together."""
     order = {code: i for i, code in reversed(list(enumerate(c for c, _ in capabilities)))}
     return sorted(capabilities, key=lambda capability: order[capability[0]])
+
+
+def context(capabilities: list[Capability]) -> int:
+    """The session context (ctx_t of _codec.pxd) of a session on which both ends have agreed on these.
+
+    Families of ADDPATH carry path ids, whichever way (RFC 7911); EXTENDED_MESSAGE is RFC 8654's. AS numbers: 4 octets.
+    """
+    bits = 0
+    for code, value in capabilities:
+        if code == EXTENDED_MESSAGE:
+            bits |= 2
+        elif code == ADDPATH:
+            for start in range(0, len(value) - 3, 4):
+                bits |= 1 << (8 + family_index(int.from_bytes(value[start : start + 2]), value[start + 2]))
+    return bits
 
 
 def encode_parameters(capabilities: list[Capability]) -> bytes:

@@ -1,17 +1,14 @@
 """JSON to wire, any spelling: white space, key order, escapes, missing parts, bare values, names in any case.
 
-The native reader knows the spelling that bgpipe writes and gives every other line to `parse_line`, the first
-one of each peer among them, so what this module imports is part of every job's start-up: hence the scanner of
-the standard library's json package without the package (7 ms, for regular expressions; msgspec takes 30), and
-no datetime (2 ms) for the usual spelling of a time.
+The native reader knows the spelling that bgpipe writes and gives every other line to `parse_line`, each OPEN and
+NOTIFICATION among them, so what this module imports is part of the start-up of most jobs that read JSON: hence the
+standard library's json (7 ms; msgspec, faster once it runs, takes 30), and no datetime (2 ms) for the usual
+spelling of a time.
 """
 
 from __future__ import annotations
 
-try:
-    from _json import make_scanner
-except ImportError:  # another Python than CPython, or one that has moved it
-    from json.scanner import make_scanner
+from json import JSONDecodeError, JSONDecoder
 
 from bgpipe._attributes import (
     FLAG_EXTENDED,
@@ -31,7 +28,6 @@ from bgpipe.names import MESSAGE_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     Paths = dict[tuple[int, int], bool]
@@ -49,19 +45,8 @@ FLAGS = {"".join(letter for letter, bit in FLAG_BITS.items() if n & bit): n for 
 UPDATE_KEYS = ("reach", "unreach", "attrs", "as_size")
 
 
-class _Json:
-    """What the scanner asks of a json.JSONDecoder; control characters within strings are let through."""
-
-    strict = False
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    parse_constant = float
-
-
-# The stubs take the scanner's context for a scanner.
-scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Json)  # type: ignore[arg-type]
+# Control characters within strings are let through.
+decode = JSONDecoder(strict=False, parse_constant=float).raw_decode
 
 
 def parse_line(line: bytes, direction: str | None = None) -> Line | None:
@@ -94,13 +79,14 @@ def load(data: bytes) -> Any:
     """The value that `data` is the JSON of; no white space around it. Raises JsonError."""
     try:
         text = data.decode()
-        value, end = scan(text, 0)
+        value, end = decode(text)
     except UnicodeDecodeError as error:
         raise JsonError(f"not UTF-8 at byte {error.start}") from None
     except RecursionError:
         raise JsonError("not JSON: nested too deeply") from None
-    except StopIteration as error:
-        raise JsonError(f"not JSON: expected a value at character {error.value}") from None
+    except JSONDecodeError as error:
+        problem = error.msg[0].lower() + error.msg[1:]
+        raise JsonError(f"not JSON: {problem} at character {error.pos}") from None
     except ValueError as error:
         raise JsonError(f"not JSON: {error}") from None
     if end != len(text):

@@ -7,7 +7,18 @@ import os
 from bgpipe.errors import UsageError
 from bgpipe.pipeline import options
 from bgpipe.pipeline.log import LEVELS
-from bgpipe.pipeline.options import WORDS, BadOption, HelpAsked, Options, choice, fields, hint, integer, option
+from bgpipe.pipeline.options import (
+    WORDS,
+    BadOption,
+    HelpAsked,
+    Kind,
+    Options,
+    choice,
+    fields,
+    hint,
+    integer,
+    option,
+)
 from bgpipe.stages import STAGES, stage_class
 
 TYPE_CHECKING = False
@@ -16,6 +27,28 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe.pipeline.stage import Stage, StageOptions
+
+
+def _capabilities(text: str) -> int:
+    """JSON as in "caps" of an OPEN, or @FILE that holds it -> the session context that such capabilities make."""
+    from bgpipe.bgp.capabilities import context, from_object
+    from bgpipe.errors import FieldError, JsonError
+    from bgpipe.formats.json import load
+
+    try:
+        if text.startswith("@"):
+            with open(text[1:], "rb") as file:
+                data = file.read(1 << 20)
+        else:
+            data = os.fsencode(text)
+        return context(from_object(load(data.strip())))
+    except (FieldError, JsonError) as error:
+        raise ValueError(f"capabilities as in the JSON of an OPEN ({error})") from None
+    except OSError as error:
+        raise ValueError(f"a file that can be read ({error.strerror})") from None
+
+
+CAPABILITIES = Kind("JSON", _capabilities, show=lambda value: "" if value == 0 else f"0x{value:x}")
 
 
 class GlobalOptions(Options):
@@ -39,6 +72,13 @@ class GlobalOptions(Options):
     stdout_wait: bool = option("-O --stdout-wait", "like --stdout, but start on EOR")
     short_asn: bool = option("-2 --short-asn", "AS numbers take 2 bytes, not 4")
     guess_asn: bool = option("-g --guess-asn", "find out per message whether AS numbers take 2 or 4 bytes")
+    caps: int = option(
+        "--caps",
+        "take these BGP capabilities for agreed on, where the input does not tell: "
+        "JSON as in an OPEN, or @FILE",
+        kind=CAPABILITIES,
+        default=0,
+    )
     threads: int = option("--threads", "threads for files; 0: one a core, at most 2", kind=integer(0), default=0)
 
 

@@ -39,13 +39,28 @@ class ThreadDriver(Driver):
         self._idle = _thread.allocate_lock()
 
     def run(self, *, signals: bool) -> None:
-        """Run to the end. Raises what a handler or a bug raised, after cleaning up."""
-        pipe = self.pipe
-        if signals:
-            import _signal  # type: ignore[import-not-found]
+        """Run to the end. Raises what a handler or a bug raised, after cleaning up.
 
-            for number in (_signal.SIGINT, _signal.SIGTERM):
-                _signal.signal(number, lambda number, frame: pipe.on_signal())
+        signals: SIGINT and SIGTERM end it meanwhile.
+        """
+        if not signals:
+            self._run()
+            return
+        import _signal  # type: ignore[import-not-found]
+
+        def on_signal(number: int, frame: object) -> None:
+            self.pipe.on_signal()
+
+        before = {number: _signal.signal(number, on_signal) for number in (_signal.SIGINT, _signal.SIGTERM)}
+        try:
+            self._run()
+        finally:
+            for number, handler in before.items():
+                if handler is not None:  # None: not set from Python
+                    _signal.signal(number, handler)
+
+    def _run(self) -> None:
+        pipe = self.pipe
         self._idle.acquire()
         try:
             pipe.begin(self)

@@ -142,7 +142,9 @@ class MessageReader(Stage):
             options["one_way"] = self.directions != BOTH
         elif form == "raw" and self.pipe.options.short_asn:
             options["as_size"] = 2
-        elif form == "mrt":
+        if form != "json":
+            options["context"] = self.pipe.options.caps
+        if form == "mrt":
             options["guess_asn"] = self.pipe.options.guess_asn
         return formats.decoder(
             form,
