@@ -10,7 +10,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit fuzz fuzz-short bench instructions clean FORCE
+.PHONY: run test build lint unit fuzz fuzz-ready fuzz-short bench instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -53,12 +53,22 @@ fuzz_len_mrt = 4096
 fuzz_env = ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(FUZZ)/lib:tests/fuzz FUZZ_PYTHON=$(abspath $(PY)) FUZZ_TARGET=$*
 
+# Flags for a program that embeds Python.
+embed = $$($(PY) -c 'if True: \
+	import sysconfig as s; lib = s.get_config_var("LIBDIR"); \
+	print("-I" + s.get_path("include"), "-I$(VENV)/include", "-L" + lib, "-Wl,-rpath," + lib, "-lpython" + s.get_config_var("LDVERSION"))')
+
 $(FUZZ)/fuzz: tests/fuzz/fuzz.c $(VENV)/installed $(SOURCES) $(wildcard src/bgpipe/*.py)
 	CC=$(CLANG) BGPIPE_SANITIZE=fuzzer-no-link,address,undefined \
 		$(PY) setup.py -q build --build-base $(FUZZ) --build-lib $(FUZZ)/lib
-	$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined -rdynamic $< -o $@ $$($(PY) -c 'if True: \
-		import sysconfig as s; lib = s.get_config_var("LIBDIR"); \
-		print("-I" + s.get_path("include"), "-L" + lib, "-Wl,-rpath," + lib, "-lpython" + s.get_config_var("LDVERSION"))')
+	$(CLANG) -g -O1 -fsanitize=fuzzer,address,undefined -rdynamic $< -o $@ $(embed)
+
+# Whether there is all that fuzzing takes; says so if not.
+fuzz-ready: $(VENV)/installed
+	@mkdir -p $(FUZZ)
+	@echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return 0; }' > $(FUZZ)/probe.c
+	@$(or $(CLANG),clang) -fsanitize=fuzzer,address,undefined $(FUZZ)/probe.c -o $(FUZZ)/probe $(embed) 2>/dev/null || \
+		{ echo "fuzzing needs clang with libFuzzer, and libpython: apt install clang libclang-rt-14-dev python3-dev"; exit 1; }
 
 fuzz-%: $(FUZZ)/fuzz
 	@mkdir -p $(FUZZ)/corpus/$*
@@ -71,12 +81,7 @@ fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS))
 
 # Some seconds for each target, to see that all of it works: what the long runs found is replayed by tests/fuzz/test_replay.py.
 fuzz-short:
-ifeq ($(CLANG),)
-	@if [ "$$CI" = true ]; then echo "no clang: apt install clang" >&2; exit 1; fi
-	@echo "no clang, so no fuzzing (apt install clang libclang-rt-14-dev)"
-else
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=15
-endif
+	@if $(MAKE) -s fuzz-ready; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=15; else [ "$$CI" != true ]; fi
 
 # Against other programs on millions of real messages, with a bgpipe installed as users have it; bench/README.md.
 BENCH := bench/data
