@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 import conversion
+
+# Whoever started the tests in the background had them ignore it (POSIX shells do); tests that interrupt would hang.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=conversion.CODECS, ids=lambda codec: codec.name)
