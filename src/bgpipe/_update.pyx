@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, nonecheck=True
 """UPDATE messages as Python sees them: prefixes and path attributes, decoded when looked at and encoded again when changed.
 
 What is handed out - lists, paths, attributes - holds its message and a slot, never a value: all of them see each edit, and none is part
@@ -385,6 +385,9 @@ cdef class AsPath:
     cdef Msg msg                            # whose it is, or None
     cdef int slot
     cdef list own                           # segments of one that is no message's
+
+    def __reduce__(self):
+        raise TypeError("an AsPath is a view of its message: keep .hops, or the message")
 
     def __init__(self, path=()):
         self.own = as_segments(path)
@@ -800,6 +803,11 @@ cdef int code_of(key) except -1:
     return attribute_code(key)
 
 
+def _update_of(msg):
+    """What pickle and copy make an Update of: that of the message's copy."""
+    return msg.update
+
+
 # ---- UPDATE -------------------------------------------------------------------------------------------------------------------------
 @cython.final
 @cython.freelist(64)
@@ -808,6 +816,9 @@ cdef class Update:
     """An UPDATE message (RFC 4271 section 4.3): prefixes and path attributes, to read and to change."""
 
     cdef readonly Msg msg
+
+    def __reduce__(self):
+        return _update_of, (self.msg,)
 
     def __init__(self, *, announce=(), withdraw=(), next_hop=None, as_path=None, origin=None, attrs=None, direction="R",
                  time=None, tags=None, context=None, **more):

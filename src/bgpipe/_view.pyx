@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, nonecheck=True
 """Messages as Python sees them: `Msg`, a view of one record of a batch, its tags, and what its decoding depends on.
 
 A view is made when Python looks and owns nothing but a reference to its batch: the bytes are the batch's. What _update.pyx decodes for
@@ -85,6 +85,12 @@ cdef SessionContext context_of(ctx_t ctx):
     return context
 
 
+def _restore(wire, direction, time, seq, tags, as_size, addpath, extended_messages):
+    """What pickle and copy make a message of."""
+    context = SessionContext(as_size=as_size, addpath=addpath, extended_messages=extended_messages)
+    return Msg(wire, direction=direction, time=time, seq=seq, tags=tags, context=context)
+
+
 # ---- messages ---------------------------------------------------------------------------------------------------------------
 @cython.final
 @cython.freelist(256)
@@ -113,6 +119,13 @@ cdef class Msg:
             raise expected(direction, '"L" or "R"').under("direction")
         if tags:
             self.tags = tags
+
+    def __reduce__(self):
+        context = self.context
+        return _restore, (
+            self.wire, self.dir, self.time, self.seq, dict(self.tags), context.as_size, sorted(context.addpath),
+            context.extended_messages,
+        )
 
     @staticmethod
     def make(kind, body=b"", **options):

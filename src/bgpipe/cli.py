@@ -54,6 +54,8 @@ def _print(text: str, fd: int) -> None:
             data = data[os.write(fd, data) :]
     except BrokenPipeError:
         pass
+    except OSError as error:
+        raise SystemExit(f"bgpipe: cannot write: {error.strerror}") from None
 
 
 def _versions() -> str:

@@ -360,3 +360,22 @@ def test_public_names() -> None:
         assert getattr(bgpipe, name) is not None
     assert bgpipe.Msg is Msg
     assert bgpipe.Update is Update
+
+
+def test_copy_and_pickle():
+    import copy
+    import pickle
+
+    msg = Msg.make("UPDATE", b"\0\0\0\0\x08\x0a", tags={"PEER_AS": "1"}, seq=3, time=10**9)
+    for again in (copy.copy(msg), copy.deepcopy(msg), pickle.loads(pickle.dumps(msg))):
+        assert again.to_json() == msg.to_json()
+        assert again.batch is not msg.batch
+    assert pickle.loads(pickle.dumps(msg.update)).msg.wire == msg.wire
+    with pytest.raises(TypeError, match="hops"):
+        pickle.dumps(msg.update.as_path)
+
+
+def test_what_was_never_made_raises():
+    for cls in (Msg, Update):
+        with pytest.raises(AttributeError):
+            repr(cls.__new__(cls))

@@ -21,6 +21,10 @@ _SUFFIXES = {
     ".raw": "raw",
     ".bin": "raw",
     ".bgp": "raw",
+    ".exa": "exa",
+    ".bmp": "bmp",
+    ".obmp": "obmp",
+    ".parquet": "parquet",
 }
 _COMPRESSED = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lz4")
 _ARCHIVES = ("updates.2", "rib.2", "bview.2")  # RouteViews and RIPE RIS
@@ -66,6 +70,8 @@ def resolve(name: str, source: Source, label: str) -> str:
         name = by_name(source.name) or by_content(source.peek(PEEK_SIZE))
     if not name:
         raise InputError(f"cannot tell the format of {label}: give one of {', '.join(FORMATS)}", offset=0)
+    if name not in FORMATS:
+        raise InputError(f"the format {name} of {label} is not built yet; --format reads it as another one", offset=0)
     return name
 
 

@@ -61,7 +61,7 @@ class Pipeline:
         pipe = bgpipe.Pipeline("read updates.gz -- write updates.json.zst")
 
         @pipe.on_event("PARSE")
-        def bad(event): print(event.error)
+        def bad(event: bgpipe.Event) -> None: print(event)
 
         pipe.run_sync()         # or, in a coroutine: await pipe.run()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 
 from bgpipe import formats
+from bgpipe.errors import MrtError
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import Kind, choice, option
@@ -113,7 +114,13 @@ class MessageReader(Stage):
             return None
         if batch is not None:
             self.messages += len(batch)
+            if isinstance(batch.error, MrtError):
+                batch.error = self.hinted(batch.error)
         return batch
+
+    def hinted(self, error: MrtError) -> MrtError:
+        """The error that ended the input, with what would read on where there is such a thing."""
+        return error
 
     def interrupt(self) -> None:
         self._stopping = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from bgpipe.errors import MrtError
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import StageOptions
@@ -115,3 +116,8 @@ class Read(MessageReader):
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:
         return isinstance(options, ReadOptions) and options.path == "-"
+
+    def hinted(self, error: MrtError) -> MrtError:
+        if self.options.recover or "cut short:" in str(error):
+            return error
+        return MrtError(f"{error}; --recover goes on behind it", offset=error.offset, record=error.record)

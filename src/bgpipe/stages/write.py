@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from bgpipe import formats
 from bgpipe.errors import StageError, UsageError
-from bgpipe.pipeline.options import DURATION, TEXT, argument, choice, option
+from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
 from bgpipe.stages.messages import AUTO_FORMAT, MessageWriter, WriterOptions
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
@@ -14,6 +15,16 @@ from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
 from bgpipe.transport.sink import Sink, open_sink
 from bgpipe.transport.timepath import expand_path
+
+
+def _period(text: str) -> float:
+    value_s = DURATION.read(text)
+    if value_s < SHORTEST_S:
+        raise ValueError(f"a duration of at least {SHORTEST_S}s")
+    return float(value_s)
+
+
+PERIOD = Kind("D", _period, show=DURATION.show)
 
 
 class WriteOptions(WriterOptions):
@@ -28,7 +39,7 @@ class WriteOptions(WriterOptions):
         kind=choice("HOW", "auto", *COMPRESSIONS, "none"),
         default="auto",
     )
-    every_s: float = option("--every", "begin a new file each full period of the clock", kind=DURATION, default=0.0)
+    every_s: float = option("--every", "begin a new file each full period of the clock", kind=PERIOD, default=0.0)
     time_format: str = option(
         "--time-format", "what $TIME in PATH stands for, as in Go or strftime", kind=TEXT, default="20060102.1504"
     )
@@ -51,16 +62,24 @@ class Write(MessageWriter):
     def attach(self) -> None:
         options = self.options
         self.place = "standard output" if options.path == "-" else options.path
+        if options.append and os.path.exists(options.path):  # noqa: PTH110
+            self._refuse_own_input()
         if options.append and options.create:
             raise self.error("--append and --create exclude each other")
-        if options.every_s and options.every_s < SHORTEST_S:
-            raise self.error(f"--every must be at least {SHORTEST_S}s")
+        if self.form not in formats.FORMATS:
+            raise self.error(f"{self.form} is not built yet; --format writes another one under this name")
         try:
             path = expand_path(options.path, 0.0, options.time_format)
             if options.every_s and path == expand_path(options.path, options.every_s, options.time_format):
                 raise UsageError("with --every, PATH must hold a time that differs from file to file, such as $TIME")
         except UsageError as error:
             raise self.error(str(error)) from None
+
+    def _refuse_own_input(self) -> None:
+        for stage in self.pipe.stages:
+            path = getattr(stage.options, "path", "-")
+            if stage.produces and os.path.exists(path) and os.path.samefile(path, self.options.path):  # noqa: PTH110, PTH121
+                raise self.error(f"{path} is read by {stage.label}: appending to it would never end")
 
     @property
     def form(self) -> str:

@@ -177,11 +177,13 @@ class _Appended(_Output):
 class _Replacing(_Output):
     """A new file, under its temporary name until it is complete."""
 
-    def __init__(self, label: str, path: str, create: bool) -> None:
+    def __init__(self, label: str, path: str, create: bool, mode: int) -> None:
         self._path = path
         self._temporary = path + ".tmp"
         self._create = create
         super().__init__(label, _open_temporary(self._temporary))
+        if mode:  # what it replaces may be private
+            os.fchmod(self.fd, stat.S_IMODE(os.fstat(self.fd).st_mode & mode))
 
     def finish(self, used: bool) -> None:
         if used:
@@ -218,7 +220,7 @@ def _open(path: str, append: bool, create: bool) -> _Output:
         return _Output(path, os.open(path, os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else 0)))
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
-    return _Appended(target) if append else _Replacing(path, target, create)
+    return _Appended(target) if append else _Replacing(path, target, create, mode)
 
 
 def _open_temporary(path: str) -> int:

@@ -152,7 +152,9 @@ class TestWrite:
         ("words", "error"),
         [
             (["--append", "--create", "x"], "--append and --create exclude each other"),
-            (["--every", "59s", "x.$TIME"], "--every must be at least 60s"),
+            (["--every", "0", "x.$TIME"], "at least 60s"),
+            (["x.parquet"], "parquet is not built yet"),
+            (["--every", "59s", "x.$TIME"], "at least 60s"),
             (["--every", "1h", "x"], "with --every, PATH must hold a time"),
             (["--every", "1h", "--time-format", "2006", "x.$TIME"], "with --every, PATH must hold a time"),
             (["--every", "1h", "x.${FOO}"], "'FOO' holds no time"),
@@ -164,6 +166,12 @@ class TestWrite:
             Pipeline(["stdin", "--", "write", *words])
         assert str(caught.value).startswith("stage 2 (write): ")
         assert error in str(caught.value)
+
+    def test_appending_to_what_is_read(self, tmp_path: Path) -> None:
+        source = write_lines(tmp_path / "x.json", lines(1))
+        (tmp_path / "y.json").symlink_to(source)
+        with pytest.raises(UsageError, match="would never end"):
+            Pipeline(["read", source, "--", "write", "--append", str(tmp_path / "y.json")])
 
     def test_every(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         class Clock:

@@ -431,3 +431,14 @@ def test_locks_that_the_file_system_does_not_have(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fcntl, "flock", flock)
     fill(open_sink(str(tmp_path / "x")), b"hello")
     assert (names(tmp_path), (tmp_path / "x").read_bytes()) == (["x"], b"hello")
+
+
+def test_what_replaces_a_private_file_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    sink = open_sink(str(path))
+    sink.write(b"new")
+    sink.finish()
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
