@@ -586,6 +586,8 @@ cdef class Decoder:
                 b.error = e
                 self.ended = True
                 break
+            if n < 0 or n > block.cap - block.len:
+                raise ValueError(f"readinto() says {n} bytes, into {block.cap - block.len}")
             eof = n == 0
             block.len += n
             poison(block.data + block.len, block.cap - block.len)
@@ -752,9 +754,13 @@ cdef class RawEncoder(Encoder):
     """Batches -> BGP messages back to back, the very bytes that came where nothing edited them."""
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
-        cdef msg_t* m = b.msgs
-        cdef msg_t* end = m + b.n
+        cdef msg_t* m
+        cdef msg_t* end
         cdef uint64_t count = 0
+        if b is None or out is None:
+            raise TypeError("encode() takes a Batch and a Buffer")
+        m = b.msgs
+        end = m + b.n
         with nogil:
             while m < end:
                 if self.wanted(m):

@@ -952,11 +952,15 @@ cdef class JsonEncoder(Encoder):
     cpdef int encode(self, Batch b, Buffer out) except -1:
         """Append the messages of `b` that are wanted and not dropped to `out`, a line each; messages that do not parse go as hex
         and are counted in `b.failed`."""
-        cdef msg_t* m = b.msgs
-        cdef msg_t* end = m + b.n
+        cdef msg_t* m
+        cdef msg_t* end
         cdef uint64_t count = 0
         cdef size_t need
         cdef uint8_t known
+        if b is None or out is None:
+            raise TypeError("encode() takes a Batch and a Buffer")
+        m = b.msgs
+        end = m + b.n
         with nogil:
             while m < end:
                 if self.wanted(m):

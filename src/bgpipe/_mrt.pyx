@@ -583,13 +583,17 @@ cdef class MrtEncoder(Encoder):
         self.on_skip = on_skip
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
-        cdef msg_t* m = b.msgs
-        cdef msg_t* end = m + b.n
+        cdef msg_t* m
+        cdef msg_t* end
         cdef const header_t* header
         cdef uint8_t* p
         cdef uint64_t count = 0, us
         cdef uint32_t as4, is_local, length
         cdef int ids
+        if b is None or out is None:
+            raise TypeError("encode() takes a Batch and a Buffer")
+        m = b.msgs
+        end = m + b.n
         # Peers live as long as their batch: headers made for one batch say nothing about the next.
         self.epoch += 1
         with nogil:

@@ -255,3 +255,22 @@ def test_json_string():
 def test_the_bare_face_is_no_decoder():
     with pytest.raises(TypeError):
         Decoder().read(io.BytesIO(KEEPALIVE))
+
+
+@pytest.mark.parametrize("answer", [-5, 1 << 40, 1 << 62])
+def test_a_source_that_lies(answer):
+    class Lying:
+        def readinto(self, buffer: memoryview) -> int:
+            return answer
+
+    with pytest.raises(ValueError, match="readinto"):
+        RawDecoder().read(Lying())
+
+
+def test_encoders_want_a_batch_and_a_buffer():
+    from bgpipe._json import JsonEncoder
+    from bgpipe._mrt import MrtEncoder
+
+    for encoder in (RawEncoder(), JsonEncoder(), MrtEncoder()):
+        with pytest.raises(TypeError):
+            encoder.encode(None, Buffer())
