@@ -14,6 +14,8 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32, unpoison
 
+from os import urandom
+
 from bgpipe.errors import InputError, MessageError
 from bgpipe.names import ATTRIBUTES
 
@@ -247,12 +249,17 @@ cdef dict unpack_pairs(const uint8_t* p, uint32_t n):
     return tags
 
 
+# Another one in each process, so that nobody can make an archive whose peers all meet in one slot.
+cdef uint64_t HASH_SEED = int.from_bytes(urandom(8), "little")
+
+
 cdef uint64_t hash_bytes(const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef uint64_t h = 0x9E3779B97F4A7C15ULL ^ n
+    cdef uint64_t h = HASH_SEED ^ n
     cdef uint64_t v
+    h = (h ^ (h >> 33)) * 0x9E3779B97F4A7C15ULL
     while n >= 8:
         h = (h ^ be64(p)) * 0xFF51AFD7ED558CCDULL
-        h ^= h >> 32
+        h = (h ^ (h >> 32)) + HASH_SEED
         p += 8
         n -= 8
     v = 0
