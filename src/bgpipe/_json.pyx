@@ -13,7 +13,7 @@ from bgpipe._codec cimport (
     Batch, Buffer, CTX_AS2, Encoder, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
     TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, check, check_attr, ctx_t, family, has_addpath, msg_t, unpack_pairs,
 )
-from bgpipe._json_session cimport kept, lit, put_family, put_notification, put_open, put_text
+from bgpipe._json_session cimport kept, lit, put_family, put_hex, put_notification, put_open, put_text
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
 from bgpipe import names
@@ -158,21 +158,6 @@ cdef uint8_t* put64(uint8_t* out, uint64_t v) noexcept nogil:
     return put4(put4(out, <uint32_t>(v // 10000)), <uint32_t>(v % 10000))
 
 
-cdef inline uint8_t* put_hex_digits(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef uint32_t i
-    for i in range(n):
-        memcpy(out, &HEX2[p[i]], 2)
-        out += 2
-    return out
-
-
-cdef inline uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
-    lit(out, b'"0x', 3)
-    out = put_hex_digits(out + 3, p, n)
-    out[0] = 0x22
-    return out + 1
-
-
 cdef inline uint8_t* put_hex_or_empty(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
     if n == 0:
         out[0] = 0x22
@@ -218,8 +203,7 @@ cdef uint8_t* put_ipv6(uint8_t* out, uint64_t high, uint64_t low) noexcept nogil
     cdef uint32_t mask, i, run, start, stop
     cdef uint64_t v
     if high == 0 and low >> 32 == 0xFFFF:
-        lit(out, b"::ffff:", 7)
-        return put_ipv4(out + 7, <uint32_t>low)
+        return put_ipv4(lit(out, b"::ffff:", 7), <uint32_t>low)
     mask = zero_groups(high) << 4 | zero_groups(low)
     run = ZERO_RUN[mask]
     start = run >> 4 if run else 8
@@ -522,8 +506,7 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
     safi = p[2]
     plain = (safi == 1 or safi == 2) and (afi == 1 or afi == 2)
     if likely(afi == 2 and safi == 1, 1):
-        lit(out, b'{"af":"IPV6/UNICAST"', 20)
-        out += 20
+        out = lit(out, b'{"af":"IPV6/UNICAST"', 20)
     else:
         out = put_family(put_text(out, b'{"af":"'), afi, safi)
         out[0] = 0x22
@@ -538,8 +521,7 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
             return NULL
         p = next_hop + next_hop_len + 1
         if plain and next_hop_len:
-            lit(out, b',"nexthop":"', 12)
-            out += 12
+            out = lit(out, b',"nexthop":"', 12)
             if next_hop_len == 16:
                 out = put_address16(out, next_hop)
             elif next_hop_len == 32:
@@ -557,8 +539,7 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
         out = put_hex_or_empty(put_text(out, b',"data":'), p, <uint32_t>(end - p))
         out[0] = 0x7D
         return out + 1
-    lit(out, b',"prefixes":[', 13)
-    out += 13
+    out = lit(out, b',"prefixes":[', 13)
     if p < end:
         if afi == 1:
             out = put_prefixes4(out, p, end, has_addpath(ctx, family(1, safi)))
@@ -567,20 +548,14 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
         if out == NULL:
             return NULL
         out -= 1
-    lit(out, b"]}", 2)
-    return out + 2
+    return lit(out, b"]}", 2)
 
 
 cdef uint8_t* put_aggregator(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
-    lit(out, b'{"asn":', 7)
-    if n == 8:
-        out = put32(out + 7, be32(p))
-    else:
-        out = put16(out + 7, be16(p))
-    lit(out, b',"addr":"', 9)
-    out = put_ipv4(out + 9, be32(p + n - 4))
-    lit(out, b'"}', 2)
-    return out + 2
+    out = lit(out, b'{"asn":', 7)
+    out = put32(out, be32(p)) if n == 8 else put16(out, be16(p))
+    out = put_ipv4(lit(out, b',"addr":"', 9), be32(p + n - 4))
+    return lit(out, b'"}', 2)
 
 
 cdef uint8_t* put_value(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
@@ -625,9 +600,11 @@ cdef uint8_t* put_value(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n
 
 
 cdef text_t* make_head(uint8_t code, uint8_t flags) noexcept nogil:
-    # Threads may make the same head at the same time: they write the same bytes, and the length last.
+    # Threads may make the same head at the same time: what they copy into its place is the same.
+    cdef text_t made
     cdef text_t* head = &HEADS[<uint32_t>code << 4 | flags >> 4]
-    cdef uint8_t* out = <uint8_t*>head.text
+    cdef uint8_t* out = <uint8_t*>made.text
+    memset(&made, 0, sizeof(text_t))
     out[0] = 0x22
     out += 1
     if ATTRIBUTE_NAMES[code] != NULL:
@@ -635,13 +612,15 @@ cdef text_t* make_head(uint8_t code, uint8_t flags) noexcept nogil:
     else:
         out = put16(put_text(out, b"ATTR_"), code)
     out = put_text(out, b'":{"flags":"')
-    out = put_flags(out, flags & 0xF0)
+    out = put_flags(out, flags)
     out = put_text(out, b'","value":')
-    head.len = <uint8_t>(out - <uint8_t*>head.text)
+    memcpy(head.text, made.text, HEAD_TEXT)
+    head.len = <uint8_t>(out - <uint8_t*>made.text)
     return head
 
 
 cdef uint8_t* put_flags(uint8_t* out, uint8_t flags) noexcept nogil:
+    # The upper four; put_head adds the others.
     if flags & 0x80:
         out[0] = 0x4F
         out += 1
@@ -654,8 +633,6 @@ cdef uint8_t* put_flags(uint8_t* out, uint8_t flags) noexcept nogil:
     if flags & 0x10:
         out[0] = 0x58
         out += 1
-    if flags & 0x0F:
-        out = put16(out, flags & 0x0F)
     return out
 
 
@@ -747,8 +724,7 @@ cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, co
             if not check_attr(code, p, n, m.ctx):
                 check(m, NULL)
             if n == 0:
-                lit(mark, b"true", 4)
-                out = mark + 4
+                out = lit(mark, b"true", 4)
             else:
                 out = put_hex(mark, p, n)
         out[0] = 0x7D
@@ -775,16 +751,14 @@ cdef inline uint8_t* put_update(uint8_t* out, msg_t* m, memo_t* memo) noexcept n
     out[0] = 0x7B
     out += 1
     if reach < end:
-        lit(out, b'"reach":[', 9)
-        out = put_prefixes4(out + 9, reach, end, addpath)
+        out = put_prefixes4(lit(out, b'"reach":[', 9), reach, end, addpath)
         if out == NULL:
             return NULL
         out[-1] = 0x5D
         out[0] = 0x2C
         out += 1
     if p < attrs:
-        lit(out, b'"unreach":[', 11)
-        out = put_prefixes4(out + 11, p, attrs, addpath)
+        out = put_prefixes4(lit(out, b'"unreach":[', 11), p, attrs, addpath)
         if out == NULL:
             return NULL
         out[-1] = 0x5D
@@ -792,22 +766,18 @@ cdef inline uint8_t* put_update(uint8_t* out, msg_t* m, memo_t* memo) noexcept n
         out += 1
     attrs += 2
     if attrs < reach:
-        lit(out, b'"attrs":{', 9)
-        out = put_attributes(out + 9, m, attrs, reach, memo)
+        out = put_attributes(lit(out, b'"attrs":{', 9), m, attrs, reach, memo)
         if out == NULL:
             return NULL
         out[-1] = 0x7D
         out[0] = 0x2C
         out += 1
     if m.ctx & CTX_AS2:
-        lit(out, b'"as_size":2,', 12)
-        out += 12
+        out = lit(out, b'"as_size":2,', 12)
     if out - start == 1:
         out[0] = 0x7D
         return out + 1
     out[-1] = 0x7D
-    if m.status == STATUS_UNKNOWN:
-        m.status = STATUS_OK
     return out
 
 
@@ -857,8 +827,8 @@ cdef int set_clock(clock_t* clock, int64_t second, int64_t micro) noexcept nogil
         put4(out - 1, <uint32_t>(micro % 1000 + 1000))
         out[-1] = <uint8_t>(0x30 + micro // 1000 % 10)
         out += 3
-    lit(out, b'",', 2)
-    clock.len = <uint32_t>(out + 2 - clock.text)
+    out = lit(out, b'",', 2)
+    clock.len = <uint32_t>(out - clock.text)
     clock.second = second
     clock.micro = micro
     return 0

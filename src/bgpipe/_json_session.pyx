@@ -171,7 +171,7 @@ cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept n
             return NULL
         if <uint32_t>(end - p) < more:
             return NULL
-        memcpy(out, p - 1, 4 if more == 3 else more + 1)
+        memcpy(out, p - 1, more + 1)
         while more > 0:
             if p[0] & 0xC0 != 0x80:
                 return NULL
@@ -192,7 +192,6 @@ cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept n
 cdef uint8_t* put_capability(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
     # The typed value of one capability; NULL if it has none.
     cdef const uint8_t* end = p + n
-    cdef uint8_t* mark = out
     cdef uint32_t host
     if n == 0:
         return lit(out, b"true", 4)
