@@ -148,7 +148,7 @@ cdef class Batch:
     cdef chunk_t* arena                     # bump allocator: never moves, freed with the batch
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes
     cdef readonly uint32_t failed           # messages whose status was set above STATUS_OK and that failures() has not given yet
-    cdef public object error                # an InputError that ended the input behind these messages, or None
+    cdef public object error                # an InputError or StageError that ended the input behind these messages, or None
     cdef public object completion
     cdef int grow(self) except -1 nogil
     # A zeroed record at the end, whose peer the caller sets; earlier pointers may move.
@@ -225,3 +225,5 @@ cdef bytes pack_pairs(dict tags)
 cdef object message_error(msg_t* m)
 # Subcode of RFC 4271 section 6.3 for a value that does not parse.
 cdef uint8_t attr_subcode(uint8_t code) noexcept nogil
+# Keyed for each process (SipHash, Python's own for bytes): no input can be made to meet in one slot of a table.
+cdef uint64_t hash_bytes(const uint8_t* p, uint32_t n) noexcept nogil

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from bgpipe._view import Msg
-from bgpipe.errors import InputError, MessageError
+from bgpipe.errors import InputError, MessageError, StageError
 
 class Source(Protocol):
     """Where a decoder takes its bytes from."""
@@ -48,12 +48,12 @@ class Batch:
     """A bundle of messages in order, with all that their bytes live in.
 
     len(batch): messages, dropped ones included.
-    error: the InputError that ended the input behind these messages, or None.
+    error: the InputError or StageError that ended the input behind these messages, or None.
     completion: called with the batch once all that came of it is written; or None.
     failed: messages found not to parse that failures() has not given yet.
     """
 
-    error: InputError | None
+    error: InputError | StageError | None
     completion: Any
 
     @property
@@ -113,6 +113,8 @@ class Decoder:
         """Of them, skipped as damaged."""
     def read(self, source: Source) -> Batch | None:
         """The next batch, or None at the end. Blocks as long as the source does."""
+    def flush(self) -> Batch | None:
+        """For who stops reading before the end: what is held back (routes of a RIB), or None. No more is read then."""
 
 class Encoder:
     """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL".

@@ -14,9 +14,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32, unpoison
 
-from os import urandom
-
-from bgpipe.errors import InputError, MessageError
+from bgpipe.errors import InputError, MessageError, StageError
 from bgpipe.names import ATTRIBUTES
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -53,6 +51,17 @@ cdef extern from *:
     #endif
     """
     void set_thresholds "bgpipe_keep_memory"() noexcept nogil
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX >= 0x030E0000
+    #define bgpipe_siphash Py_HashBuffer
+    #else
+    extern Py_hash_t _Py_HashBytes(const void *, Py_ssize_t);
+    #define bgpipe_siphash _Py_HashBytes
+    #endif
+    """
+    Py_hash_t siphash "bgpipe_siphash"(const void* p, Py_ssize_t n) noexcept nogil
 
 cdef enum:
     HEADER_LEN = 19
@@ -249,26 +258,8 @@ cdef dict unpack_pairs(const uint8_t* p, uint32_t n):
     return tags
 
 
-# Another one in each process, so that nobody can make an archive whose peers all meet in one slot.
-cdef uint64_t HASH_SEED = int.from_bytes(urandom(8), "little")
-
-
 cdef uint64_t hash_bytes(const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef uint64_t h = HASH_SEED ^ n
-    cdef uint64_t v
-    h = (h ^ (h >> 33)) * 0x9E3779B97F4A7C15ULL
-    while n >= 8:
-        h = (h ^ be64(p)) * 0xFF51AFD7ED558CCDULL
-        h = (h ^ (h >> 32)) + HASH_SEED
-        p += 8
-        n -= 8
-    v = 0
-    while n > 0:
-        v = (v << 8) | p[0]
-        p += 1
-        n -= 1
-    h = (h ^ v) * 0xC4CEB9FE1A85EC53ULL
-    return h ^ (h >> 29)
+    return <uint64_t>siphash(p, n)
 
 
 cdef uint32_t tag_number(dict tags, str name):
@@ -384,7 +375,7 @@ cdef class PeerTable:
 cdef class Batch:
     """A bundle of messages in order, with all that their bytes live in.
 
-    len(batch): messages, dropped ones included. error: the InputError that ended the input behind these messages, or None.
+    len(batch): messages, dropped ones included. error: the InputError or StageError that ended the input behind these messages, or None.
     completion: called with the batch once all that came of it is written; or None.
     """
 
@@ -588,7 +579,7 @@ cdef class Decoder:
             unpoison(block.data + block.len, block.cap - block.len)
             try:
                 n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + block.len, block.cap - block.len, PyBUF_WRITE))
-            except InputError as e:
+            except (InputError, StageError) as e:
                 # What was whole before the damage has been framed already; a record that it cut is lost.
                 b.error = e
                 self.ended = True
@@ -618,6 +609,18 @@ cdef class Decoder:
             self.finish(b)
         self.override(b)
         return b if b.n or b.error is not None or not self.ended else None
+
+    def flush(self):
+        """For who stops reading before the end: what is held back (routes of a RIB), or None. No more is read then."""
+        cdef Batch b
+        if self.ended:
+            return None
+        self.ended = True
+        b = Batch()
+        b.keep.append(self.peers)
+        self.finish(b)
+        self.override(b)
+        return b if b.n else None
 
     cdef int override(self, Batch b) except -1:
         cdef msg_t* m = b.msgs

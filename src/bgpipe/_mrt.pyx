@@ -161,7 +161,9 @@ cdef class MrtDecoder(Decoder):
         else:
             what = self.what.decode()
             text = f"{where} is damaged: {what} (type {be16(p + 4)}, subtype {be16(p + 6)}, length {be32(p + 8)})"
-        return MrtError(text, offset=offset, record=self.records + 1)
+        error = MrtError(text, offset=offset, record=self.records + 1)
+        error.cut_short = self.what == NULL
+        return error
 
     cdef int lose(self, uint64_t end) except -1:
         reason = self.reason

@@ -18,7 +18,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memset
 from bgpipe._codec cimport (
-    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, TYPE_UPDATE, Batch, Buffer, PeerTable, ctx_t, family, msg_t, peer_t,
+    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, TYPE_UPDATE, Batch, Buffer, PeerTable, ctx_t, family, hash_bytes, msg_t,
+    peer_t,
 )
 from bgpipe._wire cimport be16, be32, put16, put32
 
@@ -541,12 +542,7 @@ cdef bint same_key(const pending_t* a, const pending_t* b) noexcept nogil:
 
 
 cdef uint32_t hash_key(const pending_t* e) noexcept nogil:
-    # FNV-1a, then mixed: slots are taken from the low bits.
-    cdef uint32_t h = 0x811C9DC5
-    cdef uint32_t i
-    for i in range(e.key_len):
-        h = (h ^ e.key[i]) * 0x01000193
-    return h ^ h >> 15
+    return <uint32_t>hash_bytes(e.key, e.key_len)
 
 
 # ---- attributes and prefixes --------------------------------------------------------------------------------------------

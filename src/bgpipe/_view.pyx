@@ -151,7 +151,10 @@ cdef class Msg:
         cdef Batch alone = small_batch(0)
         cdef Buffer out = Buffer()
         alone.msgs[0] = self.record()[0]
-        face(0).encode(alone, out)
+        # Taken for as long as it works: it lets go of the GIL, and remembers the last time and next hops.
+        encoder, FACES[0] = face(0), None
+        encoder.encode(alone, out)
+        FACES[0] = encoder
         return PyBytes_FromStringAndSize(<char*>out.data, out.len - 1).decode()
 
     def copy(self):

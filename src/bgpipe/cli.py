@@ -18,7 +18,9 @@ _LIBRARIES = ("aiohttp", "isal", "lz4", "rich", "uvloop", "zstandard")
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name) and return its exit code."""
-    words = sys.argv[1:] if words is None else words
+    if words is None:
+        words = sys.argv[1:]
+        _reserve_standard()
     try:
         if not words:
             raise Help
@@ -43,6 +45,17 @@ def main(words: Sequence[str] | None = None) -> int:
 
     keep_memory()
     return pipe.execute(signals=True)
+
+
+def _reserve_standard() -> None:
+    """A descriptor below 3 that is closed would be the next file's. What takes its place fails as a closed one does."""
+    import os
+
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if fd == 0 else os.O_RDONLY)
 
 
 def _print(text: str, fd: int) -> None:

@@ -68,7 +68,12 @@ class InputError(BgpipeError):
 
 
 class MrtError(InputError):
-    """An MRT record that is damaged, cut short or of an impossible size (RFC 6396)."""
+    """An MRT record that is damaged, cut short or of an impossible size (RFC 6396).
+
+    cut_short: the input ends within the record, so that nothing can be behind it.
+    """
+
+    cut_short = False
 
 
 class JsonError(InputError):

@@ -70,6 +70,8 @@ def parse_line(line: bytes, direction: str | None = None) -> Line | None:
         if not isinstance(value, list):
             raise expected(value, "an array of six: direction, sequence, time, type, data, tags")
         return parse_array(value, direction)
+    except RecursionError:
+        raise JsonError("$: nested too deeply") from None
     except FieldError as error:
         separator = "." if error.path and not error.path.startswith("[") else ""
         raise JsonError(f"${separator}{error.path}: {error.problem}") from None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import _thread
 import time
 
-from bgpipe.errors import BgpipeError
+from bgpipe.errors import BgpipeError, StageError
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane
@@ -106,7 +106,12 @@ class ThreadDriver(Driver):
                 self._mine.append(stage)
             else:
                 self._busy += 1
-                _thread.start_new_thread(self._produce_apart, (stage,))
+                try:
+                    _thread.start_new_thread(self._produce_apart, (stage,))
+                except RuntimeError as error:
+                    self._busy -= 1
+                    pipe.fail(stage, StageError(f"no thread for {stage.label}: {error}"))
+                    return
 
     def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
         _thread.start_new_thread(self._call_later, (delay_s, function))
@@ -237,8 +242,11 @@ class Team:
         for _ in range(self.size - 1):
             done = _thread.allocate_lock()
             done.acquire()
+            try:
+                _thread.start_new_thread(self._help, (done,))
+            except RuntimeError:  # there may be no more: those at work do without
+                return
             self._working.append(done)
-            _thread.start_new_thread(self._help, (done,))
 
     def _help(self, done: _thread.LockType) -> None:
         try:

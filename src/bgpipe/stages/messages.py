@@ -5,7 +5,6 @@ from __future__ import annotations
 import _thread
 
 from bgpipe import formats
-from bgpipe.errors import MrtError
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import Kind, choice, option
@@ -104,23 +103,22 @@ class MessageReader(Stage):
             self.pipe.opening = 0
 
     def read(self) -> Batch | None:
-        if self._stopping or self._source is None:
+        if self._source is None:
             return None
+        if self._stopping:
+            return self._held_back()
         try:
             if self._decoder is None:
                 self._decoder = self._make_decoder(self._source, self.options.format)
             batch = self._decoder.read(self._source)
         except Interrupted:
-            return None
+            return self._held_back()
         if batch is not None:
             self.messages += len(batch)
-            if isinstance(batch.error, MrtError):
-                batch.error = self.hinted(batch.error)
         return batch
 
-    def hinted(self, error: MrtError) -> MrtError:
-        """The error that ended the input, with what would read on where there is such a thing."""
-        return error
+    def _held_back(self) -> Batch | None:
+        return self._decoder.flush() if self._decoder is not None else None
 
     def interrupt(self) -> None:
         self._stopping = True

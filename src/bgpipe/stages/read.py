@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bgpipe._codec import Batch
     from bgpipe.pipeline.stage import Stage
     from bgpipe.transport.progress import Progress
 
@@ -82,6 +83,14 @@ class Read(MessageReader):
                 self.pipe.log.before = self._progress.close
         return source
 
+    def read(self) -> Batch | None:
+        batch = super().read()
+        error = batch.error if batch is not None else None
+        if batch is not None and isinstance(error, MrtError) and not (error.cut_short or self.options.recover):
+            text = f"{error}; --recover goes on behind it"
+            batch.error = MrtError(text, offset=error.offset, record=error.record)
+        return batch
+
     def _shares_terminal(self) -> bool:
         """Whether messages go to the terminal, which leaves no place for a progress bar."""
         return os.isatty(1) and any(stage.looks and stage.uses_standard(stage.options) for stage in self.pipe.stages)
@@ -116,8 +125,3 @@ class Read(MessageReader):
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:
         return isinstance(options, ReadOptions) and options.path == "-"
-
-    def hinted(self, error: MrtError) -> MrtError:
-        if self.options.recover or "cut short:" in str(error):
-            return error
-        return MrtError(f"{error}; --recover goes on behind it", offset=error.offset, record=error.record)

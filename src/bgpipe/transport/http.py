@@ -144,7 +144,7 @@ class HttpInput:
                     chunk = await self._response.content.readany()
                 _let_read(self._response, False)
                 return chunk
-            except _FAILURES as error:
+            except (*_FAILURES, RuntimeError) as error:  # RuntimeError: what a broken chunk leaves behind
                 reason = _why(error)
             if tries == _RESUMES or not await self._resume(0.5 * 2**tries):
                 break
