@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         BgpipeError,
         ClosedOutput,
         FieldError,
+        FilterError,
         InputError,
         JsonError,
         MessageError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from bgpipe.files import Reader, Writer, read, write
+    from bgpipe.filters import Filter
     from bgpipe.pipeline.engine import Pipeline
     from bgpipe.pipeline.events import Event
 
@@ -47,6 +49,8 @@ _HOMES = {
     "Event": "pipeline.events",
     "ExtCommunity": "_attributes",
     "FieldError": "errors",
+    "Filter": "filters",
+    "FilterError": "errors",
     "InputError": "errors",
     "JsonError": "errors",
     "MessageError": "errors",
@@ -75,6 +79,8 @@ __all__ = [
     "Event",
     "ExtCommunity",
     "FieldError",
+    "Filter",
+    "FilterError",
     "InputError",
     "JsonError",
     "MessageError",

@@ -112,6 +112,15 @@ class ExtCommunity:
     def __hash__(self) -> int: ...
     def __eq__(self, other: object) -> bool: ...
 
+def pack_community(value: object) -> bytes:
+    """4 octets (RFC 1997) of "65000:1", of a well-known name, or of a number. FieldError."""
+
+def pack_large_community(value: object) -> bytes:
+    """12 octets (RFC 8092 section 3) of "65000:1:2". FieldError."""
+
+def pack_ext_community(value: object) -> bytes:
+    """8 octets (RFC 4360 section 2) of what ExtCommunity takes. FieldError."""
+
 def encode_mp_nexthop(afi: int, nexthop: object, link_local: object) -> bytes:
     """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 3: 0, 4, 16 or 32 octets. FieldError."""
 

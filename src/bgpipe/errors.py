@@ -2,6 +2,7 @@
 
     BgpipeError                anything below
     ├── UsageError             a command line, option or argument that is wrong     (exit code 2)
+    │   └── FilterError        a filter: says where in its text
     ├── StageError             a stage could not start or go on                     (exit code 1)
     │   └── ClosedOutput       whoever read our output went away, as `| head` does  (exit code 0 on stdout)
     ├── FieldError             a value that cannot stand where it was put; a ValueError, too
@@ -20,6 +21,26 @@ class BgpipeError(Exception):
 
 class UsageError(BgpipeError):
     """A command line, option or argument that cannot be used."""
+
+
+class FilterError(UsageError):
+    """A filter that cannot be used.
+
+    problem: what was read and what was expected. text: the filter. position: characters in front of the place.
+    """
+
+    def __init__(self, problem: str, text: str, position: int) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.text = text
+        self.position = position
+
+    def __str__(self) -> str:
+        line = self.text.encode("unicode_escape").decode()
+        if len(line) > 60 or len(line) != len(self.text):
+            near = self.text[self.position : self.position + 30].encode("unicode_escape").decode()
+            return f'filter, at position {self.position}, "{near}": {self.problem}'
+        return f'filter "{line}", at position {self.position}: {self.problem}'
 
 
 class StageError(BgpipeError):

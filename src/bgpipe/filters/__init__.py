@@ -1,0 +1,47 @@
+"""Filters: which messages are meant.
+
+    wanted = Filter("as_origin == 15169 && prefix ~ 8.8.0.0/16")
+    wanted.match(msg)
+
+lexer.py and parser.py make a tree of the text (tree.py says what it means), compiler.py makes a program of that, which
+_match.pyx runs.
+"""
+
+from __future__ import annotations
+
+from bgpipe.filters.parser import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgpipe.filters.tree import Node
+
+__all__ = ["Filter"]
+
+
+class Filter:
+    """A filter, as docs/filters.md describes them. FilterError says where the text is wrong.
+
+    text: as it was given. tree: what it says. warnings: what its author may not have meant.
+    """
+
+    __slots__ = ("text", "tree", "warnings")
+
+    text: str
+    tree: Node
+    warnings: tuple[str, ...]
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tree, self.warnings = parse(text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Filter({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Filter) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
