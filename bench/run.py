@@ -34,7 +34,7 @@ def warm(size: int) -> None:
     with open(OUT / "warm", "wb") as file:
         for _ in range(size >> 20):
             file.write(ZEROS)
-    os.unlink(OUT / "warm")
+    (OUT / "warm").unlink()
 
 
 @dataclass

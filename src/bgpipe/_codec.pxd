@@ -78,6 +78,8 @@ cdef enum:                                  # msg_t.flags
     MSG_LOCAL = 8                           # from a _LOCAL MRT record (RFC 6396 section 4.4)
     MSG_ACCEPTED = 16                       # past all other stages
     MSG_REPORTED = 32                       # its parse error has been taken by Batch.failures()
+    MSG_HIDDEN = 64                         # passes the stage by that has the batch now (--if, --rate-sample)
+    MSG_UNSEEN = MSG_DROPPED | MSG_ACCEPTED | MSG_HIDDEN    # what a stage that looks is to leave alone
 
 cdef enum:                                  # msg_t.status; what is above STATUS_OK does not parse
     STATUS_UNKNOWN = 0                      # nobody has looked yet
@@ -161,6 +163,15 @@ cdef class Batch:
         memset(m, 0, sizeof(msg_t))
         return m
     cdef uint8_t* alloc(self, size_t n) except NULL nogil         # 8-byte aligned, from the arena
+    # A copy of another batch's record at the end; its bytes stay where they are: have that batch in `keep`.
+    cdef inline msg_t* add_copy(self, const msg_t* other) except NULL nogil:
+        cdef msg_t* m
+        if self.n == self.cap:
+            self.grow()
+        m = self.msgs + self.n
+        self.n += 1
+        m[0] = other[0]
+        return m
     cdef int clear(self) except -1
     cdef void free_arena(self) noexcept
 

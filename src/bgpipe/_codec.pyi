@@ -67,6 +67,17 @@ class Batch:
         """Give sequence numbers, counting per direction, to messages that have none; return the next ones."""
     def cut(self, k: int) -> None:
         """Forget the messages from index k on."""
+    def part(self, start: int, stop: int) -> Batch:
+        """The messages of index start up to stop, as a batch of its own; what is changed there is not changed here."""
+    def visible(self, directions: int = 3) -> int:
+        """How many messages of these directions (bit 0: R, bit 1: L) a stage that looks gets to see."""
+    def sample(self, count: int, directions: int = 3, *, drop: bool = False) -> None:
+        """Leave `count` of the visible messages of these directions, any as likely as any other.
+
+        The others pass the stage by that has the batch, or (drop) are gone.
+        """
+    def reveal(self) -> None:
+        """The stage is done with the batch that messages were hidden from."""
     def count(self, direction: str = "") -> int:
         """Messages that are not dropped, of direction "R", "L" or (by default) both."""
     def check(self) -> int:

@@ -14,6 +14,8 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32, unpoison
 
+from os import urandom
+
 from bgpipe.errors import InputError, MessageError, StageError
 from bgpipe.names import ATTRIBUTES
 
@@ -462,6 +464,53 @@ cdef class Batch:
         if k < self.n:
             self.n = k
 
+    def part(self, uint32_t start, uint32_t stop):
+        """The messages of index start up to stop, as a batch of its own; what is changed there is not changed here."""
+        cdef Batch b = Batch()
+        cdef uint32_t i
+        stop = min(stop, self.n)
+        b.keep.append(self)
+        for i in range(start, stop):
+            b.add_copy(self.msgs + i)
+            if self.msgs[i].status > STATUS_OK and not self.msgs[i].flags & MSG_REPORTED:
+                b.failed += 1
+        return b
+
+    def visible(self, uint32_t directions=3):
+        """How many messages of these directions (bit 0: R, bit 1: L) a stage that looks gets to see."""
+        cdef uint32_t i, n = 0
+        for i in range(self.n):
+            n += not self.msgs[i].flags & MSG_UNSEEN and (directions >> (self.msgs[i].flags & MSG_LEFT)) & 1
+        return n
+
+    def sample(self, uint32_t count, uint32_t directions=3, *, bint drop=False):
+        """Leave `count` of the visible messages of these directions, any as likely as any other.
+
+        The others pass the stage by that has the batch, or (drop) are gone.
+        """
+        cdef uint32_t left = self.visible(directions)
+        cdef uint16_t flag = MSG_DROPPED if drop else MSG_HIDDEN
+        cdef uint64_t state = int.from_bytes(urandom(8), "little") | 1
+        cdef msg_t* m
+        for m in self.msgs[:self.n]:
+            if m.flags & MSG_UNSEEN or not (directions >> (m.flags & MSG_LEFT)) & 1:
+                continue
+            # Selection sampling: of those that are left, `count` are still to be taken.
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            if (state >> 32) * left >> 32 < count:
+                count -= 1
+            else:
+                m.flags |= flag
+            left -= 1
+
+    def reveal(self):
+        """The stage is done with the batch that messages were hidden from."""
+        cdef uint32_t i
+        for i in range(self.n):
+            self.msgs[i].flags &= <uint16_t>~MSG_HIDDEN
+
     def count(self, str direction=""):
         """Messages that are not dropped, of direction "R", "L" or (by default) both."""
         cdef uint32_t i, n = 0
@@ -662,7 +711,7 @@ cdef class Encoder:
     """
 
     def __cinit__(self, *args, **options):
-        self.unwanted = MSG_DROPPED
+        self.unwanted = MSG_DROPPED | MSG_HIDDEN
 
     @property
     def accepted(self):
@@ -670,7 +719,7 @@ cdef class Encoder:
 
     @accepted.setter
     def accepted(self, bint accepted):
-        self.unwanted = MSG_DROPPED | (0 if accepted else MSG_ACCEPTED)
+        self.unwanted = MSG_DROPPED | MSG_HIDDEN | (0 if accepted else MSG_ACCEPTED)
 
     def __init__(self, *, uint32_t types=0xFFFFFFFF, str directions="RL"):
         self.types = types

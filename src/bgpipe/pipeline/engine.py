@@ -197,6 +197,12 @@ class Pipeline:
             if stage.looks and stage not in reached and not stage.tap:
                 names = DIRECTION_NAMES[stage.directions]
                 found.append((stage, f"no stage sends messages to it in direction {names}: is -L, -R or -LR missing?"))
+            if stage.options.if_ and not stage.looks:
+                found.append((stage, "--if has no effect: it looks at no messages"))
+            if stage.options.of and not stage.produces:
+                found.append((stage, "--of has no effect: it makes no messages"))
+            for filter_ in (*stage.options.if_, *stage.options.of):
+                found += ((stage, text) for text in filter_.warnings)
             if stage.produces and not route(self, stage):
                 found.append((stage, "no stage looks at its messages: is a stage, or -o, missing?"))
         return found

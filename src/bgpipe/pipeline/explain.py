@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgpipe.pipeline.events import PIPE
-from bgpipe.pipeline.options import FLAG, Field, Options
+from bgpipe.pipeline.options import FILTERS, FLAG, Field, Options
 from bgpipe.pipeline.stage import DIRECTION_NAMES, LEFT, RIGHT
 
 TYPE_CHECKING = False
@@ -72,6 +72,8 @@ def _setting(options: Options, field: Field) -> str:
     value = getattr(options, field.attribute)
     if field.kind is FLAG:
         return field.spelling
+    if field.kind is FILTERS:
+        return " ".join(f"{field.spelling} '{text}'" for text in value)
     items: Sequence[object] = value if isinstance(value, tuple) else (value,)
     return f"{field.spelling} {','.join(map(field.kind.show, items))}"
 

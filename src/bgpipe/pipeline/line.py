@@ -9,9 +9,15 @@ from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, RUNNING, Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bgpipe._codec import Batch, Encoder
     from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.rate import Bucket
     from bgpipe.pipeline.stage import Stage
+
+_ALL = 0xFFFFFFFF  # more messages than a batch holds
+_SHARE_S = 0.05  # how long what comes at once may have to wait for
 
 
 def path(pipe: Pipeline, producer: Stage, direction: int) -> list[Stage]:
@@ -49,37 +55,69 @@ def route(pipe: Pipeline, producer: Stage) -> list[tuple[Stage, int]]:
 class Step:
     """A stage on a lane; for an output with this lane's encoder and buffer.
 
-    missed: the stage did not run when the batch came by.
+    pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by.
     """
 
-    __slots__ = ("buffer", "directions", "encoder", "missed", "output", "stage")
+    __slots__ = ("buffer", "directions", "encoder", "missed", "output", "pure", "stage")
 
     def __init__(self, stage: Stage, directions: int) -> None:
         self.stage = stage
         self.directions = directions
         self.missed = False
         self.output: Output | None = None
+        self.pure = stage.pure and stage.bucket is None
         if isinstance(stage, Output):
             self.output = stage
             self.encoder: Encoder = stage.encoder()
             self.encoder.directions = directions
             self.encoder.accepted = stage.tap or stage.consumes
             self.buffer = Buffer()
+        elif stage.options.wait or stage.options.stop:
+            self.pure = False
 
-    def run(self, batch: Batch) -> None:
-        self.missed = self.stage.state != RUNNING
+    def run(self, batch: Batch) -> Batch:
+        """Have the stage look at the batch. Returns the one that goes on."""
+        stage = self.stage
+        self.missed = stage.state != RUNNING
+        if self.output is not None:
+            self.buffer.clear()
+        if self.missed:
+            return batch
+        partly = self._hide(batch)
+        after: Batch | None = None
         if self.output is None:
-            if not self.missed:
-                self.stage.process(batch, self.directions)
-            return
-        self.buffer.clear()
-        if not self.missed:
+            after = stage.process(batch, self.directions)
+        else:
             self.encoder.encode(batch, self.buffer)
+        if after is None:
+            after = batch
+        else:
+            hand_over(batch, after)
+        if partly:
+            after.reveal()
+        return after
+
+    def _hide(self, batch: Batch) -> bool:
+        """Hide what is to skip the stage. Returns whether there may be such messages."""
+        stage = self.stage
+        for filter_ in stage.options.if_:
+            filter_.program.hide(batch, self.directions)
+        if stage.bucket is not None and not stage.produces:
+            if stage.options.rate_sample:
+                batch.sample(stage.bucket.available(), self.directions)
+            stage.bucket.take(batch.visible(self.directions))
+        return bool(stage.options.if_ or stage.bucket)
 
     def write(self) -> None:
         """Bring out what run() encoded. StageError."""
         if self.output is not None and self.output.state == RUNNING:
             self.output.write(self.buffer)
+
+
+def hand_over(batch: Batch, after: Batch) -> None:
+    """`after` goes on in place of `batch`."""
+    after.completion, batch.completion = batch.completion, None
+    after.error, batch.error = batch.error, None
 
 
 class Lane:
@@ -88,45 +126,81 @@ class Lane:
     carry() is pure and may run beside that of other lanes; the rest is called in the order of the batches, one at a
     time. Writing comes last: when a message kills or stops the pipeline, nothing behind it got out.
 
-    outputs: the steps that write.
+    outputs: the steps that write. paced: some stage limits the rate; then one lane alone takes a producer's batches,
+    part by part, and waits as long as delay_s() says behind each.
     """
 
-    __slots__ = ("_late", "_pure", "outputs", "pipe", "producer")
+    __slots__ = ("_late", "_limits", "_of", "_pure", "_share", "outputs", "paced", "pipe", "producer")
 
     def __init__(self, pipe: Pipeline, producer: Stage) -> None:
         self.pipe = pipe
         self.producer = producer
+        self._of = [filter_.program for filter_ in producer.options.of]
         steps = [Step(stage, directions) for stage, directions in route(pipe, producer)]
         pure = 0
-        while pure < len(steps) and steps[pure].stage.pure:
+        while pure < len(steps) and steps[pure].pure and producer.bucket is None:
             pure += 1
         self._pure = steps[:pure]
         self._late = steps[pure:]
         self.outputs = [step for step in steps if step.output is not None]
+        stages = [producer, *(step.stage for step in steps)]
+        self.paced = any(stage.bucket is not None for stage in stages)
+        self._limits = [stage.bucket for stage in stages if stage.bucket is not None and stage.options.rate_limit]
+        self._share = min((max(1, int(bucket.rate * _SHARE_S)) for bucket in self._limits), default=_ALL)
 
-    def carry(self, batch: Batch) -> None:
-        """What may be done out of order."""
+    def parts(self, batch: Batch) -> Iterable[Batch]:
+        """The batch in parts that are small enough for the rates of the line."""
+        if len(batch) <= self._share:
+            return (batch,)
+        parts = [batch.part(start, start + self._share) for start in range(0, len(batch), self._share)]
+        hand_over(batch, parts[-1])
+        return parts
+
+    def delay_s(self) -> float:
+        """How long to wait before the next part; not at all once the pipeline ends."""
+        if self.pipe.ending:
+            return 0.0
+        return max((bucket.debt_s() for bucket in self._limits), default=0.0)
+
+    def carry(self, batch: Batch) -> Batch:
+        """What may be done out of order. Returns the batch that goes on."""
         if self.pipe.checks:
             batch.check()
+        for program in self._of:
+            program.keep(batch, BOTH)
         for step in self._pure:
-            step.run(batch)
+            batch = step.run(batch)
+        return batch
 
-    def deliver(self, batch: Batch) -> bool:
-        """What is done in order; then events of what was found out on the way. False: the batch came too late."""
+    def deliver(self, batch: Batch) -> Batch | None:
+        """What is done in order, then events of what was found out on the way.
+
+        Returns the batch that goes on; None if it came too late.
+        """
         pipe = self.pipe
         if pipe.closed or self.producer in pipe.cut_off:
-            return False
+            return None
         pipe.current = self.producer
+        if self.producer.bucket is not None:
+            self._pace(batch, self.producer.bucket)
         for step in self._pure:
-            if step.missed:  # it may have started since
+            if step.missed and step.output is not None:  # it may have started since
                 step.run(batch)
         for step in self._late:
-            step.run(batch)
+            after = step.run(batch)
             if pipe.cut is not None:
-                self._cut(batch, pipe.cut)
+                self._cut(after, pipe.cut)
+            if after is not batch:
+                pipe.stopping = dict.fromkeys(pipe.stopping, _ALL)  # where a stage was to stop, is not known any more
+                batch = after
         if batch.failed:
             self._report(batch)
-        return True
+        return batch
+
+    def _pace(self, batch: Batch, bucket: Bucket) -> None:
+        if self.producer.options.rate_sample:
+            batch.sample(bucket.available(), drop=True)
+        bucket.take(batch.visible())
 
     def write(self, batch: Batch) -> None:
         """Bring out what came of the batch."""

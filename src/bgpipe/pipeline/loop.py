@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from bgpipe.pipeline.engine import Pipeline
     from bgpipe.pipeline.stage import Stage
 
+_NAP_S = 0.1  # how soon a producer that waits for its rate sees that the pipeline ends
+
 
 def run(pipe: Pipeline, *, signals: bool) -> None:
     """Run a pipeline in an event loop of its own."""
@@ -80,22 +82,30 @@ class LoopDriver(Driver):
         """Bring what `stage` made through the line. Raises CancelledError, behind it, where the stage is to stop."""
         self._putting.add(stage)
         try:
+            lane = self._lanes[stage]
             async with self._line:
-                lane = self._lanes[stage]
                 self.pipe.number(batch)
-                lane.carry(batch)
-                if lane.deliver(batch):
-                    for step in lane.outputs:
-                        if len(step.buffer) and step.stage not in self.pipe.stopping:
-                            try:
-                                await asyncio.to_thread(step.write)
-                            except StageError as error:
-                                self.pipe.fail(step.stage, error)
-                    lane.complete(batch)
+            for part in lane.parts(batch):
+                async with self._line:
+                    await self._bring(lane, part)
+                while (delay_s := lane.delay_s()) > 0:
+                    await asyncio.sleep(min(delay_s, _NAP_S))
         finally:
             self._putting.discard(stage)
         if stage in self._stopping:
             raise asyncio.CancelledError
+
+    async def _bring(self, lane: Lane, batch: Batch) -> None:
+        after = lane.deliver(lane.carry(batch))
+        if after is None:
+            return
+        for step in lane.outputs:
+            if len(step.buffer) and step.stage not in self.pipe.stopping:
+                try:
+                    await asyncio.to_thread(step.write)
+                except StageError as error:
+                    self.pipe.fail(step.stage, error)
+        lane.complete(after)
 
     # ---- what the pipeline calls -------------------------------------------------------------------------------
 

@@ -13,10 +13,14 @@ one that it declares anew keeps its place.
 
 from __future__ import annotations
 
+from bgpipe.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, dataclass_transform
+
+    from bgpipe.filters import Filter
 else:
 
     def dataclass_transform(**_: object) -> object:
@@ -27,7 +31,7 @@ class Kind:
     """How the text of a value is read.
 
     metavar: what help calls the value; "" for a flag, which needs none.
-    read: text -> value; ValueError says what was expected.
+    read: text -> value; ValueError says what was expected, UsageError all that there is to say.
     many: the option may be repeated; read gives a tuple, and the tuples are joined.
     show: a value, of many each, -> text.
     """
@@ -106,6 +110,28 @@ def integer(least: int, metavar: str = "N") -> Kind:
         return value
 
     return Kind(metavar, read)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError("a number above 0")
+    return value
+
+
+RATE = Kind("N", _positive, show=lambda value: f"{value:g}")
+
+
+def _filter(text: str) -> tuple[Filter, ...]:
+    from bgpipe.filters import Filter
+
+    return (Filter(text),)
+
+
+FILTERS = Kind("FILTER", _filter, many=True)
 
 
 def choice(metavar: str, *values: str) -> Kind:
@@ -262,6 +288,8 @@ def read_value(field: Field, name: str, text: str) -> Any:
         return field.kind.read(text)
     except ValueError as error:
         raise BadOption(f"{name} {text!r}: expected {error}") from None
+    except UsageError as error:
+        raise BadOption(f"{name}: {error}") from None
 
 
 def _take(field: Field, name: str, text: str, values: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bgpipe.errors import UsageError
 from bgpipe.pipeline.events import StageEvent
-from bgpipe.pipeline.options import TEXT, WORDS, Options, option
+from bgpipe.pipeline.options import FILTERS, RATE, TEXT, WORDS, Options, choice, option
+from bgpipe.pipeline.rate import Bucket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
     from bgpipe._codec import Batch, Buffer, Encoder
+    from bgpipe.filters import Filter
     from bgpipe.pipeline.engine import Pipeline
 
 # Directions, as bit masks: what flows from left to right, from right to left, both.
@@ -35,6 +37,33 @@ class StageOptions(Options):
     args: bool = option("-A --args", "take all words up to -- as arguments")
     wait: tuple[str, ...] = option("-W --wait", "start on one of these events", kind=WORDS, metavar="EVENTS")
     stop: tuple[str, ...] = option("-S --stop", "stop on one of these events", kind=WORDS, metavar="EVENTS")
+    if_: tuple[Filter, ...] = option(
+        "-I --if", "messages that do not match this filter skip the stage", kind=FILTERS, default=()
+    )
+    of: tuple[Filter, ...] = option(
+        "-O --of", "messages made by the stage that do not match this filter are dropped", kind=FILTERS, default=()
+    )
+    rate_limit: float | None = option(
+        "--rate-limit", "at most so many messages a second; more have to wait", kind=RATE, default=None
+    )
+    rate_sample: float | None = option(
+        "--rate-sample",
+        "at most so many messages a second, any as likely as any other; what is beyond skips the stage, or is dropped "
+        "where the stage makes it",
+        kind=RATE,
+        default=None,
+    )
+
+
+class LookerOptions(StageOptions):
+    """Options of stages to which it matters what is in a message."""
+
+    on_parse_error: str = option(
+        "--on-parse-error",
+        "what becomes of a message that does not parse: drop or pass",
+        kind=choice("FATE", "drop", "pass"),
+        default="drop",
+    )
 
 
 class ProducerOptions(StageOptions):
@@ -62,6 +91,7 @@ class Stage:
     read()       producers: make the next batch (see there). InputError, StageError: the pipeline ends once what was
                  read before is through.
     process()    stages that look: each batch on its way, while the stage runs. Raises nothing but bugs.
+                 It may return another batch that goes on instead.
     interrupt()  producers: the pipeline wants to end.
     finish()     when nothing comes any more, or the stage is to stop: complete what was begun. StageError: the pipeline
                  ends with exit code 1.
@@ -104,6 +134,10 @@ class Stage:
         self.state = NEW
         self.start_on: tuple[str, ...] = ()
         self.stop_on: tuple[str, ...] = ()
+        if options.rate_limit and options.rate_sample:
+            raise self.error("--rate-limit and --rate-sample exclude each other")
+        rate = options.rate_limit or options.rate_sample
+        self.bucket = Bucket(rate) if rate else None
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:
@@ -142,8 +176,12 @@ class Stage:
     def delivered(self) -> None:
         """Producers: another batch of theirs has passed the line. Here is where events of theirs belong."""
 
-    def process(self, batch: Batch, directions: int) -> None:
-        """Look at, change, or drop the messages of these directions."""
+    def process(self, batch: Batch, directions: int) -> Batch | None:
+        """Look at, change, or drop the messages of these directions, save those with a flag of MSG_UNSEEN.
+
+        Where messages are to be put between others, return a batch with all of them, which goes on in place of this
+        one; events name messages of the batch that goes on.
+        """
         raise AssertionError(f"{self.command} looks at no messages")
 
     def interrupt(self) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bgpipe.pipeline.engine import Pipeline
     from bgpipe.pipeline.stage import Stage
 
+_NAP_S = 0.1  # how soon a thread that waits for its rate sees that the pipeline ends
+
 
 class ThreadDriver(Driver):
     """Runs one pipeline."""
@@ -171,12 +173,13 @@ class Team:
         self.driver = driver
         self.pipe = driver.pipe
         self.stage = stage
-        self.size = size
+        self._first = Lane(driver.pipe, stage)
+        self.size = 1 if self._first.paced else size
         self.failure: BgpipeError | None = None
         self._over = False
         self._ticket = 0
         self._source = _thread.allocate_lock()
-        self._turns = [_thread.allocate_lock() for _ in range(size)]
+        self._turns = [_thread.allocate_lock() for _ in range(self.size)]
         for turn in self._turns[1:]:
             turn.acquire()
         self._working: list[_thread.LockType] = []
@@ -184,16 +187,14 @@ class Team:
     def run(self) -> None:
         """Work until the producer has nothing more, or something crashed."""
         try:
-            self._work()
+            self._work(self._first)
         except BaseException as error:
             self.driver.crashed(error)
         self._over = True
         for done in self._working:
             done.acquire()
 
-    def _work(self) -> None:
-        lane = Lane(self.pipe, self.stage)
-        alone = self.driver.alone
+    def _work(self, lane: Lane) -> None:
         while True:
             with self._source:
                 batch = None if self._over else self._read()
@@ -202,30 +203,38 @@ class Team:
                     return
                 ticket = self._ticket
                 self._ticket += 1
-                if alone:
+                if self.size > 1:
                     self.pipe.number(batch)
-            if not alone:
-                with self.pipe.lock:
-                    self.pipe.number(batch)
-                    lane.carry(batch)
-                    if lane.deliver(batch):
-                        lane.write(batch)
+            if self.size == 1:
+                self._bring(lane, batch)
                 continue
             if ticket == 1:
                 self._hire()
-            carried = False
+            carried: Batch | None = None
             try:
-                lane.carry(batch)
-                carried = True
+                carried = lane.carry(batch)
             finally:
                 self._turns[ticket % self.size].acquire()
                 try:
-                    if carried:
+                    if carried is not None:
                         with self.pipe.lock:
-                            if lane.deliver(batch):
-                                lane.write(batch)
+                            after = lane.deliver(carried)
+                            if after is not None:
+                                lane.write(after)
                 finally:
                     self._turns[(ticket + 1) % self.size].release()
+
+    def _bring(self, lane: Lane, batch: Batch) -> None:
+        """Where order needs no turns: a lane alone, or the lock among several."""
+        with self.pipe.lock:
+            self.pipe.number(batch)
+        for part in lane.parts(batch):
+            with self.pipe.lock:
+                after = lane.deliver(lane.carry(part))
+                if after is not None:
+                    lane.write(after)
+            while (delay_s := lane.delay_s()) > 0:
+                time.sleep(min(delay_s, _NAP_S))
 
     def _read(self) -> Batch | None:
         try:
@@ -250,7 +259,7 @@ class Team:
 
     def _help(self, done: _thread.LockType) -> None:
         try:
-            self._work()
+            self._work(Lane(self.pipe, self.stage))
         except BaseException as error:
             self.driver.crashed(error)
         self._over = True
