@@ -32,6 +32,6 @@ class Bucket:
         self._level -= count
 
     def debt_s(self) -> float:
-        """How long it takes until nothing is overdrawn any more."""
+        """How long it takes until nothing is overdrawn any more, to the microsecond."""
         self.available()
-        return max(0.0, -self._level / self.rate)
+        return max(0.0, round(-self._level / self.rate, 6))
