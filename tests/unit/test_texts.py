@@ -11,6 +11,7 @@ from bgpipe.cli import main
 from bgpipe.stages import STAGES
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "cli"
+DOCS = Path(__file__).parents[2] / "docs"
 
 HELP = {"help": ["-h"], **{f"help-{command}": [command, "-h"] for command in STAGES}}
 EXPLAIN = {
@@ -42,6 +43,22 @@ def test_help(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out == ""
     same(name, err)
+
+
+@pytest.mark.parametrize("command", STAGES)
+def test_page(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """docs/ has a page for each stage, which gives its options as the help does."""
+    assert main([command, "-h"]) == 0
+    own = capfd.readouterr().err.partition("\nOptions of every stage")[0]
+    block = f"## Options\n\n```text\n{own}```\n"
+    page = DOCS / f"{command}.md"
+    text = page.read_text()
+    if os.environ.get("BGPIPE_GOLDEN") == "write":
+        before, _, behind = text.partition("## Options\n\n```text\n")
+        text = before + block + behind.partition("```\n")[2]
+        page.write_text(text)
+    assert block in text
+    assert f"({command}.md)" in (DOCS / "stages.md").read_text()
 
 
 def test_bgpipe_alone_prints_help(capfd: pytest.CaptureFixture[str]) -> None:
