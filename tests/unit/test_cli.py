@@ -135,6 +135,45 @@ class TestProgress:
         assert (b'["R",2,' in shown) == (not drawn)
 
 
+class TestStandardDescriptors:
+    """What a file opens as must not be one of 0, 1 and 2, whoever left these closed."""
+
+    @staticmethod
+    def run(closed: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "bgpipe", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    def test_log_lines_do_not_get_into_the_output(self, source: Path, tmp_path: Path) -> None:
+        target = tmp_path / "target.json"
+        for closed in ("2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            for stages in (["read", source, "--", "write", target], ["write", target, "--", "read", source]):
+                done = self.run(closed, "-e", "all", "--", *stages)
+                assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+                assert target.read_text().replace('"L"', '"R"') == lines(3)
+
+    def test_a_closed_standard_output_is_no_place_for_messages(self, source: Path, tmp_path: Path) -> None:
+        target = tmp_path / "target.json"
+        done = self.run(">&-", "-o", "write", target, "--", "read", source)
+        assert done.returncode == 1
+        assert done.stderr.startswith("bgpipe: --stdout: cannot write standard output: ")
+        assert done.stderr.count("\n") == 1
+        assert target.read_text() == lines(3, "L")
+
+    def test_a_closed_standard_input_holds_nothing(self, tmp_path: Path) -> None:
+        done = self.run("<&-", "stdin", "--", "write", tmp_path / "target.json")
+        assert done.returncode == 1
+        assert done.stderr.startswith("bgpipe: stage 1 (stdin): cannot read standard input: ")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("redirection", [">>", "1<>"])
+    def test_standard_output_is_the_input(self, redirection: str, source: Path) -> None:
+        done = self.run(f"{redirection} {source}", "read", source)
+        assert done.returncode == 1
+        told = "cannot write standard output: it is the file that is being read; write to another one"
+        assert done.stderr == f"bgpipe: --stdout: {told}\n"
+        assert source.read_text() == lines(3)
+
+
 class TestEndings:
     def test_reader_goes_away(self, source: Path, tmp_path: Path) -> None:
         source.write_text(lines(20_000))
@@ -176,6 +215,17 @@ class TestEndings:
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
         assert list(tmp_path.iterdir()) == [fifo]
+
+    def test_signal_while_nobody_reads(self, source: Path, tmp_path: Path) -> None:
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        with start("-e", "all", "--", "read", source, "--", "write", fifo) as process:
+            assert process.stderr is not None
+            while "write): PREPARE" not in process.stderr.readline():
+                pass
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        assert fifo.is_fifo()
 
     def test_signal_while_a_server_keeps_us_waiting(self, server: socket.socket, tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.json"

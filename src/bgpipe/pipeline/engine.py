@@ -335,7 +335,7 @@ class Pipeline:
         await self.driver.put(stage, batch)
 
     def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
-        """Call a function after a delay, between two batches, if the pipeline still runs then."""
+        """Call a function after a delay, between two batches, if the pipeline still runs then. Raises StageError."""
         assert self.driver is not None
         self.driver.call_later(delay_s, function)
 
@@ -383,6 +383,8 @@ class Pipeline:
                 self.log.error(str(error), stage)
                 self.exit_code = 1
                 self.failure = self.failure or error
+            elif any(other.looks and other.state == RUNNING for other in self.stages if other is not stage):
+                self.log.info(f"{error}: what was read until then goes to the other stages", stage)
             was_running = stage.state == RUNNING
             stage.state = STOPPED
             stage.abort()

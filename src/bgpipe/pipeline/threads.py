@@ -116,7 +116,10 @@ class ThreadDriver(Driver):
                     return
 
     def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
-        _thread.start_new_thread(self._call_later, (delay_s, function))
+        try:
+            _thread.start_new_thread(self._call_later, (delay_s, function))
+        except RuntimeError as error:
+            raise StageError(f"no thread to wait in: {error}") from None
 
     def _call_later(self, delay_s: float, function: Callable[[], None]) -> None:
         time.sleep(delay_s)  # the process does not wait for such a thread

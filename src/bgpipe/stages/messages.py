@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 
 from bgpipe import formats
+from bgpipe.errors import StageError
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import Kind, choice, option
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from bgpipe.errors import InputError
     from bgpipe.transport.rotation import RotatingSink
     from bgpipe.transport.sink import Sink
-    from bgpipe.transport.source import Source
+    from bgpipe.transport.source import FileId, Source
 
 ALL_TYPES = 0xFFFFFFFF
 
@@ -43,6 +44,13 @@ def _show_type(number: object) -> str:
     return MESSAGE_TYPES.get(number, str(number)) if isinstance(number, int) else ""
 
 
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("a path")
+    return text
+
+
+PATH = Kind("PATH", _path)
 TYPES = Kind("TYPES", _types, many=True, show=_show_type)
 FORMAT = choice("FORMAT", *formats.FORMATS)
 AUTO_FORMAT = choice("FORMAT", "auto", *formats.FORMATS)
@@ -101,6 +109,14 @@ class MessageReader(Stage):
             self._source = self.open()
         finally:
             self.pipe.opening = 0
+        for stage in self.pipe.stages:
+            if isinstance(stage, MessageWriter) and stage.file is not None and stage.file == self.file:
+                raise StageError(f"cannot read {self.place}: {stage.label} writes to it; read another file")
+
+    @property
+    def file(self) -> FileId | None:
+        """Which regular file is being read."""
+        return self._source.file if self._source is not None else None
 
     def read(self) -> Batch | None:
         if self._source is None:
@@ -192,6 +208,15 @@ class MessageWriter(Output):
     def prepare(self) -> None:
         self._skipped = Tally(self.pipe.log, "messages could not be written", self)
         self._sink = self.open()
+
+    @property
+    def file(self) -> FileId | None:
+        """Which regular file is being written."""
+        return self._sink.file if self._sink is not None else None
+
+    def inputs(self) -> set[FileId | None]:
+        """The files that the pipeline reads."""
+        return {stage.file for stage in self.pipe.stages if isinstance(stage, MessageReader)}
 
     def encoder(self) -> Encoder:
         options: dict[str, Any] = {"on_skip": self._on_skip} if self.form == "mrt" else {}

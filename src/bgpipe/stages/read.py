@@ -8,7 +8,7 @@ from bgpipe.errors import MrtError
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import StageOptions
-from bgpipe.stages.messages import AUTO_FORMAT, MessageReader, ReaderOptions
+from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageReader, ReaderOptions
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.source import Source, open_source
 
@@ -50,7 +50,7 @@ class ReadOptions(ReaderOptions):
         default="auto",
     )
     recover: bool = option("--recover", "mrt: find the next record behind damage, and report the bytes lost")
-    path: str = argument("PATH", "file, http or https URL, or - for standard input")
+    path: str = argument("PATH", "file, http or https URL, or - for standard input", kind=PATH)
 
 
 class Read(MessageReader):

@@ -17,7 +17,7 @@ class Stdout(MessageWriter):
     place = "standard output"
 
     def open(self) -> Sink:
-        return open_sink("-", compress="none")
+        return open_sink("-", compress="none", inputs=self.inputs())
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:

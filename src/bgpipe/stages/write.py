@@ -9,7 +9,7 @@ from bgpipe import formats
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
-from bgpipe.stages.messages import AUTO_FORMAT, MessageWriter, WriterOptions
+from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageWriter, WriterOptions
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
@@ -43,7 +43,7 @@ class WriteOptions(WriterOptions):
     time_format: str = option(
         "--time-format", "what $TIME in PATH stands for, as in Go or strftime", kind=TEXT, default="20060102.1504"
     )
-    path: str = argument("PATH", "file, or - for standard output")
+    path: str = argument("PATH", "file, or - for standard output", kind=PATH)
 
 
 class Write(MessageWriter):
@@ -62,24 +62,25 @@ class Write(MessageWriter):
     def attach(self) -> None:
         options = self.options
         self.place = "standard output" if options.path == "-" else options.path
-        if options.append and os.path.exists(options.path):  # noqa: PTH110
-            self._refuse_own_input()
         if options.append and options.create:
             raise self.error("--append and --create exclude each other")
         if self.form not in formats.FORMATS:
             raise self.error(f"{self.form} is not built yet; --format writes another one under this name")
+        if "://" in options.path:
+            raise self.error(f"{options.path} is a URL: those can be read, not written")
         try:
-            path = expand_path(options.path, 0.0, options.time_format)
-            if options.every_s and path == expand_path(options.path, options.every_s, options.time_format):
+            path = self.path_at(0.0)
+            if options.every_s and path == self.path_at(options.every_s):
                 raise UsageError("with --every, PATH must hold a time that differs from file to file, such as $TIME")
         except UsageError as error:
             raise self.error(str(error)) from None
+        for stage in self.pipe.stages[: self.pipe.stages.index(self)]:
+            if isinstance(stage, Write) and path != "-" and _same_file(path, stage.path_at(0.0)):
+                raise self.error(f"{stage.label} writes {options.path} already")
 
-    def _refuse_own_input(self) -> None:
-        for stage in self.pipe.stages:
-            path = getattr(stage.options, "path", "-")
-            if stage.produces and os.path.exists(path) and os.path.samefile(path, self.options.path):  # noqa: PTH110, PTH121
-                raise self.error(f"{path} is read by {stage.label}: appending to it would never end")
+    def path_at(self, time_s: float) -> str:
+        """PATH with this time in it. Raises UsageError."""
+        return expand_path(self.options.path, time_s, self.options.time_format)
 
     @property
     def form(self) -> str:
@@ -98,11 +99,13 @@ class Write(MessageWriter):
         now_s = time.time()
         if not options.every_s:
             return open_sink(
-                expand_path(options.path, now_s, options.time_format),
+                self.path_at(now_s),
                 compress=options.compress,
                 append=options.append,
                 create=options.create,
                 threads=self.pipe.threads,
+                inputs=self.inputs(),
+                given_up=lambda: self.pipe.ending,
             )
         sink = RotatingSink(
             options.path,
@@ -113,7 +116,9 @@ class Write(MessageWriter):
             append=options.append,
             create=options.create,
             threads=self.pipe.threads,
+            inputs=self.inputs,
         )
+        self._sink = sink  # so that it is let go of where there is no timer
         self._rotate_at(sink, now_s)
         return sink
 
@@ -125,13 +130,18 @@ class Write(MessageWriter):
                 return
             try:
                 sink.rotate(time.time())
+                self._rotate_at(sink, time.time())
             except StageError as error:
                 self.pipe.fail(self, error)
-            else:
-                self._rotate_at(sink, time.time())
 
         self.pipe.call_later(max(sink.next_s - now_s, 0.001), rotate)
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:
         return isinstance(options, WriteOptions) and options.path == "-"
+
+
+def _same_file(path: str, other: str) -> bool:
+    """Whether two paths lead to one file; devices and pipes may have several writers."""
+    path = os.path.realpath(path)
+    return path == os.path.realpath(other) and (os.path.isfile(path) or not os.path.exists(path))  # noqa: PTH110, PTH113

@@ -45,6 +45,7 @@ class HttpInput:
         self.name = ""
         self.position = 0
         self.size: int | None = None
+        self.file: tuple[int, int] | None = None
         self._url = url
         self._chunk = memoryview(b"")
         self._session: aiohttp.ClientSession | None = None
@@ -207,6 +208,8 @@ def _why(error: Exception) -> str:
         return f"the answer is not valid HTTP: {error.message.partition(chr(10))[0].rstrip(':')}"
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return f"not a valid URL: {error}"
+    if isinstance(error, RuntimeError):
+        return "what the server sends is not valid HTTP"
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
         return "the server closed the connection"
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -10,7 +10,10 @@ from bgpipe.transport.timepath import DEFAULT_FORMAT, expand_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from bgpipe.transport.sink import Sink
+    from bgpipe.transport.source import FileId
 
 SHORTEST_S = 60
 
@@ -23,7 +26,7 @@ class RotatingSink:
     restart replaces nothing; with append it goes on with the period's file. A period in which nothing was
     written leaves no file.
 
-    Times are handed in, in seconds since 1970.
+    Times are handed in, in seconds since 1970. inputs tells, each time a file is opened, which are being read.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class RotatingSink:
         append: bool = False,
         create: bool = False,
         threads: int = 1,
+        inputs: Callable[[], Collection[FileId | None]] = tuple,
     ) -> None:
         """Open the first file. Raises StageError, and UsageError for a path that not every period changes."""
         if every_s < SHORTEST_S:
@@ -48,6 +52,7 @@ class RotatingSink:
         self._append = append
         self._create = create
         self._threads = threads
+        self._inputs = inputs
         self._finished_bytes = 0
         start = now_s - now_s % every_s
         path = self._path(start)
@@ -62,6 +67,11 @@ class RotatingSink:
     def path(self) -> str:
         """The file that is being written."""
         return self._sink.path
+
+    @property
+    def file(self) -> FileId | None:
+        """As that of Sink."""
+        return self._sink.file
 
     @property
     def next_s(self) -> float:
@@ -101,4 +111,11 @@ class RotatingSink:
         return expand_path(self._template, time_s, self._time_format)
 
     def _open(self, path: str) -> Sink:
-        return open_sink(path, compress=self._compress, append=self._append, create=self._create, threads=self._threads)
+        return open_sink(
+            path,
+            compress=self._compress,
+            append=self._append,
+            create=self._create,
+            threads=self._threads,
+            inputs=self._inputs(),
+        )

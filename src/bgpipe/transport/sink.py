@@ -3,6 +3,8 @@
 A new file grows as PATH.tmp, locked against a second writer; finish() makes it durable and gives it its name.
 A PATH.tmp that a crashed run left behind holds no lock and is overwritten. With append there is no temporary
 file: bytes go to the end of the file in place, durable after finish(), and abort() cuts them off again.
+
+A file that is being read is never written to: its end would run away from who reads it.
 """
 
 from __future__ import annotations
@@ -10,21 +12,35 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 
 from bgpipe.errors import ClosedOutput, StageError
 from bgpipe.transport import compression
+from bgpipe.transport.source import Interrupted, regular_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from typing import NoReturn
 
     from bgpipe.transport.compression import Encoder
+    from bgpipe.transport.source import FileId
 
     Buffer = bytes | bytearray | memoryview
 
+_TEMPORARY = ".tmp"
+_LOOK_AGAIN_S = 0.05  # whether a named pipe has a reader by now
+
 
 def open_sink(
-    path: str, *, compress: str = "auto", append: bool = False, create: bool = False, threads: int = 1
+    path: str,
+    *,
+    compress: str = "auto",
+    append: bool = False,
+    create: bool = False,
+    threads: int = 1,
+    inputs: Collection[FileId | None] = (),
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Sink:
     """Open a file for writing, or a device, pipe or socket, or "-" for standard output.
 
@@ -32,26 +48,35 @@ def open_sink(
     append: write behind what the file holds; a compressed one gets a member, stream or frame of its own.
     create: fail if path exists, now or when the file is complete.
     threads: how many threads compression may keep busy.
+    inputs: the files that are being read (Source.file).
+    given_up: asked now and then while a named pipe has no reader; Interrupted is raised once it says so.
     Missing folders are made; through a symbolic link, the file it points to is replaced. Raises StageError.
     """
     output = _Output("standard output", 1)
-    if path != "-":
-        try:
-            output = _open(path, append, create)
-        except OSError as error:
-            _fail(path, error)
-    return Sink(path, output, compression.by_name(path) if compress == "auto" else compress, threads)
+    try:
+        if path != "-":
+            output = _open(path, append, create, inputs, given_up)
+        file = regular_file(output.fd)
+        _refuse_input(file, output.label, inputs)
+    except OSError as error:
+        output.close()
+        _fail(path if path != "-" else output.label, error)
+    except BaseException:
+        output.close()
+        raise
+    return Sink(path, output, file, compression.by_name(path) if compress == "auto" else compress, threads)
 
 
 class Sink:
     """Bytes go in; where they end up, and compressed how, was settled at opening.
 
-    path: as it was opened.
+    path: as it was opened. file: which regular file the bytes go to, None where it is none.
     bytes_written: what was written to the file, compressed, and without what the compressor still holds.
     """
 
-    def __init__(self, path: str, output: _Output, compress: str, threads: int) -> None:
+    def __init__(self, path: str, output: _Output, file: FileId | None, compress: str, threads: int) -> None:
         self.path = path
+        self.file = file
         self.bytes_written = 0
         self._output = output
         self._compress = compress
@@ -61,6 +86,8 @@ class Sink:
 
     def write(self, buffer: Buffer) -> None:
         """Write all of buffer. Raises StageError; ClosedOutput where nobody reads any more."""
+        if self._output.fd < 0:
+            raise StageError(f"cannot write {self._output.label}: it is closed already")
         if not len(buffer):
             return
         if self._compress == "none":
@@ -80,8 +107,10 @@ class Sink:
     def finish(self) -> None:
         """Complete the file, durably, and give it its name; where nothing was written no file comes to be.
 
-        Raises StageError, after which there is nothing to abort().
+        Nothing happens where it is closed already. Raises StageError, after which there is nothing to abort().
         """
+        if self._output.fd < 0:
+            return
         try:
             if self._encoder is not None:
                 self._put(self._encoder.finish())
@@ -177,11 +206,13 @@ class _Appended(_Output):
 class _Replacing(_Output):
     """A new file, under its temporary name until it is complete."""
 
-    def __init__(self, label: str, path: str, create: bool, mode: int) -> None:
+    def __init__(
+        self, label: str, path: str, create: bool, mode: int, inputs: Collection[FileId | None]
+    ) -> None:
         self._path = path
-        self._temporary = path + ".tmp"
+        self._temporary = path + _TEMPORARY
         self._create = create
-        super().__init__(label, _open_temporary(self._temporary))
+        super().__init__(label, _open_temporary(self._temporary, inputs))
         if mode:  # what it replaces may be private
             os.fchmod(self.fd, stat.S_IMODE(os.fstat(self.fd).st_mode & mode))
 
@@ -204,26 +235,54 @@ class _Replacing(_Output):
             os.unlink(self._temporary)  # noqa: PTH108
 
 
-def _open(path: str, append: bool, create: bool) -> _Output:
+def _open(
+    path: str, append: bool, create: bool, inputs: Collection[FileId | None], given_up: Callable[[], bool]
+) -> _Output:
+    if not path or "\0" in path:
+        raise StageError(f"cannot write {path!r}: that is no path")
     if create and os.path.lexists(path):
         raise StageError(f"cannot write {path}: it exists already, and --create asks for a new file")
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except FileNotFoundError:
         mode = 0
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(mode) or path.endswith("/"):
         raise IsADirectoryError(errno.EISDIR, "")
     if stat.S_ISSOCK(mode):
         return _Output(path, _connect(path))
     # What /dev/stdout and /proc/self/fd/3 lead to is open already: a file beside it would not get there.
-    if (mode and not stat.S_ISREG(mode)) or path.startswith(("/dev/std", "/dev/fd/", "/proc/")):
+    is_open = path.startswith(("/dev/std", "/dev/fd/", "/proc/"))
+    if stat.S_ISFIFO(mode) and not is_open:
+        return _Output(path, _open_fifo(path, given_up))
+    if is_open or (mode and not stat.S_ISREG(mode)):
         return _Output(path, os.open(path, os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else 0)))
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
-    return _Appended(target) if append else _Replacing(path, target, create, mode)
+    return _Appended(target) if append else _Replacing(path, target, create, mode, inputs)
 
 
-def _open_temporary(path: str) -> int:
+def _open_fifo(path: str, given_up: Callable[[], bool]) -> int:
+    """Open it once somebody reads it. Waiting in open() could not be broken off from another thread."""
+    while True:
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        else:
+            os.set_blocking(fd, True)
+            return fd
+        if given_up():
+            raise Interrupted(f"waiting for a reader of {path} was broken off")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _refuse_input(file: FileId | None, label: str, inputs: Collection[FileId | None]) -> None:
+    if file is not None and file in inputs:
+        raise StageError(f"cannot write {label}: it is the file that is being read; write to another one")
+
+
+def _open_temporary(path: str, inputs: Collection[FileId | None]) -> int:
     while True:
         try:
             if not stat.S_ISREG(os.lstat(path).st_mode):
@@ -234,6 +293,7 @@ def _open_temporary(path: str) -> int:
         try:
             _lock(fd, path)
             if os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
+                _refuse_input(regular_file(fd), path, inputs)
                 os.ftruncate(fd, 0)
                 return fd
         except BaseException:
@@ -307,6 +367,7 @@ _ADVICE = {
     errno.EEXIST: "a part of the path is not a folder",
     errno.EISDIR: "it is a folder; name a file in it",
     errno.ECONNREFUSED: "nobody listens on that socket",
+    errno.ENAMETOOLONG: f"the name is too long; while it grows, the file is called that and {_TEMPORARY}",
 }
 
 

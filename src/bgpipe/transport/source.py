@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
     from bgpipe.transport.compression import Decoder
 
+    FileId = tuple[int, int]  # st_dev, st_ino
+
     class Raw(Protocol):
-        """Bytes as they are stored. label: what messages call them; name: what their format is guessed by."""
+        """Bytes as they are stored.
+
+        label: what messages call them. name: what their format is guessed by. file: as that of Source.
+        """
 
         label: str
         name: str
         position: int
         size: int | None
+        file: FileId | None
 
         def readinto(self, buffer: memoryview, /) -> int: ...
 
@@ -64,24 +70,22 @@ class FileInput:
     size: bytes that are left to read, None where that is not known.
     """
 
-    __slots__ = ("_file", "_start", "_wake", "label", "name", "position", "size")
+    __slots__ = ("_file", "_start", "_wake", "file", "label", "name", "position", "size")
 
     def __init__(self, path: str) -> None:
-        import stat
-
         self.label, self.name = ("standard input", "") if path == "-" else (path, path.rpartition("/")[2])
         self._wake: tuple[int, int] | None = None  # a pipe that breaks off waits for input
         try:
             self._file = FileIO(0, closefd=False) if path == "-" else FileIO(path, opener=_open)
-            status = os.fstat(self._file.fileno())
-            regular = stat.S_ISREG(status.st_mode)
-            self._start = os.lseek(self._file.fileno(), 0, os.SEEK_CUR) if regular else 0
-            if not regular:
+            fd = self._file.fileno()
+            self.file = regular_file(fd)
+            self._start = os.lseek(fd, 0, os.SEEK_CUR) if self.file is not None else 0
+            self.size = max(os.fstat(fd).st_size - self._start, 0) if self.file is not None else None
+            if self.file is None:
                 self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         except (OSError, ValueError) as error:
             raise StageError(f"cannot read {self.label}: {explain(error)}") from None
         self.position = 0
-        self.size = max(status.st_size - self._start, 0) if regular else None
 
     def readinto(self, buffer: memoryview) -> int:
         try:
@@ -147,6 +151,11 @@ class Source:
     @property
     def name(self) -> str:
         return self._raw.name
+
+    @property
+    def file(self) -> FileId | None:
+        """Which regular file it is, whatever its name; None for a pipe, a device or a URL."""
+        return self._raw.file
 
     @property
     def raw_pos(self) -> int:
@@ -292,6 +301,14 @@ class _Headed:
         buffer[:count] = self._head[:count]
         self._head = self._head[count:]
         return count
+
+
+def regular_file(fd: int) -> FileId | None:
+    """Which file an open descriptor leads to, if that is a regular one. Raises OSError."""
+    import stat
+
+    status = os.fstat(fd)
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def explain(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 import time
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lines import bad_line, line, lines, read_lines, right, write_lines
@@ -470,6 +472,88 @@ class TestFailures:
         assert err.count("\n") == 1
         assert lines(MANY).startswith(target.read_text())  # what was read went to the other one
         assert target.read_text().endswith("\n")
+
+    @pytest.mark.parametrize("place", ["/dev/full", "/proc/self/fd/{closed}"])
+    def test_the_other_output_has_all_that_was_read(self, threads: str, place: str, tmp_path: Path, target: Path) -> None:
+        """Whatever ends a pipeline, a file that could be written holds all up to there, and has its name."""
+        source = write_lines(tmp_path / "x.json", lines(MANY) + "[nonsense\n")
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        pipe = Pipeline(["-l", "disabled", threads, "read", source, "write", str(target), "write", place.format(closed=write_end)])
+        assert pipe.execute() == 1
+        os.close(write_end)
+        written = read_lines(target)
+        assert written == right(*range(1, len(written) + 1))
+        assert 0 < len(written) <= MANY
+        assert isinstance(pipe.failure, StageError)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["target.json", "x.json"]
+
+    def test_a_closed_standard_output_beside_another_output(
+        self, threads: str, tmp_path: Path, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        source = write_lines(tmp_path / "x.json", lines(MANY))
+        saved = os.dup(1)
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        os.dup2(write_end, 1)
+        try:
+            pipe = run(threads, "read", source, "write", target, "stdout")
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+            os.close(write_end)
+        assert pipe.exit_code == 0
+        written = read_lines(target)
+        assert written == right(*range(1, len(written) + 1))
+        told = "standard output was closed by its reader: what was read until then goes to the other stages"
+        assert capfd.readouterr().err == f"bgpipe: stage 3 (stdout): {told}\n"
+
+    def test_threads_that_cannot_start(
+        self, threads: str, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those at work do without."""
+
+        def start_new_thread(*arguments: object) -> int:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(_thread, "start_new_thread", start_new_thread)
+        source = write_lines(tmp_path / "x.json", lines(MANY))
+        assert run(threads, "read", source, "write", target).exit_code == 0
+        assert target.read_text() == lines(MANY)
+
+    @pytest.mark.parametrize("others", [0, 1])
+    def test_producers_without_a_thread(
+        self, others: int, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        real = _thread.start_new_thread
+        count = 0
+
+        def start_new_thread(*arguments: Any) -> int:
+            nonlocal count
+            count += 1
+            if count > others:
+                raise RuntimeError("can't start new thread")
+            return real(*arguments)
+
+        monkeypatch.setattr(_thread, "start_new_thread", start_new_thread)
+        source = write_lines(tmp_path / "x.json", lines(3))
+        pipe = run("read", source, "--", "read", source, "--", "write", target)
+        assert pipe.exit_code == 1
+        assert isinstance(pipe.failure, StageError)
+        number = others + 1
+        expected = f"bgpipe: stage {number} (read): no thread for stage {number} (read): can't start new thread\n"
+        assert capfd.readouterr().err == expected
+        assert not (tmp_path / "target.json.tmp").exists()
+
+    def test_timers_without_a_thread(self, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def start_new_thread(*arguments: object) -> int:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(_thread, "start_new_thread", start_new_thread)
+        pipe = Pipeline(["-l", "disabled", "read", source, "write", "--every", "1h", f"{tmp_path}/x.$TIME.json"])
+        with pytest.raises(StageError, match="no thread to wait in: can't start new thread"):
+            pipe.run_sync()
+        assert list(tmp_path.iterdir()) == [Path(source)]
 
     def test_a_failed_prepare_starts_nothing(self, source: str, tmp_path: Path, target: Path) -> None:
         pipe = Pipeline(["-l", "disabled", "read", source, "write", str(target), "write", f"{source}/x"])

@@ -153,6 +153,7 @@ class TestWrite:
         [
             (["--append", "--create", "x"], "--append and --create exclude each other"),
             (["--every", "0", "x.$TIME"], "at least 60s"),
+            (["http://192.0.2.1/x.json"], "http://192.0.2.1/x.json is a URL: those can be read, not written"),
             (["x.parquet"], "parquet is not built yet"),
             (["--every", "59s", "x.$TIME"], "at least 60s"),
             (["--every", "1h", "x"], "with --every, PATH must hold a time"),
@@ -167,11 +168,42 @@ class TestWrite:
         assert str(caught.value).startswith("stage 2 (write): ")
         assert error in str(caught.value)
 
-    def test_appending_to_what_is_read(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("words", [["write", "x\0y"], ["write", ""], ["read", ""], ["read", "\0"]])
+    def test_what_is_no_path(self, words: list[str]) -> None:
+        with pytest.raises(UsageError, match=r"PATH '.*': expected a path"):
+            Pipeline(["stdin", "--", *words, "--", "stdout"])
+
+    def test_two_writers_of_one_file(self, tmp_path: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(1))
+        (tmp_path / "link").symlink_to("x.json")
+        for name in ("x.json", "./x.json", "link"):
+            words = ["read", source, "--", "write", f"{tmp_path}/x.json", "--", "write", "--append", f"{tmp_path}/{name}"]
+            with pytest.raises(UsageError, match=r"^stage 3 \(write\): stage 2 \(write\) writes .* already$"):
+                Pipeline(words)
+        run("read", source, "--", "write", "/dev/null", "--", "write", "/dev/null")
+        assert run("read", source, "--", "write", "-", "--", "write", "-").exit_code == 0
+
+    def test_appending_to_what_is_read(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         source = write_lines(tmp_path / "x.json", lines(1))
-        (tmp_path / "y.json").symlink_to(source)
-        with pytest.raises(UsageError, match="would never end"):
-            Pipeline(["read", source, "--", "write", "--append", str(tmp_path / "y.json")])
+        (tmp_path / "y.json").hardlink_to(source)
+        assert run("read", source, "--", "write", "--append", tmp_path / "y.json").exit_code == 1
+        error = "it is the file that is being read; write to another one"
+        assert capfd.readouterr().err == f"bgpipe: stage 2 (write): cannot write {tmp_path}/y.json: {error}\n"
+        assert run("write", "-L", "--append", tmp_path / "y.json", "--", "read", "-L", source).exit_code == 1
+        error = "stage 1 (write) writes to it; read another file"
+        assert capfd.readouterr().err == f"bgpipe: stage 2 (read): cannot read {source}: {error}\n"
+        assert Path(source).read_text() == lines(1)
+
+    def test_reading_a_left_over_temporary_file(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        source = write_lines(tmp_path / "x.json.tmp", lines(1))
+        assert run("read", source, "--", "write", tmp_path / "x.json").exit_code == 1
+        assert "it is the file that is being read" in capfd.readouterr().err
+        assert Path(source).read_text() == lines(1)
+
+    def test_in_place_of_what_is_read(self, tmp_path: Path) -> None:
+        source = write_lines(tmp_path / "x.json", lines(3))
+        assert run("read", source, "--", "write", "--skip", "OPEN", source).exit_code == 0
+        assert read_lines(Path(source)) == right(1, 2, 3)
 
     def test_every(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         class Clock:

@@ -263,6 +263,18 @@ def test_cut_short_and_no_way_to_go_on(chunked: bool) -> None:
     assert len(server.requests) == 1
 
 
+def test_broken_chunk() -> None:
+    def handler(connection: socket.socket, path: str, headers: dict[str, str]) -> None:
+        answer(connection, "200 OK", Transfer_Encoding="chunked")
+        connection.sendall(b"%x\r\n%b\r\n" % (200_000, DATA[:200_000]) + b"zzz\r\nhello\r\n")
+        connection.recv(1)
+
+    with serve(handler) as server, open_source(server.url + "/x") as source:
+        given, message = drain_to_error(source)
+    assert given == DATA[:200_000]
+    assert message == f"{server.url}/x is cut short at byte 200000: what the server sends is not valid HTTP"
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress, lz4.frame.compress])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_compressed_body_cut_short(pack: Callable[[bytes], bytes], threads: int) -> None:

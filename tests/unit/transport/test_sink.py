@@ -19,7 +19,7 @@ import pytest
 
 from bgpipe.errors import ClosedOutput, StageError
 from bgpipe.transport.sink import Sink, open_sink
-from bgpipe.transport.source import open_source
+from bgpipe.transport.source import Interrupted, open_source
 
 DATA = random.Random(3).randbytes(300_000) + bytes(300_000)
 SUFFIXES = ["", ".gz", ".bz2", ".zst", ".zstd", ".xz", ".lz4"]
@@ -288,6 +288,52 @@ def test_fifo_and_device_stay(tmp_path: Path) -> None:
     assert Path("/dev/null").is_char_device()
     open_sink(str(tmp_path / "new")).abort()
     assert names(tmp_path) == ["fifo.gz"]
+
+
+def test_fifo_whose_reader_comes_late(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    asked = 0
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+
+    def given_up() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            reader.start()
+        return False
+
+    fill(open_sink(str(path), given_up=given_up), DATA)
+    reader.join()
+    assert got == [DATA]
+    with pytest.raises(Interrupted, match=r"waiting for a reader of .*fifo was broken off"):
+        open_sink(str(path), given_up=lambda: True)
+
+
+def test_what_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("", "a\0b"):
+        with pytest.raises(StageError, match=r"^cannot write '.*': that is no path$"):
+            open_sink(path)
+    with pytest.raises(StageError, match="it is a folder; name a file in it"):
+        open_sink("new/")
+    name = "x" * 252
+    with pytest.raises(StageError, match=f"cannot write {name}: the name is too long; while it grows, .*and .tmp$"):
+        open_sink(name)
+    fill(open_sink(name[1:]), b"1")
+    fill(open_sink(name, append=True), b"1")
+    assert names(tmp_path) == [name[1:], name]
+
+
+def test_after_the_end(tmp_path: Path) -> None:
+    sink = open_sink(str(tmp_path / "x"))
+    fill(sink, b"1")
+    with pytest.raises(StageError, match=f"^cannot write {tmp_path}/x: it is closed already$"):
+        sink.write(b"2")
+    sink.finish()
+    sink.abort()
+    assert (tmp_path / "x").read_bytes() == b"1"
 
 
 def test_socket(tmp_path: Path) -> None:
