@@ -79,6 +79,7 @@ cdef enum:                                  # msg_t.flags
     MSG_ACCEPTED = 16                       # past all other stages
     MSG_REPORTED = 32                       # its parse error has been taken by Batch.failures()
     MSG_HIDDEN = 64                         # passes the stage by that has the batch now (--if, --rate-sample)
+    MSG_EXTRA = 128                         # put behind another message by a stage: not of the batch that came
     MSG_UNSEEN = MSG_DROPPED | MSG_ACCEPTED | MSG_HIDDEN    # what a stage that looks is to leave alone
 
 cdef enum:                                  # msg_t.status; what is above STATUS_OK does not parse
@@ -163,7 +164,7 @@ cdef class Batch:
         memset(m, 0, sizeof(msg_t))
         return m
     cdef uint8_t* alloc(self, size_t n) except NULL nogil         # 8-byte aligned, from the arena
-    # A copy of another batch's record at the end; its bytes stay where they are: have that batch in `keep`.
+    # A copy of another batch's record at the end; its bytes stay where they are: keep_batch().
     cdef inline msg_t* add_copy(self, const msg_t* other) except NULL nogil:
         cdef msg_t* m
         if self.n == self.cap:
@@ -172,6 +173,8 @@ cdef class Batch:
         self.n += 1
         m[0] = other[0]
         return m
+    # Keep all that a copied record of another batch points into.
+    cdef int keep_batch(self, Batch other) except -1
     cdef int clear(self) except -1
     cdef void free_arena(self) noexcept
 
@@ -229,6 +232,7 @@ cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noex
 cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
 
 cdef int64_t now_ns() noexcept nogil
+# Packed tags (msg_t.tags without the count); None: removed. InputError for what is too long.
 cdef dict unpack_pairs(const uint8_t* p, uint32_t n)
 cdef bytes pack_pairs(dict tags)
 

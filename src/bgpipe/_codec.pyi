@@ -67,10 +67,14 @@ class Batch:
         """Give sequence numbers, counting per direction, to messages that have none; return the next ones."""
     def cut(self, k: int) -> None:
         """Forget the messages from index k on."""
+    def cut_like(self, other: Batch, count: int) -> None:
+        """Cut this batch where `other`, a batch that stages made of it, is cut by cut(count)."""
     def part(self, start: int, stop: int) -> Batch:
         """The messages of index start up to stop, as a batch of its own; what is changed there is not changed here."""
     def visible(self, directions: int = 3) -> int:
         """How many messages of these directions (bit 0: R, bit 1: L) a stage that looks gets to see."""
+    def behind(self, count: int, directions: int = 3) -> int:
+        """The index behind the `count`th of the messages that visible() counts, or behind all where there are fewer."""
     def sample(self, count: int, directions: int = 3, *, drop: bool = False) -> None:
         """Leave `count` of the visible messages of these directions, any as likely as any other.
 

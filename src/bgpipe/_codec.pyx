@@ -235,10 +235,10 @@ cdef bytes pack_pairs(dict tags):
     out = bytearray()
     for key, value in tags.items():
         k = key.encode("utf-8", "surrogatepass")
-        v = value.encode("utf-8", "surrogatepass")
+        v = b"" if value is None else value.encode("utf-8", "surrogatepass")
         if len(k) > 0xFFFE or len(v) > 0xFFFE:
             raise InputError(f"tag {key[:40]!r} is longer than 65534 bytes")
-        out += len(k).to_bytes(2, "little") + len(v).to_bytes(2, "little") + k + v
+        out += len(k).to_bytes(2, "little") + (0xFFFF if value is None else len(v)).to_bytes(2, "little") + k + v
     return bytes(out)
 
 
@@ -469,12 +469,43 @@ cdef class Batch:
         cdef Batch b = Batch()
         cdef uint32_t i
         stop = min(stop, self.n)
-        b.keep.append(self)
+        b.keep_batch(self)
         for i in range(start, stop):
             b.add_copy(self.msgs + i)
             if self.msgs[i].status > STATUS_OK and not self.msgs[i].flags & MSG_REPORTED:
                 b.failed += 1
         return b
+
+    cdef int keep_batch(self, Batch other) except -1:
+        # Its peers by themselves too: a message that is copied once more takes along no more than those.
+        self.keep.append(other)
+        self.keep.extend([owner for owner in other.keep if isinstance(owner, PeerTable)])
+        return 0
+
+    def cut_like(self, Batch other, uint32_t count):
+        """Cut this batch where `other`, a batch that stages made of it, is cut by cut(count)."""
+        cdef uint32_t i, left = 0
+        if self.n == other.n:  # nothing was put in between
+            self.cut(count)
+            return
+        for i in range(min(count, other.n)):
+            left += not other.msgs[i].flags & MSG_EXTRA
+        for i in range(self.n):
+            if self.msgs[i].flags & MSG_EXTRA:
+                continue
+            if left == 0:
+                self.n = i
+                return
+            left -= 1
+
+    def behind(self, uint32_t count, uint32_t directions=3):
+        """The index behind the `count`th of the messages that visible() counts, or behind all where there are fewer."""
+        cdef uint32_t i
+        for i in range(self.n):
+            if count == 0:
+                return i
+            count -= not self.msgs[i].flags & MSG_UNSEEN and (directions >> (self.msgs[i].flags & MSG_LEFT)) & 1
+        return self.n
 
     def visible(self, uint32_t directions=3):
         """How many messages of these directions (bit 0: R, bit 1: L) a stage that looks gets to see."""

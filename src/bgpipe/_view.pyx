@@ -17,19 +17,19 @@ from libc.string cimport memcpy, memset
 from bgpipe._codec cimport (
     Batch, Buffer, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_OTHER, MSG_DROPPED, MSG_EDITED, MSG_LEFT, PeerTable, STATUS_OK,
     STATUS_UNKNOWN, TYPE_NOTIFICATION, TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, attrs_t, check, chunk_t, ctx_t, family,
-    has_addpath, index_attrs, message_error, msg_t, no_peer, now_ns, unpack_pairs,
+    has_addpath, index_attrs, message_error, msg_t, no_peer, now_ns, pack_pairs,
+    unpack_pairs,
 )
 from bgpipe._wire cimport be16, put16
 
 from bgpipe._attributes import expected, family_name, lookup, parse_family
-from bgpipe.errors import FieldError, JsonError, MessageError
+from bgpipe.errors import FieldError, InputError, JsonError, MessageError
 from bgpipe.names import AFIS, MESSAGE_TYPES, SAFIS
 
 cdef enum:
     HEADER_LEN = 19
     LONGEST = 4096                          # RFC 4271 section 4.1
     LONGEST_EXTENDED = 65535                # RFC 8654
-    REMOVED = 0xFFFF                        # length of a tag's value that says: not this one of the peer's
 
 TYPE_NUMBERS = {name: number for number, name in MESSAGE_TYPES.items()}
 TYPE_NUMBERS |= {"NOTIFICATION": TYPE_NOTIFICATION, "ROUTE_REFRESH": TYPE_ROUTE_REFRESH}
@@ -521,22 +521,19 @@ cdef dict own_tags(Msg msg):
 
 cdef int put_tags(Msg msg, dict tags) except -1:
     """The message's own tags, packed as _codec.pxd says (msg_t.tags); None: not that one of the peer's."""
-    cdef bytearray out = bytearray(4)
+    cdef bytes packed
+    cdef uint32_t n
     cdef uint8_t* p
-    for key, value in tags.items():
-        k = key.encode("utf-8", "surrogatepass")
-        v = b"" if value is None else value.encode("utf-8", "surrogatepass")
-        if len(k) >= REMOVED or len(v) >= REMOVED:
-            raise FieldError(f"longer than {REMOVED - 1} octets").under(key[:40])
-        out += len(k).to_bytes(2, "little")
-        out += (REMOVED if value is None else len(v)).to_bytes(2, "little")
-        out += k
-        out += v
-    out[:4] = (len(out) - 4).to_bytes(4, "little")
     if not tags:
         msg.record().tags = NULL
         return 0
-    p = msg.batch.alloc(len(out))
-    memcpy(p, <const char*>out, len(out))
+    try:
+        packed = pack_pairs(tags)
+    except InputError as error:
+        raise FieldError(str(error)) from None
+    n = <uint32_t>PyBytes_GET_SIZE(packed)
+    p = msg.batch.alloc(4 + <size_t>n)
+    memcpy(p, &n, 4)
+    memcpy(p + 4, PyBytes_AS_STRING(packed), n)
     msg.record().tags = p
     return 0

@@ -26,6 +26,7 @@ EXPLAIN = {
         *("--", "stdout", "--format", "raw", "-L", "-S", "in"),
         *("--", "@late", "read", "--wait", "in/STOP,EOR", "--new", "@in", "-"),
     ],
+    "head-tag": ["--", "read", "x.mrt", "--", "tag", "--add", "a=1,b=2", "--drop", "*", "--src", "--", "head", "-LR", "-n", "3"],
     "mistakes": ["--", "read", "-L", "x.mrt", "--", "write", "y.json", "--", "stdout", "-L"],
 }
 

@@ -375,6 +375,19 @@ class Pipeline:
                 self.driver.interrupt(stage)
         self.driver.ending()
 
+    def end_behind(self, count: int) -> None:
+        """For a stage that is not pure, in process(): end behind so many messages of the batch that goes on."""
+        self.closed = True
+        self.cut = count
+        self.end()
+
+    def hears(self, stage: Stage, name: str) -> bool:
+        """Whether anybody has a use for this event of a stage; if not, no order need be kept for it."""
+        event = f"{stage.name}/{name}"
+        wanted = {*self._log_on, *self._kill_on, *self._bus.names}
+        wanted.update(*(other.start_on + other.stop_on for other in self.stages))
+        return not wanted.isdisjoint((event, "*"))
+
     def fail(self, stage: Stage, error: BgpipeError) -> None:
         """A stage cannot go on: tell it, and end the pipeline."""
         with self.lock:

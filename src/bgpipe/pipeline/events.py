@@ -87,6 +87,11 @@ class Bus:
         self._handlers: dict[str, list[Callable[[Event], object]]] = {}
         self.asynchronous = False
 
+    @property
+    def names(self) -> Iterable[str]:
+        """What is subscribed to."""
+        return self._handlers
+
     def subscribe(self, name: str, handler: Callable[[Event], object]) -> None:
         """Call `handler` on events of this canonical name (see `resolve`), or on all of them for "*"."""
         self._handlers.setdefault(name, []).append(handler)

@@ -38,32 +38,42 @@ def path(pipe: Pipeline, producer: Stage, direction: int) -> list[Stage]:
 def route(pipe: Pipeline, producer: Stage) -> list[tuple[Stage, int]]:
     """Where a batch of `producer` goes, with the directions that each stage is to look at.
 
-    A batch may hold messages of both directions. They meet different stages, save the one that may stand at the end
-    of both lines: that one sees them together, in the order in which they came.
+    A batch may hold messages of both directions. They meet different stages, or the same in opposite order, save the
+    one that may stand at the end of both lines: that one sees them together, in the order in which they came. So does
+    one stage that asks for it.
     """
-    ways = [
-        [(stage, direction) for stage in path(pipe, producer, direction)]
-        for direction in (RIGHT, LEFT)
-        if producer.directions & direction
-    ]
-    if len(ways) == 2 and ways[0] and ways[1] and ways[0][-1][0] is ways[1][-1][0]:
-        ways[0].pop()
-        ways[1][-1] = (ways[1][-1][0], BOTH)
-    return [step for way in ways for step in way]
+    right, left = (path(pipe, producer, way) if producer.directions & way else [] for way in (RIGHT, LEFT))
+    return _merge(right, left)
+
+
+def _merge(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:
+    for i, stage in enumerate(right):
+        if stage in left and (stage.together or stage is right[-1] is left[-1]):
+            j = left.index(stage)
+            behind = _merge(right[i + 1 :], left[j + 1 :])
+            return [*_apart(right[:i], left[:j]), (stage, BOTH), *behind]
+    return _apart(right, left)
+
+
+def _apart(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:
+    return [(stage, RIGHT) for stage in right] + [(stage, LEFT) for stage in left]
 
 
 class Step:
     """A stage on a lane; for an output with this lane's encoder and buffer.
 
     pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by.
+    seen, of an output: the batch as it came by. keeps: stages behind may change it, so `seen` is a copy.
     """
 
-    __slots__ = ("buffer", "directions", "encoder", "missed", "output", "pure", "stage")
+    __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
 
     def __init__(self, stage: Stage, directions: int) -> None:
         self.stage = stage
         self.directions = directions
         self.missed = False
+        self.keeps = False
+        self.seen: Batch | None = None
         self.output: Output | None = None
         self.pure = stage.pure and stage.bucket is None
         if isinstance(stage, Output):
@@ -81,6 +91,7 @@ class Step:
         self.missed = stage.state != RUNNING
         if self.output is not None:
             self.buffer.clear()
+            self.seen = batch.part(0, len(batch)) if self.keeps else batch
         if self.missed:
             return batch
         partly = self._hide(batch)
@@ -107,6 +118,14 @@ class Step:
                 batch.sample(stage.bucket.available(), self.directions)
             stage.bucket.take(batch.visible(self.directions))
         return bool(stage.options.if_ or stage.bucket)
+
+    def again(self, after: Batch | None = None, count: int = _ALL) -> None:
+        """Run an output once more on what it saw; of it, on what became the first `count` messages of `after`."""
+        if self.seen is not None:
+            seen = self.seen
+            if after is not None:
+                seen.cut_like(after, count)
+            self.run(seen)
 
     def write(self) -> None:
         """Bring out what run() encoded. StageError."""
@@ -143,6 +162,10 @@ class Lane:
         self._pure = steps[:pure]
         self._late = steps[pure:]
         self.outputs = [step for step in steps if step.output is not None]
+        changing = False
+        for step in reversed(steps):
+            step.keeps = changing
+            changing = changing or step.output is None
         stages = [producer, *(step.stage for step in steps)]
         self.paced = any(stage.bucket is not None for stage in stages)
         self._limits = [stage.bucket for stage in stages if stage.bucket is not None and stage.options.rate_limit]
@@ -184,8 +207,8 @@ class Lane:
         if self.producer.bucket is not None:
             self._pace(batch, self.producer.bucket)
         for step in self._pure:
-            if step.missed and step.output is not None:  # it may have started since
-                step.run(batch)
+            if step.missed:  # it may have started since
+                step.again()
         for step in self._late:
             after = step.run(batch)
             if pipe.cut is not None:
@@ -215,6 +238,8 @@ class Lane:
         pipe.current = None
         if pipe.stopping:
             self._stop(batch)
+        for step in self.outputs:
+            step.seen = None
         if batch.completion is not None:
             batch.completion(batch)
         self.producer.delivered()
@@ -235,18 +260,17 @@ class Lane:
     def _cut(self, batch: Batch, count: int) -> None:
         """A message ended the pipeline or its producer: what is behind it never was."""
         self.pipe.cut = None
-        batch.cut(count)
         for step in self.outputs:
-            step.run(batch)
+            step.again(batch, count)
+        batch.cut(count)
 
     def _stop(self, batch: Batch) -> None:
-        """Let each stage have what comes before its end; the longest part first, since the batch is cut for it."""
+        """Let each stage have what comes before its end; the longest part first, since the batch may be cut for it."""
         pipe = self.pipe
         for stage, count in sorted(pipe.stopping.items(), key=lambda item: -item[1]):
-            batch.cut(count)
             for step in self.outputs:
                 if step.stage is stage:
-                    step.run(batch)
+                    step.again(batch, count)
                     self._write(step)
             pipe.finish(stage)
         pipe.stopping.clear()

@@ -218,5 +218,5 @@ class LoopDriver(Driver):
         while (batch := await asyncio.to_thread(stage.read)) is not None:
             failure = batch.error
             await self.put(stage, batch)
-            if failure is not None:
+            if failure is not None and not self.pipe.closed:
                 raise failure

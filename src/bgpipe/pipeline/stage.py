@@ -103,6 +103,7 @@ class Stage:
     command, summary, text: its name, a line and a paragraph of help. usage: the words behind its name.
     produces: makes messages. looks: sees messages on their way. consumes: takes what comes out of a line, and so must
     be first or last. live: needs the event loop. pure: process() may run on any thread, for batches in any order.
+    together: of a batch with messages of both directions it is to see those of both at once, in their order.
     events: names of events of its own. extra_arguments: has a use for what -A takes.
     """
 
@@ -116,6 +117,7 @@ class Stage:
     live: ClassVar[bool] = False
     events: ClassVar[tuple[str, ...]] = ()
     extra_arguments: ClassVar[bool] = False
+    together: ClassVar[bool] = False
     pure = False
 
     options: StageOptions
@@ -179,8 +181,8 @@ class Stage:
     def process(self, batch: Batch, directions: int) -> Batch | None:
         """Look at, change, or drop the messages of these directions, save those with a flag of MSG_UNSEEN.
 
-        Where messages are to be put between others, return a batch with all of them, which goes on in place of this
-        one; events name messages of the batch that goes on.
+        Where messages are to be put in, return a batch with all of them, the new ones with MSG_EXTRA, which goes on in
+        place of this one; events name messages of the batch that goes on.
         """
         raise AssertionError(f"{self.command} looks at no messages")
 

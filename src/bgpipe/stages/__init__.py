@@ -8,9 +8,11 @@ if TYPE_CHECKING:
 
 # command -> (module, class)
 STAGES = {
+    "head": ("head", "Head"),
     "read": ("read", "Read"),
     "stdin": ("stdin", "Stdin"),
     "stdout": ("stdout", "Stdout"),
+    "tag": ("tag", "Tag"),
     "write": ("write", "Write"),
 }
 

@@ -1,0 +1,91 @@
+# cython: language_level=3, nonecheck=True
+"""Tags of whole batches. The messages of one peer share their tags, and so what they become is made once a peer."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from bgpipe._codec cimport MSG_LEFT, MSG_UNSEEN, Batch, PeerTable, msg_t, pack_pairs, peer_t, unpack_pairs
+
+cdef enum:
+    RECENT = 256
+
+cdef struct recent_t:
+    const peer_t* peer
+    const peer_t* tagged
+    uint64_t turn                           # the batch that `peer` is kept alive by
+
+
+@cython.final
+cdef class Tagger:
+    """What is to become of tags: first some are dropped, then some added."""
+
+    cdef dict add
+    cdef set drop
+    cdef bint drop_all
+    cdef PeerTable peers                    # the new ones, by the packed tags of the old ones
+    cdef recent_t recent[RECENT]
+    cdef uint64_t turn                      # batches so far
+
+    def __init__(self, add, drop):
+        self.add = dict(add)
+        self.drop = set(drop)
+        self.drop_all = "*" in self.drop
+        self.peers = PeerTable()
+        pack_pairs(self.add)
+
+    def apply(self, Batch batch, uint32_t directions):
+        """Change the tags of the messages of these directions that a stage may see."""
+        cdef uint32_t i
+        cdef msg_t* m
+        cdef recent_t* known
+        # It holds the GIL throughout, which is what keeps lanes apart that share the tables.
+        self.turn += 1
+        batch.keep.append(self.peers)
+        for i in range(batch.n):
+            m = batch.msgs + i
+            if m.flags & MSG_UNSEEN or not (directions >> (m.flags & MSG_LEFT)) & 1:
+                continue
+            known = &self.recent[(<size_t>m.peer * 0x9E3779B97F4A7C15ULL) >> 56]
+            if known.peer != m.peer or known.turn != self.turn:
+                known.tagged = self.tagged(batch, m.peer)
+                known.peer = m.peer
+                known.turn = self.turn
+            m.peer = known.tagged
+            if m.tags != NULL:
+                self.change_own(batch, m)
+
+    cdef dict changed(self, dict tags):
+        if self.drop_all:
+            return dict(self.add)
+        return {key: value for key, value in tags.items() if key not in self.drop} | self.add
+
+    cdef const peer_t* tagged(self, Batch batch, const peer_t* peer) except NULL:
+        cdef const peer_t* found = self.peers.get(peer.pairs, peer.pairs_len)
+        if found != NULL:
+            return found
+        if self.peers.full():
+            self.peers = PeerTable()
+            batch.keep.append(self.peers)
+        return self.peers.add(peer.pairs, peer.pairs_len, self.changed(unpack_pairs(peer.pairs, peer.pairs_len)))
+
+    cdef int change_own(self, Batch batch, msg_t* m) except -1:
+        # Tags of the message alone would hide those of its new peer.
+        cdef uint32_t n
+        cdef uint8_t* p
+        cdef bytes packed
+        memcpy(&n, m.tags, 4)
+        own = unpack_pairs(m.tags + 4, n)
+        left = {k: v for k, v in own.items() if not (self.drop_all or k in self.drop or k in self.add)}
+        if len(left) == len(own):
+            return 0
+        if not left:
+            m.tags = NULL
+            return 0
+        packed = pack_pairs(left)
+        n = <uint32_t>PyBytes_GET_SIZE(packed)
+        p = batch.alloc(4 + <size_t>n)
+        memcpy(p, &n, 4)
+        memcpy(p + 4, PyBytes_AS_STRING(packed), n)
+        m.tags = p
+        return 0
