@@ -106,6 +106,13 @@ def mrt_records() -> Iterator[bytes]:
             at = end
 
 
+def bzip2_blocks() -> Iterator[bytes]:
+    text = b"".join(messages())
+    for data in (b"a", b"ab" * 300, b"\0" * 5000, bytes(range(256)) * 3, text[:3000], text[:20_000:7]):
+        packed = bz2.compress(data)
+        yield packed[4:-10]  # from the first block's magic to the end's, and up to 7 bits of that
+
+
 def seeds(target: str) -> Iterator[bytes]:
     found = REGRESSIONS / target
     if found.is_dir():
@@ -136,6 +143,11 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "mrt":
         for count, records in enumerate(mrt_records()):
             yield bytes([count & 7, 40]) + records
+    elif target == "bunzip2":
+        for block in bzip2_blocks():
+            for over in range(8):
+                yield bytes([over << 3]) + block
+                yield bytes([over << 3]) + block + b"\x17"
     else:
         raise ValueError(target)
 

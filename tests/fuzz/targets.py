@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 
+from bgpipe._bunzip2 import Decoder as Decompressor
 from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncoder
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
@@ -17,6 +18,7 @@ from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe._update import Update
 from bgpipe._view import Msg, SessionContext
 from bgpipe.errors import FieldError, InputError, MessageError
+from bgpipe.transport.bzip2 import _Block, _Library
 
 MARKER = b"\xff" * 16
 
@@ -276,6 +278,31 @@ def view(data: bytes) -> None:
         look(msg.update)
 
 
+def bunzip2(data: bytes) -> None:
+    """A block of bzip2: byte 0 says at which bit it begins and how many are left over, the rest are its octets."""
+    how, octets = (data[:1] + b"\0")[0], data[1:]
+    first, size = how & 7, 8 * len(octets) - (how & 7) - (how >> 3 & 7)
+    if size < 128:
+        return
+    block = _Block(octets, first, size, size, None)
+    try:
+        expected = _Library(block).read(1 << 18)
+    except (OSError, EOFError, ValueError):
+        expected = b""
+    runs = Decompressor().decode(octets, first, size)
+    got = b""
+    try:
+        while runs is not None and not runs.eof and len(got) < 1 << 18:
+            got += runs.read(1 + (how << 8))
+    except OSError:
+        assert not expected or len(expected) == 1 << 18, "the library takes it"
+        return
+    if runs is not None:
+        assert got[: 1 << 18] == expected
+    else:
+        assert not expected or octets[first + 80 >> 3] >> (7 - (first & 7)) & 1, "only randomised blocks are left to the library"
+
+
 TARGETS = {
     "framing": framing,
     "update": update,
@@ -284,4 +311,5 @@ TARGETS = {
     "json": json_input,
     "mrt": mrt,
     "view": view,
+    "bunzip2": bunzip2,
 }

@@ -102,8 +102,8 @@ def test_bzip2_block_that_holds_the_magic_by_chance(monkeypatch: pytest.MonkeyPa
     def split(source: compression.Input) -> Iterator[bzip2._Block]:
         for block in real(source):
             rest = block.size // 3
-            yield bzip2._Block(block.bits >> rest, block.size - rest, block.end - rest, None)
-            yield bzip2._Block(block.bits & ((1 << rest) - 1), rest, block.end, block.last)
+            yield bzip2._Block(block.data, block.first, block.size - rest, block.end - rest, None)
+            yield bzip2._Block(block.data, block.first + block.size - rest, rest, block.end, block.last)
 
     monkeypatch.setattr(bzip2, "_split", split)
     data = random.Random(1).randbytes(1_000_000)
