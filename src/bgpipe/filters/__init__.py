@@ -13,6 +13,8 @@ from bgpipe.filters.parser import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from bgpipe._match import Program
+    from bgpipe._view import Msg
     from bgpipe.filters.tree import Node
 
 __all__ = ["Filter"]
@@ -24,7 +26,7 @@ class Filter:
     text: as it was given. tree: what it says. warnings: what its author may not have meant.
     """
 
-    __slots__ = ("text", "tree", "warnings")
+    __slots__ = ("_program", "text", "tree", "warnings")
 
     text: str
     tree: Node
@@ -33,6 +35,20 @@ class Filter:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tree, self.warnings = parse(text)
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """What runs over batches; made when it is first wanted. FilterError: a file of prefixes cannot be used."""
+        if self._program is None:
+            from bgpipe.filters.compiler import compile_filter
+
+            self._program = compile_filter(self.tree, self.text)
+        return self._program
+
+    def match(self, msg: Msg) -> bool:
+        """Whether a message matches. One that does not parse never does."""
+        return self.program.match(msg)
 
     def __str__(self) -> str:
         return self.text

@@ -217,15 +217,17 @@ def _time(word: str, quoted: bool) -> int:
 
 
 def _scalar(word: str, quoted: bool) -> object:
-    """A value as JSON may hold it."""
-    if quoted:
-        return word
+    return word if quoted else scalar(word)
+
+
+def scalar(word: str) -> object:
+    """A bare word as JSON would have it: true, false, null, a number, else text."""
     if word in ("true", "false", "null"):
         return {"true": True, "false": False, "null": None}[word]
     number = _as_integer(word)
     if number is not None:
         return number
-    if word[:1] in "-+.0123456789" and "_" not in word:
+    if word[:1] and word[0] in "-+.0123456789" and "_" not in word:
         try:
             value = float(word)
         except ValueError:

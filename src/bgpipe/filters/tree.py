@@ -41,8 +41,9 @@ json         str         the path leads somewhere                str | int | flo
 attr         str         the same, below attrs.NAME.value        the same
 
 AS_PATH is that of RFC 6793 section 4.2.3 where AS numbers take two octets; confederation segments are no hops.
-json and attr: two numbers compare as numbers, and a string that reads as one is one for `<`; else text is compared: a
-string's own, the JSON text of anything else. `~` looks at that text.
+json and attr: `==` compares two numbers as numbers, else text: a string's own, the JSON text of anything else, which is
+what `~` looks at, too. `<` and its like compare numbers, and strings that would be read as one in a filter; what is
+neither has no order, so that they are false.
 """
 
 from __future__ import annotations

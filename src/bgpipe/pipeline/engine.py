@@ -201,13 +201,17 @@ class Pipeline:
                 found.append((stage, "--if has no effect: it looks at no messages"))
             if stage.options.of and not stage.produces:
                 found.append((stage, "--of has no effect: it makes no messages"))
-            for filter_ in (*stage.options.if_, *stage.options.of):
+            for filter_ in (*stage.options.if_, *stage.options.of, *stage.filters()):
                 found += ((stage, text) for text in filter_.warnings)
             if stage.produces and not route(self, stage):
                 found.append((stage, "no stage looks at its messages: is a stage, or -o, missing?"))
         return found
 
     # ---- events ------------------------------------------------------------------------------------------------
+
+    def kill_on(self, name: str) -> None:
+        """End with exit code 1 at an event of this canonical name, as --kill does."""
+        self._kill_on = (*self._kill_on, name)
 
     def on_event(self, *names: str) -> Callable[[Handler], Handler]:
         """Have a function called with each event of these names (all events, without names).

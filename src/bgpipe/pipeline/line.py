@@ -112,7 +112,7 @@ class Step:
         """Hide what is to skip the stage. Returns whether there may be such messages."""
         stage = self.stage
         for filter_ in stage.options.if_:
-            filter_.program.hide(batch, self.directions)  # type: ignore[attr-defined]
+            filter_.program.hide(batch, self.directions)
         if stage.bucket is not None and not stage.produces:
             if stage.options.rate_sample:
                 batch.sample(stage.bucket.available(), self.directions)
@@ -154,7 +154,7 @@ class Lane:
     def __init__(self, pipe: Pipeline, producer: Stage) -> None:
         self.pipe = pipe
         self.producer = producer
-        self._of = [filter_.program for filter_ in producer.options.of]  # type: ignore[attr-defined]
+        self._of = [filter_.program for filter_ in producer.options.of]
         steps = [Step(stage, directions) for stage, directions in route(pipe, producer)]
         pure = 0
         while pure < len(steps) and steps[pure].pure and producer.bucket is None:

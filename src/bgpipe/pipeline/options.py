@@ -132,6 +132,7 @@ def _filter(text: str) -> tuple[Filter, ...]:
 
 
 FILTERS = Kind("FILTER", _filter, many=True)
+FILTER = Kind("FILTER", lambda text: _filter(text)[0])
 
 
 def choice(metavar: str, *values: str) -> Kind:

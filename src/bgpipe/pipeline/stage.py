@@ -204,6 +204,10 @@ class Stage:
         """What --explain says it writes; "" for nothing."""
         return ""
 
+    def filters(self) -> tuple[Filter, ...]:
+        """Filters among its arguments."""
+        return ()
+
     def emit(self, name: str, batch: Batch | None = None, index: int = -1) -> None:
         """Tell an event of this stage. In process(), only where the stage is not pure: events keep the order."""
         self.pipe.emit(StageEvent(self, name, batch, index))

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 # command -> (module, class)
 STAGES = {
+    "drop": ("grep", "Drop"),
+    "grep": ("grep", "Grep"),
     "head": ("head", "Head"),
     "read": ("read", "Read"),
     "stdin": ("stdin", "Stdin"),

@@ -1,0 +1,1173 @@
+# cython: language_level=3
+"""Filters at work: programs that filters/compiler.py makes, run over the wire bytes of whole batches.
+
+A program is a list of tests, each with the number of the one to go to if it holds and if it does not: what cannot change the
+outcome is never looked at. A batch is run without the GIL. Messages at which a regular expression or JSON has to be asked
+are put off, and run again with the GIL; what was answered is remembered by the octets that were asked about, in a memo that
+one run has to itself.
+
+Messages are looked at as far as the tests need it, each step inside bounds, so that a test may say anything about a message that
+does not parse. None of those matches: what would is checked to its last octet first.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memchr, memcmp, memcpy, memset
+from bgpipe._codec cimport (
+    Batch, CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_HIDDEN, MSG_LEFT, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, check, ctx_t,
+    family, has_addpath, hash_bytes, msg_t,
+)
+from bgpipe._view cimport Msg, view
+from bgpipe._wire cimport be16, be32, be64, likely
+
+cdef extern from "<arpa/inet.h>" nogil:
+    enum: AF_INET
+    enum: AF_INET6
+    int inet_pton(int af, const char* src, void* dst)
+
+cdef enum:
+    HEADER_LEN = 19
+    # What a program decides
+    REJECTED = -1
+    ACCEPTED = -2
+    # What a test says.
+    NO = 0
+    YES = 1
+    ABSENT = 2                              # the message does not have the attribute
+    UNSURE = 3                              # Python has to be asked
+    UNSEEN = 2                              # of verdicts(): not looked at
+    # Attribute codes
+    ORIGIN = 1
+    AS_PATH = 2
+    NEXT_HOP = 3
+    AGGREGATOR = 7
+    MP_REACH = 14
+    MP_UNREACH = 15
+    AS4_PATH = 17
+    AS4_AGGREGATOR = 18
+    AS_TRANS = 23456                        # stands for AS numbers of 4 octets where there is room for 2
+
+cdef enum:                                  # op_t.code
+    TEST_TYPE
+    TEST_DIRECTION
+    TEST_SEQ
+    TEST_TIME
+    TEST_FAMILY
+    TEST_HAS                                # attribute `which` is there
+    TEST_ORIGIN
+    TEST_NUMBER                             # 4 octets: MED, LOCAL_PREF, OTC
+    TEST_NEXT_HOP
+    TEST_PREFIX
+    TEST_HOP
+    TEST_PATH_LENGTH
+    TEST_PATH_HOPS
+    TEST_COMMUNITY
+    ASK_PATH
+    ASK_OCTETS                              # of attribute `which`
+    ASK_TAG
+    ASK_TIME
+    ASK_MESSAGE
+
+cdef enum:                                  # op_t.how
+    PRESENT
+    EQUAL
+    BELOW
+    UP_TO
+    ABOVE
+    FROM
+    INSIDE                                  # in a network
+    ONE_OF
+
+cdef enum:                                  # op_t.which of prefixes
+    REACH = 1
+    UNREACH = 2
+
+# What of these compiler.py names.
+NAMES = {
+    "type": TEST_TYPE, "dir": TEST_DIRECTION, "seq": TEST_SEQ, "time": TEST_TIME, "af": TEST_FAMILY, "has": TEST_HAS, "origin": TEST_ORIGIN,
+    "number": TEST_NUMBER, "nexthop": TEST_NEXT_HOP, "prefix": TEST_PREFIX, "hop": TEST_HOP,
+    "aspath_len": TEST_PATH_LENGTH, "aspath_hops": TEST_PATH_HOPS, "community": TEST_COMMUNITY, "ask path": ASK_PATH,
+    "ask octets": ASK_OCTETS, "ask tag": ASK_TAG, "ask time": ASK_TIME, "ask message": ASK_MESSAGE,
+}
+HOW = {"": PRESENT, "==": EQUAL, "<": BELOW, "<=": UP_TO, ">": ABOVE, ">=": FROM, "~": INSIDE, "in": ONE_OF}
+ACCEPT = ACCEPTED
+REJECT = REJECTED
+
+
+# ---- what is remembered of slow tests -------------------------------------------------------------------------------------------
+cdef enum:
+    MEMO_SLOTS = 1 << 17                    # three quarters at most are taken
+    MEMO_KEYS = 8 << 20                     # octets; when either is full, all is forgotten
+    MEMO_KEY = 4096                         # longer ones are not remembered
+
+
+@cython.final
+cdef class Memo:
+    """Answers by question: the number of the test and the octets that it looks at. Bounded."""
+
+    def __cinit__(self):
+        self.slots = <memo_slot_t*>calloc(MEMO_SLOTS, sizeof(memo_slot_t))
+        self.keys = <uint8_t*>malloc(MEMO_KEYS)
+        self.scratch = <uint8_t*>malloc(MEMO_KEY)
+        if self.slots == NULL or self.keys == NULL or self.scratch == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.slots)
+        free(self.keys)
+        free(self.scratch)
+
+    cdef memo_slot_t* lookup(self) noexcept nogil:
+        """The answer to what is in scratch, or the empty slot for it."""
+        cdef uint64_t h = hash_bytes(self.scratch, self.scratch_len)
+        cdef uint32_t i = <uint32_t>(h >> 32) & (MEMO_SLOTS - 1)
+        cdef memo_slot_t* slot
+        while True:
+            slot = self.slots + i
+            if slot.length == 0 or (slot.hash == <uint32_t>h and slot.length == self.scratch_len
+                                    and memcmp(self.keys + slot.offset, self.scratch, self.scratch_len) == 0):
+                return slot
+            i = (i + 1) & (MEMO_SLOTS - 1)
+
+    cdef void remember(self, bint found) noexcept nogil:
+        cdef memo_slot_t* slot
+        if self.used + self.scratch_len > MEMO_KEYS or self.count * 4 > MEMO_SLOTS * 3:
+            memset(self.slots, 0, MEMO_SLOTS * sizeof(memo_slot_t))
+            self.used = self.count = 0
+        slot = self.lookup()
+        memcpy(self.keys + self.used, self.scratch, self.scratch_len)
+        slot.hash = <uint32_t>hash_bytes(self.scratch, self.scratch_len)
+        slot.offset = self.used
+        slot.length = <uint16_t>self.scratch_len
+        slot.found = found
+        self.used += self.scratch_len
+        self.count += 1
+
+
+# ---- sets of prefixes -----------------------------------------------------------------------------------------------------------
+import os
+
+cdef uint64_t SEED = int.from_bytes(os.urandom(8), "little")
+
+
+cdef inline uint64_t mixed(uint64_t v) noexcept nogil:
+    v ^= v >> 32
+    v *= 0xD6E8FEB86659FD93ULL
+    v ^= v >> 32
+    v *= 0xD6E8FEB86659FD93ULL
+    return v ^ v >> 32
+
+
+cdef inline uint64_t spot(uint64_t h, uint64_t size) noexcept nogil:
+    return (h >> 32) * size >> 32
+
+
+cdef inline uint64_t hash4(uint64_t key) noexcept nogil:
+    return mixed(key ^ SEED)
+
+
+cdef inline uint64_t hash6(uint64_t high, uint64_t low, uint64_t length) noexcept nogil:
+    return mixed(mixed(high ^ SEED) ^ low + length)
+
+
+cdef inline uint32_t masked32(uint32_t v, uint32_t bits) noexcept nogil:
+    return v & <uint32_t>(0xFFFFFFFFULL << (32 - bits))
+
+
+cdef inline uint64_t masked64(uint64_t v, uint32_t bits) noexcept nogil:
+    # What is left of the first `bits` of 64; more than 64 are all.
+    return v if bits >= 64 else v & ~(0xFFFFFFFFFFFFFFFFULL >> bits)
+
+
+@cython.final
+cdef class PrefixSet:
+    """Prefixes in two tables of open addressing: 11 octets an IPv4 prefix, 34 an IPv6 prefix.
+
+    text: one a line; blank lines and what stands behind # do not count, nor do bits behind the length; an address
+    without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
+    """
+
+    def __init__(self, bytes text not None):
+        cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(text)
+        cdef const uint8_t* end = p + PyBytes_GET_SIZE(text)
+        cdef uint64_t lines = 1, bad, n4 = 0, n6 = 0, i
+        cdef const uint8_t* at = p
+        while at < end:
+            at = <const uint8_t*>memchr(at, 10, end - at)
+            if at == NULL:
+                break
+            lines += 1
+            at += 1
+        if lines >= 1 << 31:
+            raise MemoryError("more than 2147483647 lines")
+        cdef uint64_t* all4 = <uint64_t*>malloc(lines * sizeof(uint64_t))
+        cdef prefix6_t* all6 = NULL
+        try:
+            if all4 == NULL:
+                raise MemoryError()
+            with nogil:
+                bad = scan(p, end, all4, &n4, NULL, &n6)
+                if bad == 0:
+                    all6 = <prefix6_t*>malloc((n6 + 1) * sizeof(prefix6_t))
+                    if all6 != NULL:
+                        n4 = n6 = 0
+                        scan(p, end, all4, &n4, all6, &n6)
+            if bad:
+                raise ValueError(bad, text.split(b"\n")[bad - 1][:60].decode("utf-8", "replace").strip())
+            self.table.size4 = n4 + n4 // 7 * 3 + 8
+            self.table.size6 = n6 + n6 // 7 * 3 + 8
+            self.table.slots4 = <uint64_t*>calloc(self.table.size4, sizeof(uint64_t))
+            self.table.slots6 = <prefix6_t*>calloc(self.table.size6, sizeof(prefix6_t))
+            if all6 == NULL or self.table.slots4 == NULL or self.table.slots6 == NULL:
+                raise MemoryError()
+            with nogil:
+                for i in range(n4):
+                    self.count += put4(&self.table, all4[i])
+                for i in range(n6):
+                    self.count += put6(&self.table, all6 + i)
+        finally:
+            free(all4)
+            free(all6)
+
+    def __dealloc__(self):
+        free(self.table.slots4)
+        free(self.table.slots6)
+
+    def __len__(self):
+        return self.count
+
+    def __sizeof__(self):
+        return self.table.size4 * sizeof(uint64_t) + self.table.size6 * sizeof(prefix6_t)
+
+
+cdef inline uint64_t* find4(const prefixes_t* t, uint64_t key) noexcept nogil:
+    """The slot that has `key`, or the empty one that it would get."""
+    cdef uint64_t i = spot(hash4(key), t.size4)
+    while t.slots4[i] != 0 and t.slots4[i] != key:
+        i = i + 1 if i + 1 < t.size4 else 0
+    return t.slots4 + i
+
+
+cdef inline prefix6_t* find6(const prefixes_t* t, uint64_t high, uint64_t low, uint64_t length) noexcept nogil:
+    cdef uint64_t i = spot(hash6(high, low, length), t.size6)
+    cdef prefix6_t* slot = t.slots6 + i
+    while slot.length != 0 and (slot.high != high or slot.low != low or slot.length != length):
+        i = i + 1 if i + 1 < t.size6 else 0
+        slot = t.slots6 + i
+    return slot
+
+
+cdef inline bint has4(const prefixes_t* t, uint32_t address, uint32_t length) noexcept nogil:
+    return find4(t, <uint64_t>masked32(address, length) << 8 | (length + 1))[0] != 0
+
+
+cdef inline bint has6(const prefixes_t* t, uint64_t high, uint64_t low, uint32_t length) noexcept nogil:
+    return find6(t, masked64(high, length), masked64(low, length - 64) if length > 64 else 0, length + 1).length != 0
+
+
+cdef uint32_t put4(const prefixes_t* t, uint64_t key) noexcept nogil:
+    cdef uint64_t* slot = find4(t, key)
+    cdef bint is_new = slot[0] == 0
+    slot[0] = key
+    return is_new
+
+
+cdef uint32_t put6(const prefixes_t* t, const prefix6_t* key) noexcept nogil:
+    cdef prefix6_t* slot = find6(t, key.high, key.low, key.length)
+    cdef bint is_new = slot.length == 0
+    slot[0] = key[0]
+    return is_new
+
+
+cdef uint64_t scan(const uint8_t* p, const uint8_t* end, uint64_t* all4, uint64_t* n4, prefix6_t* all6, uint64_t* n6) noexcept nogil:
+    """Reads the lines: IPv4 prefixes into all4, IPv6 ones into all6, or only counted where it is NULL. Returns the line that is no prefix, or 0."""
+    cdef const uint8_t* stop
+    cdef const uint8_t* last
+    cdef const uint8_t* mark
+    cdef char word[64]
+    cdef uint8_t octets[16]
+    cdef uint64_t line = 0
+    cdef uint32_t length, digits, bits
+    while p < end:
+        line += 1
+        stop = <const uint8_t*>memchr(p, 10, end - p)
+        if stop == NULL:
+            stop = end
+        last = <const uint8_t*>memchr(p, 35, stop - p)  # '#'
+        if last == NULL:
+            last = stop
+        while p < last and p[0] <= 32:
+            p += 1
+        while last > p and last[-1] <= 32:
+            last -= 1
+        if p < last:
+            mark = <const uint8_t*>memchr(p, 47, last - p)  # '/'
+            if mark == NULL:
+                mark = last
+            if mark - p >= 64 or memchr(p, 0, mark - p) != NULL:
+                return line
+            memcpy(word, p, mark - p)
+            word[mark - p] = 0
+            bits = 128 if memchr(p, 58, mark - p) != NULL else 32  # ':'
+            if inet_pton(AF_INET6 if bits == 128 else AF_INET, word, octets) != 1:
+                return line
+            length = bits
+            if mark < last:
+                length = digits = 0
+                mark += 1
+                while mark < last and 48 <= mark[0] <= 57 and digits < 3:
+                    length = length * 10 + mark[0] - 48
+                    mark += 1
+                    digits += 1
+                if mark < last or digits == 0 or length > bits:
+                    return line
+            if bits == 32:
+                all4[n4[0]] = <uint64_t>masked32(be32(octets), length) << 8 | (length + 1)
+                n4[0] += 1
+            else:
+                if all6 != NULL:
+                    all6[n6[0]].high = masked64(be64(octets), length)
+                    all6[n6[0]].low = masked64(be64(octets + 8), length - 64) if length > 64 else 0
+                    all6[n6[0]].length = length + 1
+                n6[0] += 1
+        p = stop + 1
+    return 0
+
+
+# ---- looking at a message -------------------------------------------------------------------------------------------------------
+cdef struct field_t:
+    const uint8_t* p
+    uint32_t n
+
+cdef struct look_t:                         # what has been seen of one message
+    bint sections, attributes               # looked for
+    bint bad                                # they were not there: the message does not parse
+    uint64_t have[4]                        # a bit an attribute code
+    field_t unreach, body, reach            # body: the path attributes
+    field_t attr[256]
+
+
+cdef inline bint find_sections(look_t* l, const msg_t* m) noexcept nogil:
+    # RFC 4271 section 4.3
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef const uint8_t* end = m.wire + m.len
+    if l.sections:
+        return not l.bad
+    l.sections = True
+    l.bad = True
+    if end - p < 4:
+        return False
+    l.unreach.n = be16(p)
+    l.unreach.p = p + 2
+    if <uint32_t>(end - p) < l.unreach.n + 4:
+        return False
+    p += 2 + l.unreach.n
+    l.body.n = be16(p)
+    l.body.p = p + 2
+    if <uint32_t>(end - p) < l.body.n + 2:
+        return False
+    l.reach.p = p + 2 + l.body.n
+    l.reach.n = <uint32_t>(end - l.reach.p)
+    l.bad = False
+    return True
+
+
+cdef inline bint find_attributes(look_t* l, const msg_t* m) noexcept nogil:
+    cdef const uint8_t* p
+    cdef const uint8_t* end
+    cdef uint32_t n, head
+    cdef field_t* f
+    if l.attributes:
+        return not l.bad
+    l.attributes = True
+    if not find_sections(l, m):
+        return False
+    memset(l.have, 0, sizeof(l.have))
+    p = l.body.p
+    end = p + l.body.n
+    while end - p >= 3:
+        head = 3
+        n = p[2]
+        if p[0] & 0x10:
+            if end - p < 4:
+                break
+            head = 4
+            n = be16(p + 2)
+        if n + head > <uint32_t>(end - p):
+            break
+        l.have[p[1] >> 6] |= <uint64_t>1 << (p[1] & 63)
+        f = l.attr + p[1]
+        f.p = p + head
+        f.n = n
+        p += head + n
+    l.bad = p != end
+    return not l.bad
+
+
+cdef inline const field_t* attribute(look_t* l, const msg_t* m, uint8_t code) noexcept nogil:
+    """The value of an attribute, or NULL."""
+    if find_attributes(l, m) and (l.have[code >> 6] >> (code & 63)) & 1:
+        return l.attr + code
+    return NULL
+
+
+# ---- tests ----------------------------------------------------------------------------------------------------------------------
+cdef inline bint one_of(const op_t* op, const uint8_t* key) noexcept nogil:
+    """Whether op.items, sorted, has the op.width octets of key."""
+    cdef uint32_t low = 0, high = op.count, middle
+    cdef int order
+    while low < high:
+        middle = (low + high) >> 1
+        order = memcmp(op.items + <size_t>middle * op.width, key, op.width)
+        if order == 0:
+            return True
+        if order < 0:
+            low = middle + 1
+        else:
+            high = middle
+    return False
+
+
+cdef inline bint fits(const op_t* op, uint64_t v) noexcept nogil:
+    """Whether a number does: op.items are 8 octets each, most significant first."""
+    cdef uint8_t key[8]
+    cdef uint32_t i
+    if op.how != ONE_OF:
+        return op.low <= v <= op.high
+    for i in range(8):
+        key[i] = <uint8_t>(v >> (56 - 8 * i))
+    return one_of(op, key)
+
+
+cdef inline bint fits4(const op_t* op, uint32_t address, uint32_t length) noexcept nogil:
+    cdef uint32_t bits = length if length < op.bits else op.bits
+    if op.family != 4 or not op.shortest <= length <= op.longest:
+        return False
+    return bits == 0 or (address ^ <uint32_t>(op.high >> 32)) >> (32 - bits) == 0
+
+
+cdef inline bint fits6(const op_t* op, uint64_t high, uint64_t low, uint32_t length) noexcept nogil:
+    cdef uint32_t bits = length if length < op.bits else op.bits
+    if op.family != 6 or not op.shortest <= length <= op.longest:
+        return False
+    if bits <= 64:
+        return bits == 0 or (high ^ op.high) >> (64 - bits) == 0
+    return high == op.high and (low ^ op.low) >> (128 - bits) == 0
+
+
+cdef inline uint64_t octets_of(const uint8_t* p, uint32_t n) noexcept nogil:
+    """The first n of 8 octets, n up to 8, most significant first; no octet behind them is touched."""
+    cdef uint64_t v = 0
+    cdef uint32_t i
+    for i in range(n):
+        v |= <uint64_t>p[i] << (56 - 8 * i)
+    return v
+
+
+# Whether one of these prefixes fits; with op.all, whether one does not. `seen` counts those that were looked at.
+cdef bint some_prefix(const op_t* op, const uint8_t* p, uint32_t n, uint32_t width, bint addpath, uint32_t* seen) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    cdef uint32_t length, size
+    cdef uint64_t high, low
+    cdef bint fit
+    while p < end:
+        if addpath:
+            if end - p < 5:
+                break
+            p += 4
+        length = p[0]
+        p += 1
+        size = (length + 7) >> 3
+        if length > width or size > <uint32_t>(end - p):
+            break
+        seen[0] += 1
+        if op.how == PRESENT:
+            return True
+        if width == 32:
+            high = be32(p) if likely(end - p >= 4, 1) else octets_of(p, size) >> 32
+            if op.how == ONE_OF:
+                fit = has4(op.table, <uint32_t>high, length)
+            else:
+                fit = fits4(op, <uint32_t>high, length)
+        else:
+            high = be64(p) if end - p >= 8 else octets_of(p, size if size < 8 else 8)
+            low = octets_of(p + 8, size - 8) if size > 8 else 0
+            if op.how == ONE_OF:
+                fit = has6(op.table, high, low, length)
+            else:
+                fit = fits6(op, high, low, length)
+        if fit != op.all:
+            return True
+        p += size
+    return False
+
+
+cdef inline uint32_t plain_width(const uint8_t* p) noexcept nogil:
+    # RFC 4760 section 5: families whose NLRI are prefixes
+    if p[2] != 1 and p[2] != 2:
+        return 0
+    return 32 if be16(p) == 1 else 128 if be16(p) == 2 else 0
+
+
+cdef int test_prefix(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
+    cdef uint32_t seen = 0, head, width
+    cdef const field_t* f
+    cdef bint addpath
+    if not find_sections(l, m):
+        return ABSENT
+    addpath = has_addpath(m.ctx, FAMILY_IPV4_UNICAST)
+    if op.which & REACH and l.reach.n and some_prefix(op, l.reach.p, l.reach.n, 32, addpath, &seen):
+        return not op.all
+    if op.which & UNREACH and l.unreach.n and some_prefix(op, l.unreach.p, l.unreach.n, 32, addpath, &seen):
+        return not op.all
+    if op.which & REACH:
+        f = attribute(l, m, MP_REACH)
+        if f != NULL and f.n >= 5:
+            head = 5 + f.p[3]
+            width = plain_width(f.p)
+            if width and f.n > head and some_prefix(op, f.p + head, f.n - head, width,
+                                                       has_addpath(m.ctx, family(be16(f.p), f.p[2])), &seen):
+                return not op.all
+    if op.which & UNREACH:
+        f = attribute(l, m, MP_UNREACH)
+        if f != NULL and f.n > 3:
+            width = plain_width(f.p)
+            if width and some_prefix(op, f.p + 3, f.n - 3, width, has_addpath(m.ctx, family(be16(f.p), f.p[2])), &seen):
+                return not op.all
+    return op.all if seen else ABSENT
+
+
+cdef int test_next_hop(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
+    cdef const field_t* f = attribute(l, m, MP_REACH)
+    cdef const uint8_t* p = NULL
+    cdef uint8_t key[17]
+    cdef uint32_t n = 0
+    cdef int order
+    if f != NULL and f.n >= 4 and (f.p[3] == 4 or f.p[3] == 16 or f.p[3] == 32) and f.n >= 4 + <uint32_t>f.p[3]:
+        p = f.p + 4
+        n = 4 if f.p[3] == 4 else 16
+    else:
+        f = attribute(l, m, NEXT_HOP)
+        if f != NULL and f.n == 4:
+            p = f.p
+            n = 4
+    if p == NULL:
+        return ABSENT
+    if op.how == PRESENT:
+        return YES
+    if n == 16 and be64(p) == 0 and be32(p + 8) == 0xFFFF:  # IPv4-mapped (RFC 4291 section 2.5.5.2)
+        p += 12
+        n = 4
+    memset(key, 0, sizeof(key))
+    key[0] = 4 if n == 4 else 6
+    memcpy(key + 1, p, n)
+    if op.how == ONE_OF:
+        return one_of(op, key)
+    if op.family != key[0]:
+        return NO
+    if op.how == INSIDE:
+        return fits4(op, be32(p), 32) if n == 4 else fits6(op, be64(p), be64(p + 8), 128)
+    order = memcmp(key, op.items, 17)
+    if op.how == EQUAL:
+        return order == 0
+    if op.how == BELOW:
+        return order < 0
+    if op.how == UP_TO:
+        return order <= 0
+    if op.how == ABOVE:
+        return order > 0
+    return order >= 0
+
+
+cdef int test_family(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
+    # items: AFI, SAFI and, for each, a mask: 6 octets
+    cdef const field_t* f = attribute(l, m, MP_REACH)
+    cdef uint32_t afi = 1, safi = 1, i
+    cdef const uint8_t* item
+    if f == NULL:
+        f = attribute(l, m, MP_UNREACH)
+    if f != NULL and f.n >= 3:
+        afi = be16(f.p)
+        safi = f.p[2]
+    for i in range(op.count):
+        item = op.items + 6 * i
+        if (afi ^ be16(item)) & be16(item + 3) == 0 and (safi ^ item[2]) & item[5] == 0:
+            return YES
+    return NO
+
+
+cdef int test_community(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
+    cdef const field_t* f = attribute(l, m, op.which)
+    cdef uint32_t i = 0
+    if f == NULL:
+        return ABSENT
+    while i + op.width <= f.n:
+        if op.how == ONE_OF:
+            if one_of(op, f.p + i):
+                return YES
+        elif memcmp(f.p + i, op.items, op.width) == 0:
+            return YES
+        i += op.width
+    return NO
+
+
+# ---- paths ----------------------------------------------------------------------------------------------------------------------
+cdef struct path_t:                         # AS_PATH, and AS4_PATH where it counts; as an iterator over hops
+    field_t parts[2]
+    uint32_t sizes[2]                       # octets of an AS number
+    uint32_t n                              # parts
+    uint32_t budget                         # hops that count of the first part
+    uint32_t part
+    uint32_t at                             # in parts[part]: the next segment
+    const uint8_t* next                     # next member of a sequence
+    uint32_t left                           # members of that
+
+cdef struct hop_t:
+    const uint8_t* p
+    uint32_t members
+    uint32_t size                           # octets of an AS number
+    bint is_set
+
+
+cdef inline uint32_t as_number(const hop_t* h, uint32_t i) noexcept nogil:
+    return be16(h.p + 2 * i) if h.size == 2 else be32(h.p + 4 * i)
+
+
+cdef uint32_t count_hops(const field_t* f, uint32_t size) noexcept nogil:
+    # RFC 4271 section 9.1.2.2, RFC 5065 section 5.3: a set is one hop, confederation segments are none.
+    cdef uint32_t at = 0, n = 0
+    while at + 2 <= f.n:
+        if f.p[at] == 2:
+            n += f.p[at + 1]
+        elif f.p[at] == 1:
+            n += 1
+        at += 2 + f.p[at + 1] * size
+    return n
+
+
+cdef bint find_path(path_t* path, look_t* l, const msg_t* m) noexcept nogil:
+    """Whether there is an AS_PATH; then `path` is in front of its first hop (RFC 6793 section 4.2.3)."""
+    cdef const field_t* f = attribute(l, m, AS_PATH)
+    cdef const field_t* f4
+    cdef const field_t* aggregator
+    cdef uint32_t hops, hops4
+    if f == NULL:
+        return False
+    path.parts[0] = f[0]
+    path.sizes[0] = 2 if m.ctx & CTX_AS2 else 4
+    path.n = 1
+    path.budget = 0xFFFFFFFF
+    path.part = path.at = path.left = 0
+    path.next = NULL
+    if m.ctx & CTX_AS2:
+        f4 = attribute(l, m, AS4_PATH)
+        aggregator = attribute(l, m, AGGREGATOR)
+        if aggregator != NULL and aggregator.n >= 2 and be16(aggregator.p) != AS_TRANS and attribute(l, m, AS4_AGGREGATOR) != NULL:
+            f4 = NULL  # an AS without 4-octet numbers aggregated: what they said before does not count
+        if f4 != NULL:
+            hops = count_hops(f, 2)
+            hops4 = count_hops(f4, 4)
+            if hops >= hops4:
+                path.parts[1] = f4[0]
+                path.sizes[1] = 4
+                path.n = 2
+                path.budget = hops - hops4
+    return True
+
+
+cdef bint next_hop(path_t* path, hop_t* hop) noexcept nogil:
+    cdef const field_t* f
+    cdef const uint8_t* p
+    cdef uint32_t size, members
+    while True:
+        if path.part == 0 and path.budget == 0:
+            path.left = path.at = 0
+            path.part = 1
+        if path.part >= path.n:
+            return False
+        size = path.sizes[path.part]
+        hop.size = size
+        if path.left:
+            hop.p = path.next
+            hop.members = 1
+            hop.is_set = False
+            path.next += size
+            path.left -= 1
+            break
+        f = path.parts + path.part
+        if path.at + 2 > f.n:
+            path.at = 0
+            path.part += 1
+            continue
+        p = f.p + path.at
+        members = p[1]
+        if 2 + members * size > f.n - path.at:
+            return False
+        path.at += 2 + members * size
+        if p[0] == 2:
+            path.next = p + 2
+            path.left = members
+        elif p[0] == 1:
+            hop.p = p + 2
+            hop.members = members
+            hop.is_set = True
+            break
+    if path.part == 0:
+        path.budget -= 1
+    return True
+
+
+cdef inline bint hop_fits(const op_t* op, const hop_t* hop) noexcept nogil:
+    cdef uint32_t i
+    for i in range(hop.members):
+        if fits(op, as_number(hop, i)):
+            return True
+    return False
+
+
+cdef bint same_hop(const hop_t* a, const hop_t* b) noexcept nogil:
+    cdef uint32_t i
+    if a.members != b.members or a.is_set != b.is_set:
+        return False
+    for i in range(a.members):
+        if as_number(a, i) != as_number(b, i):
+            return False
+    return True
+
+
+cdef uint32_t path_hops(path_t* path, bint distinct) noexcept nogil:
+    cdef hop_t hop, last
+    cdef uint32_t n = 0
+    memset(&last, 0, sizeof(last))
+    while next_hop(path, &hop):
+        if not distinct or n == 0 or not same_hop(&hop, &last):
+            n += 1
+        last = hop
+    return n
+
+
+cdef inline bint origin_hop(const path_t* path, hop_t* hop) noexcept nogil:
+    """The last hop, the quick way: of a path in one part that is one sequence."""
+    cdef const field_t* f = &path.parts[0]
+    cdef uint32_t size = path.sizes[0]
+    if path.n != 1 or f.n < 2 or f.p[0] != 2 or f.p[1] == 0 or 2 + f.p[1] * size != f.n:
+        return False
+    hop.p = f.p + f.n - size
+    hop.members = 1
+    hop.size = size
+    hop.is_set = False
+    return True
+
+
+cdef int test_hop(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
+    cdef path_t path, again
+    cdef hop_t hop
+    cdef int64_t skip = op.index
+    if not find_path(&path, l, m):
+        return ABSENT
+    if not op.all:  # any hop
+        while next_hop(&path, &hop):
+            if hop_fits(op, &hop):
+                return YES
+        return NO
+    if skip == -1 and origin_hop(&path, &hop):
+        return hop_fits(op, &hop)
+    if skip < 0:
+        again = path
+        skip += path_hops(&again, False)
+        if skip < 0:
+            return NO
+    while next_hop(&path, &hop):
+        if skip == 0:
+            return hop_fits(op, &hop)
+        skip -= 1
+    return NO
+
+
+cdef bytes path_text(path_t* path):
+    """Hops joined by commas, sets in brackets."""
+    cdef hop_t hop
+    cdef uint32_t i, n
+    cdef uint8_t digits[10]
+    # Per AS number, ten digits and a comma; per set, which takes two octets more on the wire, two brackets.
+    cdef uint8_t* text = <uint8_t*>malloc((path.parts[0].n + (path.parts[1].n if path.n == 2 else 0)) * 6 + 16)
+    cdef uint8_t* out = text
+    cdef uint32_t asn
+    if text == NULL:
+        raise MemoryError()
+    while next_hop(path, &hop):
+        if hop.is_set:
+            out[0] = 0x5B
+            out += 1
+        for i in range(hop.members):
+            asn = as_number(&hop, i)
+            n = 0
+            while n == 0 or asn:
+                digits[n] = <uint8_t>(48 + asn % 10)
+                asn = asn // 10
+                n += 1
+            while n:
+                n -= 1
+                out[0] = digits[n]
+                out += 1
+            out[0] = 0x2C
+            out += 1
+        if hop.is_set:
+            out[-1] = 0x5D
+            out[0] = 0x2C
+            out += 1
+    try:
+        return PyBytes_FromStringAndSize(<const char*>text, out - text - 1 if out > text else 0)
+    finally:
+        free(text)
+
+
+cdef struct asked_t:                        # what a slow test is asked about: p[:n], and q[:more] behind it
+    const uint8_t* p
+    const uint8_t* q
+    uint32_t n, more
+    bint as2
+    path_t* path                            # not NULL: its text is what the function gets
+
+
+# ---- tags -----------------------------------------------------------------------------------------------------------------------
+cdef struct pair_t:                         # a tag; see peer_t.pairs
+    const uint8_t* key
+    const uint8_t* value
+    uint16_t key_len, value_len
+    bint removed
+
+
+cdef inline bint next_pair(const uint8_t** p, const uint8_t* end, pair_t* pair) noexcept nogil:
+    if end - p[0] < 4:
+        return False
+    memcpy(&pair.key_len, p[0], 2)
+    memcpy(&pair.value_len, p[0] + 2, 2)
+    pair.key = p[0] + 4
+    pair.value = pair.key + pair.key_len
+    pair.removed = pair.value_len == 0xFFFF
+    if pair.removed:
+        pair.value_len = 0
+    p[0] = pair.value + pair.value_len
+    return True
+
+
+cdef bint own_pair(const msg_t* m, const uint8_t* key, uint32_t n, pair_t* pair) noexcept nogil:
+    """Whether the message says something of its own of that tag."""
+    cdef uint32_t size
+    cdef const uint8_t* p
+    cdef const uint8_t* end
+    if m.tags == NULL:
+        return False
+    memcpy(&size, m.tags, 4)
+    p = m.tags + 4
+    end = p + size
+    while next_pair(&p, end, pair):
+        if pair.key_len == n and memcmp(pair.key, key, n) == 0:
+            return True
+    return False
+
+
+# ---- programs -------------------------------------------------------------------------------------------------------------------
+@cython.final
+cdef class Program:
+    """What filters/compiler.py makes of a filter. add() and begin() are its; then the program does not change any more."""
+
+    def __cinit__(self):
+        self.functions = []
+        self.owned = []
+        self.memos = []
+        self.update = self.other = REJECTED
+
+    def __dealloc__(self):
+        free(self.ops)
+
+    def add(self, str code, int32_t yes, int32_t no, *, str how="", uint8_t which=0, bint invert=False, bint all=False,
+            int32_t index=0, function=None, network=None, uint64_t low=0, uint64_t high=0, uint32_t shortest=0, uint32_t longest=128,
+            bytes items=None, uint32_t width=0):
+        """A test. Returns its number.
+
+        yes, no: the number of the test to go on with, ACCEPT or REJECT. code, how: of NAMES and HOW. network: family, octets
+        and length. items: octets, `width` each. function: a PrefixSet, or what answers an "ask" test.
+        """
+        cdef op_t* op
+        cdef op_t* ops
+        cdef bytes address
+        if self.n == self.cap:
+            ops = <op_t*>realloc(self.ops, (self.cap * 2 + 8) * sizeof(op_t))
+            if ops == NULL:
+                raise MemoryError()
+            self.ops = ops
+            self.cap = self.cap * 2 + 8
+        op = self.ops + self.n
+        memset(op, 0, sizeof(op_t))
+        op.yes, op.no = yes, no
+        op.code, op.how = NAMES[code], HOW[how]
+        op.which, op.invert, op.all, op.index = which, invert, all, index
+        op.low, op.high = low, high
+        op.shortest, op.longest = shortest, longest
+        op.width = width
+        if network is not None:
+            op.family, address, op.bits = network
+            address += bytes(16 - len(address))
+            op.high = be64(<const uint8_t*>PyBytes_AS_STRING(address))
+            op.low = be64(<const uint8_t*>PyBytes_AS_STRING(address) + 8)
+        if items is not None:
+            self.owned.append(items)
+            op.items = <const uint8_t*>PyBytes_AS_STRING(items)
+            op.count = <uint32_t>(PyBytes_GET_SIZE(items) // width) if width else 0
+        if function is not None:
+            op.function = <uint32_t>len(self.functions)
+            self.functions.append(function)
+            if op.code == TEST_PREFIX:
+                op.table = &(<PrefixSet?>function).table
+            else:
+                self.slow = True
+        self.n += 1
+        return self.n - 1
+
+    def begin(self, int32_t update, int32_t other):
+        """Where to begin with an UPDATE, and with other messages: the number of a test, ACCEPT or REJECT."""
+        self.update = update
+        self.other = other
+
+    cdef int ask(self, const op_t* op, const asked_t* about, Memo memo, bint python) except -1 nogil:
+        """The answer of op's function: remembered, or given now if `python`, else UNSURE."""
+        cdef memo_slot_t* slot
+        cdef uint32_t size = 8 + about.n + about.more, n = about.n | <uint32_t>about.as2 << 31
+        cdef bint found
+        if size <= MEMO_KEY:
+            memcpy(memo.scratch, &op.function, 4)
+            memcpy(memo.scratch + 4, &n, 4)
+            memcpy(memo.scratch + 8, about.p, about.n)
+            if about.more:
+                memcpy(memo.scratch + 8 + about.n, about.q, about.more)
+            memo.scratch_len = size
+            slot = memo.lookup()
+            if slot.length:
+                return slot.found
+        if not python:
+            return UNSURE
+        with gil:
+            if about.path != NULL:
+                argument = path_text(about.path)
+            else:
+                argument = PyBytes_FromStringAndSize(<const char*>about.p, about.n)
+            found = bool(self.functions[op.function](argument))
+        if size <= MEMO_KEY:
+            memo.remember(found)
+        return found
+
+    cdef int ask_tags(self, const op_t* op, const msg_t* m, Memo memo, bint python) except -1 nogil:
+        """items: the key, NULL for any. Of several tags, one has to fit; no function: it is enough to be there."""
+        cdef pair_t pair, own
+        cdef const uint8_t* p
+        cdef const uint8_t* end
+        cdef uint32_t size, part
+        cdef asked_t about
+        cdef int found, result = ABSENT
+        for part in range(2):
+            if part == 1:
+                p = m.peer.pairs
+                end = p + m.peer.pairs_len
+            elif m.tags != NULL:
+                memcpy(&size, m.tags, 4)
+                p = m.tags + 4
+                end = p + size
+            else:
+                continue
+            while next_pair(&p, end, &pair):
+                if op.items != NULL and (pair.key_len != op.width or memcmp(pair.key, op.items, op.width) != 0):
+                    continue
+                if pair.removed or (part == 1 and own_pair(m, pair.key, pair.key_len, &own)):
+                    continue
+                if op.how == PRESENT:
+                    return YES
+                memset(&about, 0, sizeof(about))
+                about.p, about.n = pair.value, pair.value_len
+                found = self.ask(op, &about, memo, python)
+                if found == YES:
+                    return YES
+                if result != UNSURE:
+                    result = found
+        return result
+
+    cdef int test(self, const op_t* op, Batch b, uint32_t i, look_t* l, Memo memo, bint python) except -1 nogil:
+        """One test of one message: NO, YES, ABSENT or UNSURE."""
+        cdef const msg_t* m = b.msgs + i
+        cdef const field_t* f
+        cdef path_t path
+        cdef asked_t about
+        if op.code == TEST_PREFIX:
+            return test_prefix(op, l, m)
+        if op.code == TEST_HOP:
+            return test_hop(op, l, m)
+        if op.code == TEST_TYPE:
+            return fits(op, m.type)
+        if op.code == TEST_FAMILY:
+            return test_family(op, l, m)
+        if op.code == TEST_NEXT_HOP:
+            return test_next_hop(op, l, m)
+        if op.code == TEST_COMMUNITY:
+            return test_community(op, l, m)
+        if op.code == TEST_DIRECTION:
+            return fits(op, m.flags & MSG_LEFT)
+        if op.code == TEST_SEQ:
+            return fits(op, m.seq)
+        if op.code == TEST_TIME:
+            return fits(op, <uint64_t>m.time ^ 1ULL << 63)
+        if op.code == TEST_PATH_LENGTH or op.code == TEST_PATH_HOPS:
+            if not find_path(&path, l, m):
+                return ABSENT
+            return fits(op, path_hops(&path, op.code == TEST_PATH_HOPS))
+        if op.code == ASK_TAG:
+            return self.ask_tags(op, m, memo, python)
+        if op.code == ASK_PATH:
+            if not find_path(&path, l, m):
+                return ABSENT
+            memset(&about, 0, sizeof(about))
+            about.p, about.n = path.parts[0].p, path.parts[0].n
+            if path.n == 2:
+                about.q, about.more = path.parts[1].p, path.parts[1].n
+            about.as2 = path.sizes[0] == 2
+            about.path = &path
+            return self.ask(op, &about, memo, python)
+        if op.code == ASK_TIME:
+            memset(&about, 0, sizeof(about))
+            about.p, about.n = <const uint8_t*>&m.time, 8
+            return self.ask(op, &about, memo, python)
+        if op.code == ASK_MESSAGE and op.which == 0:
+            return self.ask_message(op, b, i) if python else UNSURE
+        f = attribute(l, m, op.which)
+        if f == NULL:
+            return ABSENT
+        if op.code == TEST_HAS:
+            return YES
+        if op.code == TEST_ORIGIN:
+            return fits(op, f.p[0]) if f.n else ABSENT
+        if op.code == TEST_NUMBER:
+            return fits(op, be32(f.p)) if f.n == 4 else ABSENT
+        if op.code == ASK_MESSAGE:
+            return self.ask_message(op, b, i) if python else UNSURE
+        memset(&about, 0, sizeof(about))
+        about.p, about.n = f.p, f.n
+        return self.ask(op, &about, memo, python)
+
+    cdef int ask_message(self, const op_t* op, Batch b, uint32_t i) except -1 with gil:
+        answer = self.functions[op.function](view(b, i))
+        return ABSENT if answer is None else YES if answer else NO
+
+    cdef int decide(self, Batch b, uint32_t i, look_t* l, Memo memo, bint python) except -1 nogil:
+        """YES, NO, or UNSURE where Python has to be asked."""
+        cdef msg_t* m = b.msgs + i
+        cdef int32_t at = self.update if m.type == TYPE_UPDATE else self.other
+        cdef const op_t* op
+        cdef int found
+        if at == REJECTED or m.status > STATUS_OK:
+            return NO
+        l.sections = l.attributes = l.bad = False
+        while at >= 0:
+            op = self.ops + at
+            found = self.test(op, b, i, l, memo, python)
+            if found == UNSURE:
+                return UNSURE
+            at = op.yes if found != ABSENT and found != op.invert else op.no
+        if l.bad or at == ACCEPTED:
+            if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
+                b.failed += 1
+            return at == ACCEPTED and m.status == STATUS_OK
+        return NO
+
+    cdef int run(self, Batch b, uint8_t* out, uint32_t directions=3, uint16_t unseen=0) except -1:
+        cdef look_t look
+        cdef uint32_t i, later = 0
+        cdef int found
+        cdef Memo memo = None
+        if self.slow:
+            memo = self.memos.pop() if self.memos else Memo()
+        try:
+            with nogil:
+                for i in range(b.n):
+                    out[i] = NO
+                    if not b.msgs[i].flags & unseen and (directions >> (b.msgs[i].flags & MSG_LEFT)) & 1:
+                        found = self.decide(b, i, &look, memo, False)
+                        out[i] = <uint8_t>found
+                        later += found == UNSURE
+            for i in range(b.n):
+                if later == 0:
+                    break
+                if out[i] == UNSURE:
+                    out[i] = <uint8_t>self.decide(b, i, &look, memo, True)
+                    later -= 1
+        finally:
+            if memo is not None:
+                self.memos.append(memo)
+        return 0
+
+    def matches(self, Batch b):
+        """One octet a message: 1 where it matches, else 0."""
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, b.n)
+        self.run(b, <uint8_t*>PyBytes_AS_STRING(out))
+        return out
+
+    def match(self, Msg msg):
+        """Whether a message matches."""
+        cdef look_t look
+        cdef Memo memo = None
+        msg.record()
+        if self.slow:
+            memo = self.memos.pop() if self.memos else Memo()
+        try:
+            return self.decide(msg.batch, msg.index, &look, memo, True) == YES
+        finally:
+            if memo is not None:
+                self.memos.append(memo)
+
+    def verdicts(self, Batch b, uint32_t directions):
+        """One octet a message: 1 where it matches, 0 where it does not, 2 where it is not looked at.
+
+        directions: bit 0: R, bit 1: L.
+        """
+        cdef bytes found = PyBytes_FromStringAndSize(NULL, b.n)
+        cdef uint8_t* out = <uint8_t*>PyBytes_AS_STRING(found)
+        cdef uint32_t i
+        self.run(b, out, directions, MSG_UNSEEN)
+        for i in range(b.n):
+            if b.msgs[i].flags & MSG_UNSEEN or not (directions >> (b.msgs[i].flags & MSG_LEFT)) & 1:
+                out[i] = UNSEEN
+        return found
+
+    def hide(self, Batch b, uint32_t directions):
+        """Hide what does not match from the stage that has the batch now. directions: bit 0: R, bit 1: L."""
+        cdef bytes found = self.verdicts(b, directions)
+        cdef uint32_t i
+        for i in range(b.n):
+            if (<const uint8_t*>PyBytes_AS_STRING(found))[i] == NO:
+                b.msgs[i].flags |= MSG_HIDDEN
+
+    def keep(self, Batch b, uint32_t directions, bint invert=False, unparsed=None):
+        """Drop what does not match; with invert, what does. Returns what verdicts() does, of before.
+
+        unparsed: whether to drop what does not parse; None: as what does not match.
+        """
+        cdef bytes found = self.verdicts(b, directions)
+        cdef const uint8_t* out = <const uint8_t*>PyBytes_AS_STRING(found)
+        cdef uint32_t i
+        cdef bint drop, ask = unparsed is not None, drop_unparsed = bool(unparsed)
+        cdef msg_t* m
+        with nogil:
+            for i in range(b.n):
+                if out[i] == UNSEEN:
+                    continue
+                m = b.msgs + i
+                drop = out[i] == invert
+                if ask and out[i] == NO and drop != drop_unparsed:
+                    if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
+                        b.failed += 1
+                    if m.status > STATUS_OK:
+                        drop = drop_unparsed
+                if drop:
+                    m.flags |= MSG_DROPPED
+        return found
