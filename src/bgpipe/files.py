@@ -14,8 +14,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from bgpipe._match import Program
     from bgpipe._view import Msg
     from bgpipe.errors import InputError
+    from bgpipe.filters import Filter
+
+
+_BOTH = 3  # directions, as bits
 
 
 def read(
@@ -24,6 +29,7 @@ def read(
     format: str = "auto",  # noqa: A002
     decompress: str = "auto",
     types: Iterable[str | int] | None = None,
+    filter: str | Filter | None = None,  # noqa: A002
     pardon: bool = False,
     recover: bool = False,
     guess_asn: bool = False,
@@ -35,17 +41,23 @@ def read(
     format: "json", "raw", "mrt", or "auto", by the name, else by the content.
     decompress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the content.
     types: the message types wanted, by name ("UPDATE", RFC 4271 section 4.1) or number; None: all.
+    filter: only messages that match it come out, such as "as_origin == 15169" (docs/filters.md).
     pardon: skip what does not parse and call on_skip with the InputError, instead of failing there.
     recover: MRT: find the next record behind damage, and call on_skip with what was lost (RFC 6396).
     guess_asn: MRT: find out per message whether AS numbers take 2 or 4 bytes (RFC 6793).
     threads: how many threads decompression may keep busy.
 
-    Raises StageError where there is nothing to open, UsageError where an option makes no sense.
+    Raises StageError where there is nothing to open, UsageError (FilterError) where an option makes no sense.
     """
     if format != "auto" and format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
     options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": _mask(types)}
-    return Reader(os.fspath(path), format, decompress, threads, recover, guess_asn, options)
+    if isinstance(filter, str):
+        from bgpipe.filters import Filter
+
+        filter = Filter(filter)  # noqa: A001
+    program = None if filter is None else filter.program
+    return Reader(os.fspath(path), format, decompress, threads, recover, guess_asn, options, program)
 
 
 class Reader:
@@ -64,7 +76,9 @@ class Reader:
         recover: bool,
         guess_asn: bool,
         options: dict[str, object],
+        program: Program | None = None,
     ) -> None:
+        self._program = program
         self._source = open_source(path, decompress, threads=threads)
         try:
             form = formats.resolve(form, self._source, path)
@@ -83,11 +97,14 @@ class Reader:
     def batches(self) -> Iterator[Batch]:
         """The messages in bundles as they were read: what to hand to Writer.write, and the fast way to all else.
 
+        What the filter keeps out is in them, dropped: iterating and writing leave it away.
         Raises InputError, StageError: see above.
         """
         right = left = 1
         while (batch := self._decoder.read(self._source)) is not None:
             right, left = batch.number(right, left)
+            if self._program is not None:
+                self._program.keep(batch, _BOTH)
             yield batch
             if batch.error is not None:
                 raise batch.error

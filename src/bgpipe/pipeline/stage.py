@@ -115,7 +115,7 @@ class Stage:
     looks: ClassVar[bool] = False
     consumes: ClassVar[bool] = False
     live: ClassVar[bool] = False
-    events: ClassVar[tuple[str, ...]] = ()
+    events: tuple[str, ...] = ()
     extra_arguments: ClassVar[bool] = False
     together: ClassVar[bool] = False
     pure = False

@@ -10,6 +10,7 @@ from bgpipe.pipeline.stage import LookerOptions, Stage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgpipe._codec import Batch
+    from bgpipe.pipeline.engine import Pipeline
 
 
 def _event(text: str) -> str:
@@ -38,8 +39,8 @@ class Grep(Stage):
     command = "grep"
     summary = "keep messages that match a filter"
     text = (
-        "Keeps messages that match FILTER and drops all others, also those that are no UPDATE unless the filter speaks of "
-        "them. A message that does not parse matches nothing. With --keep nothing is dropped."
+        "Keeps messages that match FILTER and drops all others; also those that are no UPDATE, unless the filter "
+        "speaks of them. A message that does not parse matches nothing. With --keep nothing is dropped."
     )
     options_class = GrepOptions
     options: GrepOptions
@@ -47,23 +48,23 @@ class Grep(Stage):
     drops_matching = False
     drops_unparsed = True  # where --on-parse-error is not asked
 
-    def attach(self) -> None:
-        options = self.options
+    def __init__(
+        self, pipe: Pipeline, number: int, name: str, options: GrepOptions, args: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(pipe, number, name, options, args)
         self._match = options.event_match or ("match" if options.kill_match else None)
         self._fail = options.event_fail or ("fail" if options.kill_fail else None)
-        self.pure = self._match is None and self._fail is None
+        self.events = tuple(event for event in (self._match, self._fail) if event is not None)
+        self.pure = not self.events
+
+    def attach(self) -> None:
+        options = self.options
         for name, kills in ((self._match, options.kill_match), (self._fail, options.kill_fail)):
             if name is not None and kills:
                 self.pipe.kill_on(f"{self.name}/{name}")
         self._program = options.filter.program
         drops = options.on_parse_error == "drop"
         self._unparsed = None if drops == self.drops_unparsed else drops
-
-    @property
-    def events(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Those that the options name, and those of --kill-match and --kill-fail."""
-        options = self.options
-        return (options.event_match or "match", options.event_fail or "fail")
 
     def filters(self) -> tuple[Filter, ...]:
         return (self.options.filter,)
