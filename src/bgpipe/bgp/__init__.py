@@ -1,1 +1,1 @@
-"""The protocol itself, without input or output: capabilities and notifications."""
+"""The protocol itself, without input or output: its messages, negotiation, sessions and their timers."""
