@@ -1,0 +1,133 @@
+"""TCP for BGP: addresses as users write them, and what the kernel is asked for on a socket."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+
+from bgpipe.errors import StageError, UsageError
+
+PORT = 179  # RFC 4271 section 8
+
+# <linux/in.h>, <linux/in6.h>, <linux/tcp.h>: those that the socket module does not name everywhere
+_IP_MINTTL = 21
+_IPV6_MINHOPCOUNT = 73
+_IP_TRANSPARENT = 19
+_IPV6_TRANSPARENT = 75
+_TCP_MD5SIG = 14
+_TCP_MD5SIG_EXT = 32
+_MD5_PREFIX = 1
+_MD5_LONGEST = 80
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def endpoint(text: str, port: int = PORT) -> tuple[str, int]:
+    """Host and port of HOST, HOST:PORT, [V6], [V6]:PORT, V6 or :PORT; the host is "" in the last. Raises UsageError."""
+    host, number = text, ""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise UsageError(f"{text!r} is no address: expected [IPV6]:PORT")
+        number = rest[1:]
+        if not _is_v6(host) or (rest and not number):
+            raise UsageError(f"{text!r} is no address: expected [IPV6]:PORT")
+    elif text.count(":") == 1:
+        host, _, number = text.partition(":")
+        if not number:
+            raise UsageError(f"{text!r} is no address: there is no port behind the colon")
+    elif ":" in text and not _is_v6(text):
+        raise UsageError(f"{text!r} is no address: expected HOST, HOST:PORT or [IPV6]:PORT")
+    if number:
+        if not (number.isascii() and number.isdigit() and 0 < int(number[:6]) < 65536):
+            raise UsageError(f"{text!r}: {number!r} is no port: expected 1 to 65535")
+        port = int(number)
+    return host, port
+
+
+def show(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """An address as a user would write it: 192.0.2.1:179, [2001:db8::1]:179."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def key(text: str) -> bytes:
+    """A TCP-MD5 key (RFC 2385). Raises ValueError."""
+    data = text.encode()
+    if not 0 < len(data) <= _MD5_LONGEST:
+        raise ValueError(f"a key of 1 to {_MD5_LONGEST} octets")
+    return data
+
+
+def set_md5(sock: socket.socket, peers: Network, secret: bytes) -> None:
+    """Sign with this key, and take only what is signed with it, whatever goes to and comes from these peers (RFC 2385).
+
+    A socket that listens hands it on to the connections that it accepts. Raises StageError.
+    """
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, *_md5(sock, peers, secret))
+    except OSError as error:
+        raise StageError(f"TCP-MD5 for {peers}: {error.strerror}; does this kernel have CONFIG_TCP_MD5SIG?") from None
+
+
+def _md5(sock: socket.socket, peers: Network, secret: bytes) -> tuple[int, bytes]:
+    address, length = peers.network_address, peers.prefixlen
+    if sock.family == socket.AF_INET6:
+        if isinstance(address, ipaddress.IPv4Address):  # a socket of both families knows IPv4 peers as ::ffff:a.b.c.d
+            address, length = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed), length + 96
+        peer = struct.pack("=HHI", socket.AF_INET6, 0, 0) + address.packed + bytes(4)
+    else:
+        peer = struct.pack("=HH", socket.AF_INET, 0) + address.packed
+    whole = length == address.max_prefixlen
+    packed = peer.ljust(128, b"\0")  # struct tcp_md5sig
+    packed += struct.pack("=BBHi", 0 if whole else _MD5_PREFIX, 0 if whole else length, len(secret), 0)
+    return _TCP_MD5SIG if whole else _TCP_MD5SIG_EXT, packed + secret.ljust(_MD5_LONGEST, b"\0")
+
+
+def set_ttl(sock: socket.socket, ttl: int) -> None:
+    """The TTL, or hop limit, of what is sent. Raises StageError."""
+    _set_hops(sock, ttl, socket.IP_TTL, socket.IPV6_UNICAST_HOPS, "TTL")
+
+
+def set_least_ttl(sock: socket.socket, ttl: int) -> None:
+    """Have the kernel drop what comes with a lower TTL: GTSM (RFC 5082). Raises StageError."""
+    _set_hops(sock, ttl, _IP_MINTTL, _IPV6_MINHOPCOUNT, "least TTL")
+
+
+def _set_hops(sock: socket.socket, ttl: int, v4: int, v6: int, what: str) -> None:
+    try:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, v6, ttl)
+        sock.setsockopt(socket.IPPROTO_IP, v4, ttl)  # of IPv4 peers of a socket of both families, too
+    except OSError as error:
+        raise StageError(f"{what} {ttl}: {error.strerror}") from None
+
+
+def set_transparent(sock: socket.socket) -> None:
+    """Take connections to, and make them from, addresses that are not this machine's. Raises StageError."""
+    try:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
+    except OSError as error:
+        raise StageError(f"--transparent: {error.strerror}; it takes the capability CAP_NET_ADMIN") from None
+
+
+def set_keepalive(sock: socket.socket, interval_s: float) -> None:
+    """Have the kernel probe a silent peer that often, and give it up behind three probes without an answer; 0: not."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if interval_s else 0)
+    if interval_s:
+        seconds = max(1, round(interval_s))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
