@@ -691,3 +691,40 @@ class TestCompletion:
         run("-l", "disabled", "--kill", "write/START", "completing", "write", target)
         assert done == []
         assert not target.exists()
+
+
+class TestFilters:
+    """--if and --of."""
+
+    def test_if_lets_messages_pass_the_stage_by(self, threads: str, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(MANY))
+        some = tmp_path / "some.json"
+        wanted = ["--if", "seq >= 100", "--if", "seq < 5000 && !(seq == 200)"]
+        assert run(threads, "--", "read", source, "--", "write", *wanted, some, "--", "write", target).exit_code == 0
+        assert read_lines(some) == right(*(n for n in range(100, 5000) if n != 200))
+        assert target.read_text() == lines(MANY)
+
+    def test_if_of_a_stage_that_drops(self, threads: str, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(MANY))
+        run(threads, "--", "read", source, "--", "drop", "--if", "seq > 10", "as_origin < 100", "--", "write", target)
+        assert read_lines(target) == right(*range(1, 11), *range(100, MANY + 1))
+
+    def test_of_drops_what_a_producer_makes(self, threads: str, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(MANY))
+        run(threads, "--", "read", "--of", "seq > 17", "--of", "seq < 21", source, "--", "write", target)
+        assert read_lines(target) == right(18, 19, 20)
+
+    def test_filters_where_they_have_no_effect(self, source: str, target: Path) -> None:
+        pipe = Pipeline(["--", "read", "--if", "seq < 2", source, "--", "write", "--of", "seq < 2", str(target)])
+        assert [text for _, text in pipe.warnings()] == [
+            "--if has no effect: it looks at no messages",
+            "--of has no effect: it makes no messages",
+        ]
+
+    def test_mixed_operators_are_warned_about(self, source: str, target: Path) -> None:
+        pipe = Pipeline(["--", "read", source, "--", "write", "--if", "seq == 1 && ipv4 || ipv6", str(target)])
+        assert any("&&" in text for _, text in pipe.warnings())
+
+    def test_a_filter_that_is_wrong(self, source: str, target: Path) -> None:
+        with pytest.raises(UsageError, match=r"stage 2 \(write\): --if: .*position 0"):
+            Pipeline(["--", "read", source, "--", "write", "--if", "sequel == 1", str(target)])
