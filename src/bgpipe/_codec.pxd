@@ -139,6 +139,9 @@ cdef class Buffer:
     cdef int reserve(self, Py_ssize_t more) except -1 nogil      # room for `more` bytes behind len; MemoryError
     cdef int append(self, const void* p, Py_ssize_t n) except -1 nogil
 
+cdef enum:
+    FULL_BATCH = 1 << 20
+
 cdef struct chunk_t:
     chunk_t* next
     size_t cap, used
@@ -149,6 +152,7 @@ cdef class Batch:
     cdef readonly uint32_t n
     cdef uint32_t cap
     cdef chunk_t* arena                     # bump allocator: never moves, freed with the batch
+    cdef size_t made                        # bytes of its arena, and of tables of peers that got full while it was made
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes
     cdef readonly uint32_t failed           # messages whose status was set above STATUS_OK and that failures() has not given yet
     cdef public object error                # an InputError or StageError that ended the input behind these messages, or None
@@ -175,12 +179,19 @@ cdef class Batch:
         return m
     # Keep all that a copied record of another batch points into.
     cdef int keep_batch(self, Batch other) except -1
+    # Whether a decoder is to go on in another batch: few bytes of input can ask for many of memory.
+    cdef inline bint full(self) noexcept nogil:
+        return self.made + self.n * sizeof(msg_t) > FULL_BATCH
     cdef int clear(self) except -1
     cdef void free_arena(self) noexcept
 
+# The table to go on with behind a full one; `b` owns both.
+cdef PeerTable next_table(PeerTable full, Batch b)
+
 # Common face of the formats: bytes -> batches. A subclass gives frame(). read() takes one block from the source, behind what was
-# left of the block before, and frames it into a new Batch that owns the block. Where the input ends in damage, the batch holds what
-# came before it and Batch.error says what it was; a subclass sets b.error and returns.
+# left of the block before, and frames it into a new Batch, which owns the block if messages point into it. Where the input ends in damage, the batch holds what
+# came before it and Batch.error says what it was; a subclass sets b.error and returns. Where the batch is full, it sets `paused` and
+# returns: the next batch goes on in the same block.
 cdef class Decoder:
     cdef readonly uint64_t offset           # of p[0] while frame() runs, else of the next byte, in the decompressed stream
     cdef readonly uint64_t records          # records, lines or messages seen
@@ -189,15 +200,23 @@ cdef class Decoder:
     cdef public bint pardon, no_seq, no_time, no_tags, one_way
     cdef public uint32_t types              # bit n: messages of type n are wanted; bit 0: all other types
     cdef public object on_skip              # called with an InputError for what was skipped
-    cdef Buffer rest                        # bytes of a record that is not whole yet
+    cdef Buffer block                       # what was read last
+    cdef bint borrowed                      # frame() says: a message points into it
+    cdef Py_ssize_t at                      # where it goes on in there: a record that is not whole yet, or whatever follows a pause
+    cdef Py_ssize_t need                    # bytes of that record, as far as frame() knows, else 0
+    cdef bint paused
+    cdef bint eof                           # nothing follows the block
+    cdef bint ended                         # nothing more is read
+    cdef bint finished                      # nor is anything held back
+    cdef object pending_error               # what ended the input, until the last batch
     cdef PeerTable peers
-    cdef object pending_error
-    cdef bint ended
     cdef Py_ssize_t block_size
     cpdef Batch read(self, source)
     # Decode what is whole in p[:n] into `b`; return bytes consumed. eof: nothing follows. Damage: set b.error and stop.
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1
-    # Called once behind the last bytes: what the decoder still holds back goes into `b`.
+    cdef int fill(self, Batch b, source) except -1
+    cdef int close(self, Batch b) except -1
+    # Called behind the last bytes: what the decoder still holds back goes into `b`. Not 0: that is full, and there is more.
     cdef int finish(self, Batch b) except -1
     # What pardon does with damage: counts it and tells on_skip.
     cdef int skip(self, error) except -1

@@ -69,8 +69,8 @@ cdef enum:
     HEADER_LEN = 19
     CHUNK = 64 * 1024
     MAX_PEERS = 65536
-    MAX_PEER_BYTES = 8 << 20
-    MAX_BLOCK = 32 << 20
+    MAX_PEER_BYTES = 2 << 20
+    MAX_LEFT = 8 << 20
 
 
 COMPILER: str = (<bytes>BGPIPE_COMPILER).decode().strip()
@@ -371,6 +371,13 @@ cdef class PeerTable:
         return peer
 
 
+cdef PeerTable next_table(PeerTable full, Batch b):
+    cdef PeerTable table = PeerTable()
+    b.keep.append(table)
+    b.made += full.bytes_used
+    return table
+
+
 # ---- batches -----------------------------------------------------------------------------------------------------------
 
 @cython.final
@@ -396,6 +403,7 @@ cdef class Batch:
             free(c)
             c = after
         self.arena = NULL
+        self.made = 0
 
     def __len__(self):
         return self.n
@@ -426,6 +434,7 @@ cdef class Batch:
             c.used = 0
             c.next = self.arena
             self.arena = c
+            self.made += cap
         p = <uint8_t*>c + sizeof(chunk_t) + c.used
         c.used += n
         return p
@@ -621,6 +630,11 @@ cdef class Decoder:
     one_way: all messages are of this direction, whatever the input says.
     """
 
+    def __cinit__(self, *args, **options):
+        self.block = Buffer()
+        self.peers = PeerTable()
+        self.block_size = 256 * 1024
+
     def __init__(self, *, str direction="R", bint pardon=False, bint no_seq=False, bint no_time=False, bint no_tags=False,
                  bint one_way=False, uint32_t types=0xFFFFFFFF, Py_ssize_t block_size=256 * 1024, on_skip=None):
         self.direction = MSG_LEFT if direction == "L" else 0
@@ -632,73 +646,91 @@ cdef class Decoder:
         self.types = types
         self.block_size = max(block_size, 64)
         self.on_skip = on_skip
-        self.rest = Buffer()
-        self.peers = PeerTable()
 
     cpdef Batch read(self, source):
         """The next batch from `source.readinto(memoryview) -> int`, or None at the end. Blocks as long as the source does."""
         cdef Batch b
-        cdef Buffer block
-        cdef Py_ssize_t n, used
-        cdef bint eof
-        if self.ended:
+        cdef Py_ssize_t used
+        if self.finished:
             return None
         b = Batch()
-        block = Buffer(self.rest.len + self.block_size)
-        block.append(self.rest.data, self.rest.len)
-        self.rest.len = 0
-        b.keep.append(block)
         b.keep.append(self.peers)
-        while True:
-            if block.cap - block.len < self.block_size // 2:
-                if block.cap > MAX_BLOCK:
-                    b.error = InputError(f"no record ends within {block.len} bytes at offset {self.offset}", offset=self.offset)
-                    self.ended = True
+        while not self.ended:
+            if not self.paused:
+                self.fill(b, source)
+                if self.ended:
                     break
-                block.reserve(block.cap)
-            unpoison(block.data + block.len, block.cap - block.len)
-            try:
-                n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + block.len, block.cap - block.len, PyBUF_WRITE))
-            except (InputError, StageError) as e:
-                # What was whole before the damage has been framed already; a record that it cut is lost.
-                b.error = e
-                self.ended = True
-                break
-            if n < 0 or n > block.cap - block.len:
-                raise ValueError(f"readinto() says {n} bytes, into {block.cap - block.len}")
-            eof = n == 0
-            block.len += n
-            poison(block.data + block.len, block.cap - block.len)
-            used = self.frame(b, block.data, block.len, eof)
+            self.paused = False
+            self.need = 0
+            used = self.frame(b, self.block.data + self.at, self.block.len - self.at, self.eof)
+            if self.borrowed and b.n:
+                b.keep.append(self.block)
             if b.error is not None:
                 self.ended = True
                 break
-            if b.n or eof:
-                self.offset += used
-                if eof:
-                    self.ended = True
-                else:
-                    self.rest.append(block.data + used, block.len - used)
-                break
-            # Nothing whole yet: what was consumed held no message.
+            self.at += used
             self.offset += used
-            if used:
-                memmove(block.data, block.data + used, block.len - used)
-                block.len -= used
+            self.ended = self.eof and not self.paused
+            if b.n:
+                break
         if self.ended:
-            self.finish(b)
+            self.close(b)
         self.override(b)
-        return b if b.n or b.error is not None or not self.ended else None
+        return b if b.n or b.error is not None or not self.finished else None
+
+    cdef int fill(self, Batch b, source) except -1:
+        # More bytes behind those that are left.
+        cdef Buffer block = self.block
+        cdef Py_ssize_t n, left = block.len - self.at
+        cdef Py_ssize_t room = max(self.block_size, self.need - left)
+        if self.borrowed:
+            block = Buffer(left + room)
+            block.append(self.block.data + self.at, left)
+            self.block = block
+            self.borrowed = False
+        else:
+            if self.at:
+                memmove(block.data, block.data + self.at, left)
+                block.len = left
+            if left > MAX_LEFT:
+                b.error = InputError(f"no record ends within {left} bytes at offset {self.offset}", offset=self.offset)
+                self.ended = True
+                return 0
+            block.reserve(room)
+        self.at = 0
+        unpoison(block.data + left, room)
+        try:
+            n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + left, room, PyBUF_WRITE))
+        except (InputError, StageError) as e:
+            # What was whole before the damage has been framed already; a record that it cut is lost.
+            b.error = e
+            self.ended = True
+            return 0
+        if n < 0 or n > room:
+            raise ValueError(f"readinto() says {n} bytes, into {room}")
+        self.eof = n == 0
+        block.len += n
+        poison(block.data + block.len, block.cap - block.len)
+        return 0
+
+    cdef int close(self, Batch b) except -1:
+        # What is held back, as far as it fits; behind all of it, what ended the input.
+        if b.error is not None:
+            self.pending_error = b.error
+        self.block = None
+        self.finished = not self.finish(b)
+        b.error = self.pending_error if self.finished else None
+        return 0
 
     def flush(self):
-        """For who stops reading before the end: what is held back (routes of a RIB), or None. No more is read then."""
+        """For who stops reading before the end: what is held back (routes of a RIB), or None; then the rest of it. No more is read."""
         cdef Batch b
-        if self.ended:
+        if self.finished:
             return None
         self.ended = True
         b = Batch()
         b.keep.append(self.peers)
-        self.finish(b)
+        self.close(b)
         self.override(b)
         return b if b.n else None
 
@@ -805,6 +837,7 @@ cdef class RawDecoder(Decoder):
                 break
             self.records += 1
             if wanted_type(self.types, p[i + 18]):
+                self.borrowed = True
                 m = b.add()
                 m.wire = p + i
                 m.len = length

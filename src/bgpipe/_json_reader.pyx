@@ -16,7 +16,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 from bgpipe._codec cimport (
     ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, Batch, Decoder, PeerTable, ctx_t, family, msg_t, now_ns, peer_t, wanted_type,
+    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, Batch, Decoder, ctx_t, family, msg_t, next_table, now_ns, peer_t, wanted_type,
 )
 from bgpipe._json_update cimport HEADER_LEN, MAX_MESSAGE, WORK_SIZE, take_bytes_text, take_typed_update
 from bgpipe._scan cimport SLACK, le32, le64, literal, take_number
@@ -198,7 +198,7 @@ cdef class JsonDecoder(Decoder):
     did not understand.
     """
 
-    def __cinit__(self, **options):
+    def __cinit__(self, *args, **options):
         self.native = True
         self.reader.draft.wire = <uint8_t*>malloc(WORK_SIZE)
         self.reader.draft.reach = <uint8_t*>malloc(WORK_SIZE)
@@ -247,6 +247,9 @@ cdef class JsonDecoder(Decoder):
         cdef uint8_t* copy
         cdef bint known
         while at[0] < n:
+            if b.full():
+                self.paused = True
+                break
             line = p + at[0]
             feed = NULL
             if self.scanned < n - at[0]:
@@ -330,8 +333,7 @@ cdef class JsonDecoder(Decoder):
 
     cdef int room_for_peer(self, Batch b) except -1:
         if self.peers.full():
-            self.peers = PeerTable()
-            b.keep.append(self.peers)
+            self.peers = next_table(self.peers, b)
             memset(self.reader.recent, 0, sizeof(self.reader.recent))
         return 0
 

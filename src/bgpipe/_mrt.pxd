@@ -25,7 +25,7 @@ cdef class MrtDecoder(Decoder):
     # Frames whole records of p[i:n] into b; returns where it stopped: at a record not whole yet, or at damage (self.what).
     cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil
     cdef int swallows(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) noexcept nogil
-    cdef int rib_damage(self, int bad) noexcept nogil
+    cdef int stop(self, int why) noexcept nogil
     cdef const peer_t* intern(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL
     cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset)
     cdef int lose(self, uint64_t end) except -1

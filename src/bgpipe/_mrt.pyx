@@ -15,9 +15,9 @@ from libc.string cimport memcpy, memset
 from bgpipe._codec cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
     TYPE_OPEN, TYPE_UPDATE, Batch, Buffer, Decoder, Encoder, PeerTable, addpath_all, attrs_t, check_attr, ctx_t, family,
-    has_addpath, index_attrs, msg_t, peer_t, wanted_type,
+    has_addpath, index_attrs, msg_t, next_table, peer_t, wanted_type,
 )
-from bgpipe._rib cimport Rib
+from bgpipe._rib cimport DAMAGED, PAUSED, Rib
 from bgpipe._wire cimport ASAN, be16, be32, be64, put16, put32
 
 from bgpipe.errors import MrtError
@@ -47,7 +47,7 @@ cdef enum:                      # BGP4MP subtypes, a bit for each (RFC 6396 sect
 cdef enum:
     RECORD_HEADER = 12
     HEADER_LEN = 19             # of a BGP message
-    MAX_RECORD = 16 << 20
+    MAX_RECORD = 4 << 20        # a route of each of 65535 peers, or that many peers
     MAX_MESSAGE_RECORD = 1 << 17    # of records that hold one message or one route
     MAX_SEARCHED = 1 << 20      # of a record that a search takes for one
     BODY_SEEN = 80              # octets of a body that a search looks at
@@ -103,13 +103,15 @@ cdef class MrtDecoder(Decoder):
     context: bits of ctx_t that BGP4MP messages get beside what their records say.
     """
 
+    def __cinit__(self, *args, **options):
+        self.lost = []
+        self.rib = Rib()
+
     def __init__(self, *, bint recover=False, bint guess_asn=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.recover = recover
         self.guess_asn = guess_asn
         self.context = context
-        self.lost = []
-        self.rib = Rib()
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
         cdef Py_ssize_t i = 0, size
@@ -117,6 +119,7 @@ cdef class MrtDecoder(Decoder):
         self.rib.own(b)
         self.rib.wanted = wanted_type(self.types, TYPE_UPDATE)
         self.rib.flags = self.direction
+        self.rib.sent = 0
         while True:
             if self.reason is not None:
                 with nogil:
@@ -128,7 +131,12 @@ cdef class MrtDecoder(Decoder):
                     return i
             with nogil:
                 i = self.scan(b, p, i, n, eof)
+            self.borrowed |= b.n > self.rib.sent
+            if self.paused:
+                return i
             if self.what == NULL and (i == n or not eof):
+                if n - i >= RECORD_HEADER:
+                    self.need = RECORD_HEADER + be32(p + i + 8)
                 return i
             error = self.damage(p + i, n - i, self.offset + i)
             if self.recover:
@@ -138,6 +146,7 @@ cdef class MrtDecoder(Decoder):
             elif self.pardon and (self.what == NULL or be32(p + i + 8) <= MAX_RECORD):
                 size = n - i if self.what == NULL else RECORD_HEADER + be32(p + i + 8)
                 if size > n - i and not eof:
+                    self.need = size
                     return i
                 self.records += 1
                 self.skip(error)
@@ -148,8 +157,7 @@ cdef class MrtDecoder(Decoder):
 
     cdef int finish(self, Batch b) except -1:
         self.rib.own(b)
-        self.rib.flush(b)
-        return 0
+        return self.rib.flush(b)
 
     cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset):
         # What is wrong with the record at p[:n]: self.what, or that it is cut short.
@@ -207,11 +215,11 @@ cdef class MrtDecoder(Decoder):
                     micro = 4
                 bad = bgp4mp(self, b, r + RECORD_HEADER + micro, length - micro, subtype, time)
             elif kind == TABLE_DUMP_V2 and subtype == 1:
-                bad = self.rib_damage(self.rib.index_table(b, r + RECORD_HEADER, length))
+                bad = self.stop(self.rib.index_table(b, r + RECORD_HEADER, length))
             elif kind == TABLE_DUMP_V2 and 2 <= subtype <= 12 and subtype != GEO_PEER_TABLE:
-                bad = self.rib_damage(self.rib.table_dump_v2(b, r + RECORD_HEADER, length, subtype, time))
+                bad = self.stop(self.rib.table_dump_v2(b, r + RECORD_HEADER, length, subtype, time))
             elif kind == TABLE_DUMP and 1 <= subtype <= 4:
-                bad = self.rib_damage(self.rib.table_dump(b, r + RECORD_HEADER, length, subtype, time))
+                bad = self.stop(self.rib.table_dump(b, r + RECORD_HEADER, length, subtype, time))
             elif kind == BGP:
                 bad = legacy(self, b, r + RECORD_HEADER, length, subtype, time)
             else:
@@ -250,10 +258,12 @@ cdef class MrtDecoder(Decoder):
             k += 1
         return NO
 
-    cdef int rib_damage(self, int bad) noexcept nogil:
-        if bad > 0:
+    cdef int stop(self, int why) noexcept nogil:
+        # What a method of Rib returned.
+        if why == DAMAGED:
             self.what = self.rib.what
-        return bad
+        self.paused = why == PAUSED
+        return why
 
     cdef const peer_t* intern(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL:
         cdef const peer_t* peer = self.peers.get(key, key_len)
@@ -261,8 +271,7 @@ cdef class MrtDecoder(Decoder):
             return peer
         if self.peers.full():
             memset(self.cache, 0, sizeof(self.cache))
-            self.peers = PeerTable()
-            b.keep.append(self.peers)
+            self.peers = next_table(self.peers, b)
         return self.peers.add(key, key_len, peer_tags(key, key_len))
 
 
@@ -273,7 +282,7 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     cdef msg_t* m
     cdef const peer_t* peer
     if subtype == BGP4MP_ENTRY:
-        return self.rib_damage(self.rib.entry(b, p, n, time))
+        return self.stop(self.rib.entry(b, p, n, time))
     if subtype >= BGP4MP_SUBTYPES or not ((BGP4MP_MESSAGES | BGP4MP_STATES) >> subtype) & 1:
         if subtype >= BGP4MP_SUBTYPES and self.recover:
             self.what = "its subtype is none of BGP4MP"

@@ -33,21 +33,29 @@ cdef struct shape_t:                        # what the attributes of a route say
     uint32_t hop_len
     bint mp, zero_rd
 
-# Methods that return an int return 0, or 1 for damage, which `what` then names.
+# Methods that return an int return 0, DAMAGED, which `what` then names, or PAUSED: the batch is full; the same call with
+# another one goes on where this one stopped.
+cdef enum:
+    DAMAGED = 1
+    PAUSED = 2
+
 cdef class Rib:
     cdef PeerTable peers
     cdef uint32_t table                     # number of the PeerTable in use, from 1
     cdef bint wanted                        # UPDATEs are: else routes are only checked
     cdef uint16_t flags                     # of the messages
+    cdef uint32_t sent                      # UPDATEs, since the owner last set it to 0
     cdef const char* what
     cdef pending_t* indexed                 # by the index of the last PEER_INDEX_TABLE
-    cdef uint32_t indexed_n
+    cdef uint32_t indexed_n, indexed_cap
     cdef bint has_index
     cdef pending_t* named                   # peers that records name themselves, in order of first appearance
     cdef uint32_t named_n, named_cap, last
     cdef uint32_t* slots                    # hash over `named`: index + 1, 0 where free
     cdef uint32_t mask
     cdef size_t held                        # bytes of all pending_t.data
+    cdef uint32_t route_at                  # entries() paused: octets of the routes before the one to go on with
+    cdef uint32_t routes_done               # and how many those are; 0: it did not
     cdef Buffer scratch
     cdef int own(self, Batch b) except -1   # batches that messages may go into own the peers
     cdef int index_table(self, Batch b, const uint8_t* p, uint32_t n) except -1 nogil
@@ -60,7 +68,9 @@ cdef class Rib:
     cdef int route(self, Batch b, pending_t* e, const record_t* r, const uint8_t* attrs, uint32_t n, const uint8_t* nlri,
                    uint32_t nlri_len) except -1 nogil
     cdef int emit(self, Batch b, pending_t* e) except -1 nogil
+    cdef int pause(self, uint32_t done, Py_ssize_t at) noexcept nogil
     cdef int intern(self, Batch b, pending_t* e) except -1
-    cdef pending_t* named_peer(self, Batch b, const uint8_t* asn, uint32_t as_len, const uint8_t* ip, uint32_t ip_len) except NULL nogil
+    cdef int room_for_peer(self, Batch b) except -1 nogil
+    cdef pending_t* named_peer(self, const uint8_t* asn, uint32_t as_len, const uint8_t* ip, uint32_t ip_len) except NULL nogil
     cdef int grow_named(self) except -1 nogil
     cdef int release(self, Batch b) except -1 nogil

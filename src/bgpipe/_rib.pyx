@@ -4,7 +4,8 @@
 Each peer has one pending UPDATE. A route joins it if its attribute bytes, MP_REACH left out, and its next hop are the same; else the
 pending one is sent and the route starts the next. It is also sent when the message would pass LIMIT, at a new PEER_INDEX_TABLE and
 at the end of the input, there in the order of the peers: by index, then those that records name themselves, as they
-first appeared. What is pending was copied out of the block it came in, so it can wait over any number of them.
+first appeared. What is pending was copied out of the block it came in, so it can wait over any number of them; when all of
+it takes more than MAX_HELD, all is sent. One record can make many thousand UPDATEs of the longest: a full batch is a pause.
 
 Neighbouring routes of one peer mostly have the very same attribute bytes: one comparison finds that, before anything is parsed.
 
@@ -15,11 +16,11 @@ without prefixes, shortened to the next hop, or in full (RFC 6396 section 4.3.4)
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 from bgpipe._codec cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, TYPE_UPDATE, Batch, Buffer, PeerTable, ctx_t, family, hash_bytes, msg_t,
-    peer_t,
+    next_table, peer_t,
 )
 from bgpipe._wire cimport be16, be32, put16, put32
 
@@ -34,8 +35,8 @@ cdef enum:
     ROOM = 64                   # taken for MP_REACH less its prefixes
     MAX_MESSAGE = 65535         # RFC 8654 section 4
     MAX_PLAIN = 4096            # RFC 4271 section 4.1
-    MAX_HELD = 8 << 20          # bytes of pending UPDATEs; beyond it, all are sent
-    MAX_NAMED = 65536           # peers named by records; beyond it, all are sent and forgotten
+    MAX_HELD = 2 << 20          # bytes of pending UPDATEs; beyond it, all are sent
+    MAX_NAMED = 16384           # peers named by records; beyond it, all are sent and forgotten
     SHORT = 24                  # prefixes up to this length are copied as if they had it
     IPV4_UNICAST = 0x010101     # as in pending_t.family
 
@@ -75,39 +76,43 @@ cdef class Rib:
         cdef const uint8_t* end = p + n
         cdef uint32_t i, count, as_len, ip_len
         cdef pending_t* e
-        self.flush(b)
+        if self.flush(b):
+            return PAUSED
         for i in range(self.indexed_n):
             self.held -= self.indexed[i].cap
             free(self.indexed[i].data)
-        free(self.indexed)
-        self.indexed = NULL
         self.indexed_n = 0
         self.has_index = False
         if n < 8 or be16(p + 4) > n - 8:
             self.what = "its peer index table is cut short"
-            return 1
+            return DAMAGED
         p += 6 + be16(p + 4)
         count = be16(p)
         p += 2
-        self.indexed = <pending_t*>calloc(count if count else 1, sizeof(pending_t))
-        if self.indexed == NULL:
-            with gil:
-                raise MemoryError()
+        if count > self.indexed_cap:
+            free(self.indexed)
+            self.indexed_cap = 0
+            self.indexed = <pending_t*>malloc(count * sizeof(pending_t))
+            if self.indexed == NULL:
+                with gil:
+                    raise MemoryError()
+            self.indexed_cap = count
+        memset(self.indexed, 0, count * sizeof(pending_t))
         self.indexed_n = count
         for i in range(count):
             if end - p < 5:
                 self.what = "its peer index table is cut short"
-                return 1
+                return DAMAGED
             ip_len = 16 if p[0] & 1 else 4
             as_len = 4 if p[0] & 2 else 2
             if <uint32_t>(end - p) < 5 + ip_len + as_len:
                 self.what = "its peer index table is cut short"
-                return 1
+                return DAMAGED
             set_key(&self.indexed[i], p + 5 + ip_len, as_len, p + 5, ip_len)
             p += 5 + ip_len + as_len
         if p != end:
             self.what = "its peer index table holds more than its peers"
-            return 1
+            return DAMAGED
         self.has_index = True
         return 0
 
@@ -121,10 +126,10 @@ cdef class Rib:
         cdef record_t r
         if not self.has_index:
             self.what = "no PEER_INDEX_TABLE is there for its peers"
-            return 1
+            return DAMAGED
         if n < 7:
             self.what = "it is too short for a RIB"
-            return 1
+            return DAMAGED
         if subtype == 6 or subtype == 12:
             afi = be16(p + 4)
             safi = p[6]
@@ -142,10 +147,10 @@ cdef class Rib:
         length = nlri_len(afi, safi, p + at + ids, n - at - ids)
         if length == 0:
             self.what = "its prefix does not parse"
-            return 1
+            return DAMAGED
         if n - at - ids - length < 2:
             self.what = "it is cut short behind its prefix"
-            return 1
+            return DAMAGED
         r.family = family_code(afi, safi)
         r.ctx = <ctx_t>1 << (CTX_ADDPATH_SHIFT + family(<uint16_t>afi, <uint8_t>safi)) if path_ids or ids else 0
         r.time = time
@@ -167,36 +172,48 @@ cdef class Rib:
     cdef int entries(self, Batch b, const record_t* r, const uint8_t* p, const uint8_t* end, uint32_t count,
                      uint8_t* nlri, uint32_t nlri_len, bint path_ids) except -1 nogil:
         cdef uint32_t head = 12 if path_ids else 8
-        cdef uint32_t n
+        cdef uint32_t n, i, first = self.routes_done
+        cdef const uint8_t* start = p
         cdef const uint8_t* q = p
         cdef pending_t* e
-        cdef uint32_t i
-        for i in range(count):
+        cdef int bad
+        for i in range(0 if first else count):
             if end - q < <Py_ssize_t>head or <uint32_t>(end - q) - head < be16(q + head - 2):
                 self.what = "a route in it is cut short"
-                return 1
+                return DAMAGED
             if be16(q) >= self.indexed_n:
                 self.what = "a route in it is of a peer that its PEER_INDEX_TABLE does not have"
-                return 1
+                return DAMAGED
             q += head + be16(q + head - 2)
-        if q != end:
+        if q != end and first == 0:
             self.what = "it holds more than its routes"
-            return 1
-        for i in range(count):
+            return DAMAGED
+        p += self.route_at
+        self.route_at = self.routes_done = 0
+        for i in range(first, count):
             e = self.indexed + be16(p)
             n = be16(p + head - 2)
             if path_ids:
                 memcpy(nlri, p + 6, 4)
+            if self.held > MAX_HELD and self.release(b):
+                return self.pause(i, p - start)
             p += head
-            if self.held > MAX_HELD:
-                self.release(b)
             if (e.attrs_len == n and e.family == r.family and e.ctx == r.ctx and e.size + nlri_len <= LIMIT
                     and memcmp(e.data, p, n) == 0):
                 put(self, e, nlri, nlri_len)
-            elif self.route(b, e, r, p, n, nlri, nlri_len):
-                return 1
+            else:
+                bad = self.route(b, e, r, p, n, nlri, nlri_len)
+                if bad == PAUSED:
+                    return self.pause(i, p - head - start)
+                if bad:
+                    return bad
             p += n
         return 0
+
+    cdef int pause(self, uint32_t done, Py_ssize_t at) noexcept nogil:
+        self.routes_done = done
+        self.route_at = <uint32_t>at
+        return PAUSED
 
     cdef int table_dump(self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
         # TABLE_DUMP (RFC 6396 section 4.2); the subtype is the AFI. 3 and 4: the same with AS numbers of 4 octets, as bgpdump has them.
@@ -209,11 +226,11 @@ cdef class Rib:
         cdef record_t r
         if n < head or be16(p + head - 2) != n - head:
             self.what = "its attributes have another length than the record leaves for them"
-            return 1
+            return DAMAGED
         bits = p[4 + ip_len]
         if bits > 8 * ip_len:
             self.what = "its prefix does not parse"
-            return 1
+            return DAMAGED
         length = (bits + 7) >> 3
         memset(nlri, 0, SHORT)
         nlri[0] = <uint8_t>bits
@@ -225,9 +242,9 @@ cdef class Rib:
         r.ctx = CTX_AS2 if as_len == 2 else 0
         r.time = time
         r.any_safi = True
-        if self.held > MAX_HELD:
-            self.release(b)
-        e = self.named_peer(b, p + 10 + 2 * ip_len, as_len, p + 10 + ip_len, ip_len)
+        if self.room_for_peer(b):
+            return PAUSED
+        e = self.named_peer(p + 10 + 2 * ip_len, as_len, p + 10 + ip_len, ip_len)
         p += head
         n -= head
         if (e.attrs_len == n and e.family == r.family and e.ctx == r.ctx and e.size + 1 + length <= LIMIT
@@ -251,23 +268,23 @@ cdef class Rib:
         ip_len = 4 if n >= 8 and be16(p + 6) == 1 else 16
         if n < 8 or be16(p + 6) == 0 or be16(p + 6) > 2 or n < 8 + 2 * ip_len + 12:
             self.what = "its peer header does not parse"
-            return 1
+            return DAMAGED
         p += 8 + 2 * ip_len + 8
         r.family = family_code(be16(p), p[2])
         hop_len = p[3]
         hop = p + 4
         if <uint32_t>(end - hop) < hop_len:
             self.what = "its next hop is cut short"
-            return 1
+            return DAMAGED
         nlri = hop + hop_len
         length = nlri_len(r.family >> 16, (r.family >> 8) & 0xFF, nlri, <uint32_t>(end - nlri))
         if length == 0:
             self.what = "its prefix does not parse"
-            return 1
+            return DAMAGED
         p = nlri + length
         if end - p < 2 or be16(p) != end - p - 2:
             self.what = "its attributes have another length than the record leaves for them"
-            return 1
+            return DAMAGED
         attrs_len = be16(p)
         p += 2
         r.ctx = CTX_AS2
@@ -275,7 +292,7 @@ cdef class Rib:
         r.any_safi = False
         self.what = shape(p, attrs_len, &r, &s)
         if self.what != NULL:
-            return 1
+            return DAMAGED
         self.scratch.len = 0
         self.scratch.reserve(attrs_len + 5 + hop_len)
         if attrs_len:
@@ -296,9 +313,9 @@ cdef class Rib:
             memset(small, 0, SHORT)
             memcpy(small, nlri, length)
             nlri = small
-        if self.held > MAX_HELD:
-            self.release(b)
-        e = self.named_peer(b, start + 2, 2, start + 8 + ip_len, ip_len)
+        if self.room_for_peer(b):
+            return PAUSED
+        e = self.named_peer(start + 2, 2, start + 8 + ip_len, ip_len)
         return self.route(b, e, &r, self.scratch.data, attrs_len, nlri, length)
 
     # ---- pending UPDATEs ----------------------------------------------------------------------------------------------
@@ -311,14 +328,16 @@ cdef class Rib:
         cdef uint32_t rest
         self.what = shape(attrs, n, r, &s)
         if self.what != NULL:
-            return 1
+            return DAMAGED
         rest = n - s.mp_len
         if (e.family == s.family and e.ctx == r.ctx and e.size + nlri_len <= LIMIT and same_route(e, attrs, n, &s)):
             return put(self, e, nlri, nlri_len)
         if HEADER_LEN + 4 + rest + nlri_len + (17 + s.hop_len if s.mp else 0) > MAX_MESSAGE:
             self.what = "a route in it fits no BGP message"
-            return 1
+            return DAMAGED
         if e.family:
+            if b.full():
+                return PAUSED
             self.emit(b, e)
         reserve(self, e, 0, n + nlri_len)
         if n:
@@ -393,6 +412,7 @@ cdef class Rib:
         m.peer = e.peer
         m.ctx = e.ctx
         m.flags = self.flags
+        self.sent += 1
         if size > MAX_PLAIN:
             m.ctx |= CTX_EXTENDED
         return 0
@@ -401,15 +421,20 @@ cdef class Rib:
         cdef uint32_t i
         for i in range(self.indexed_n):
             if self.indexed[i].family:
+                if b.full():
+                    return PAUSED
                 self.emit(b, &self.indexed[i])
         for i in range(self.named_n):
             if self.named[i].family:
+                if b.full():
+                    return PAUSED
                 self.emit(b, &self.named[i])
         return 0
 
     cdef int release(self, Batch b) except -1 nogil:
         cdef uint32_t i
-        self.flush(b)
+        if self.flush(b):
+            return PAUSED
         for i in range(self.indexed_n):
             free(self.indexed[i].data)
             self.indexed[i].data = NULL
@@ -430,9 +455,8 @@ cdef class Rib:
         cdef const peer_t* peer = self.peers.get(e.key, e.key_len)
         if peer == NULL:
             if self.peers.full():
-                self.peers = PeerTable()
+                self.peers = next_table(self.peers, b)
                 self.table += 1
-                b.keep.append(self.peers)
             inet_ntop(AF_INET if e.key_len == 8 else AF_INET6, e.key + 4, text, sizeof(text))
             tags = {"PEER_AS": str(be32(e.key)), "PEER_IP": (<bytes>text).decode()}
             peer = self.peers.add(e.key, e.key_len, tags)
@@ -440,7 +464,18 @@ cdef class Rib:
         e.table = self.table
         return 0
 
-    cdef pending_t* named_peer(self, Batch b, const uint8_t* asn, uint32_t as_len, const uint8_t* ip, uint32_t ip_len) except NULL nogil:
+    cdef int room_for_peer(self, Batch b) except -1 nogil:
+        # Before a route of a peer that its record names.
+        if self.held > MAX_HELD and self.release(b):
+            return PAUSED
+        if self.named_n == MAX_NAMED:
+            if self.release(b):
+                return PAUSED
+            self.named_n = 0
+            memset(self.slots, 0, (self.mask + 1) * sizeof(uint32_t))
+        return 0
+
+    cdef pending_t* named_peer(self, const uint8_t* asn, uint32_t as_len, const uint8_t* ip, uint32_t ip_len) except NULL nogil:
         # The entry of a peer that a record names itself, made if it is new.
         cdef pending_t want
         cdef pending_t* e
@@ -448,10 +483,6 @@ cdef class Rib:
         set_key(&want, asn, as_len, ip, ip_len)
         if self.last < self.named_n and same_key(&self.named[self.last], &want):
             return &self.named[self.last]
-        if self.named_n == MAX_NAMED:
-            self.release(b)
-            self.named_n = 0
-            memset(self.slots, 0, (self.mask + 1) * sizeof(uint32_t))
         if self.named_n >= self.named_cap:
             self.grow_named()
         i = hash_key(&want) & self.mask
