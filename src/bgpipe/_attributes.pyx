@@ -62,18 +62,33 @@ EXT_COMMUNITY_NUMBERS = {name: number for number, name in EXT_COMMUNITIES.items(
 COMMUNITY_NUMBERS = {name: number for number, name in WELL_KNOWN_COMMUNITIES.items()}
 
 
+cdef str show(value, int depth):
+    # What an error shows of a value, however large that is: some more than the characters that are left of it.
+    cdef list parts
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, str):
+        return '"' + value[:60] + '"' if depth == 2 else repr(value[:60])
+    if type(value) is bytes:
+        return repr(value[:60])
+    if type(value) is int:
+        return repr(value) if -10**60 < value < 10**60 else f"a number of {value.bit_length()} bits"
+    if type(value) is list:
+        parts = [show(item, depth - 1) for item in value[:30]] if depth else ["..."]
+        return "[" + ", ".join(parts) + "]"
+    if type(value) is dict:
+        parts = [f"{show(key, 1)}: {show(value[key], depth - 1)}" for key, _ in zip(value, range(30))] if depth else ["..."]
+        return "{" + ", ".join(parts) + "}"
+    return repr(value)
+
+
 def expected(value, what):
     """The FieldError for `value` where `what` was expected."""
-    if value is None:
-        shown = "null"
-    elif value is True:
-        shown = "true"
-    elif value is False:
-        shown = "false"
-    elif isinstance(value, str):
-        shown = '"' + value + '"'
-    else:
-        shown = repr(value)
+    shown = show(value, 2)
     shown = shown.encode("unicode_escape").decode()
     if len(shown) > 60:
         shown = shown[:57] + "..."

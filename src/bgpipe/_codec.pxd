@@ -152,6 +152,8 @@ cdef class Batch:
     cdef readonly uint32_t n
     cdef uint32_t cap
     cdef chunk_t* arena                     # bump allocator: never moves, freed with the batch
+    cdef size_t tidy_at                     # `made` that tidy() waits for; 0: nothing was edited yet
+    cdef uint32_t moves                     # how often tidy() has moved messages
     cdef size_t made                        # bytes of its arena, and of tables of peers that got full while it was made
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes
     cdef readonly uint32_t failed           # messages whose status was set above STATUS_OK and that failures() has not given yet
@@ -179,6 +181,8 @@ cdef class Batch:
         return m
     # Keep all that a copied record of another batch points into.
     cdef int keep_batch(self, Batch other) except -1
+    # After an edit: where many edits have left much in the arena that nothing points to any more, that goes, and messages move.
+    cdef void tidy(self) noexcept nogil
     # Whether a decoder is to go on in another batch: few bytes of input can ask for many of memory.
     cdef inline bint full(self) noexcept nogil:
         return self.made + self.n * sizeof(msg_t) > FULL_BATCH
@@ -251,7 +255,7 @@ cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noex
 cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
 
 cdef int64_t now_ns() noexcept nogil
-# Packed tags (msg_t.tags without the count); None: removed. InputError for what is too long.
+# Packed tags (msg_t.tags without the count); None: removed. FieldError for what is too long, or no text.
 cdef dict unpack_pairs(const uint8_t* p, uint32_t n)
 cdef bytes pack_pairs(dict tags)
 

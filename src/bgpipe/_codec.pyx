@@ -16,7 +16,7 @@ from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put1
 
 from os import urandom
 
-from bgpipe.errors import InputError, MessageError, StageError
+from bgpipe.errors import FieldError, InputError, MessageError, StageError
 from bgpipe.names import ATTRIBUTES
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -71,6 +71,9 @@ cdef enum:
     MAX_PEERS = 65536
     MAX_PEER_BYTES = 2 << 20
     MAX_LEFT = 8 << 20
+    MAX_TAGS = 65535            # octets that the tags of one message take, packed
+    EDITS = 1 << 20             # octets that edits may leave behind in an arena
+    REMOVED = 0xFFFF            # length of a tag's value that says: not this one of the peer's
 
 
 COMPILER: str = (<bytes>BGPIPE_COMPILER).decode().strip()
@@ -234,11 +237,17 @@ def json_string(text: str) -> bytes:
 cdef bytes pack_pairs(dict tags):
     out = bytearray()
     for key, value in tags.items():
-        k = key.encode("utf-8", "surrogatepass")
-        v = b"" if value is None else value.encode("utf-8", "surrogatepass")
-        if len(k) > 0xFFFE or len(v) > 0xFFFE:
-            raise InputError(f"tag {key[:40]!r} is longer than 65534 bytes")
-        out += len(k).to_bytes(2, "little") + (0xFFFF if value is None else len(v)).to_bytes(2, "little") + k + v
+        try:
+            k = key.encode()
+            v = b"" if value is None else value.encode()
+        except UnicodeEncodeError:
+            raise FieldError("text with lone surrogates, expected whole characters").under(key) from None
+        if len(k) + len(v) > MAX_TAGS - 4 - len(out):
+            raise FieldError(f"too much, expected tags of {MAX_TAGS} octets at most in all").under(key)
+        out += len(k).to_bytes(2, "little")
+        out += (REMOVED if value is None else len(v)).to_bytes(2, "little")
+        out += k
+        out += v
     return bytes(out)
 
 
@@ -250,12 +259,12 @@ cdef dict unpack_pairs(const uint8_t* p, uint32_t n):
         memcpy(&kl, p + i, 2)
         memcpy(&vl, p + i + 2, 2)
         i += 4
-        key = PyBytes_FromStringAndSize(<const char*>p + i, kl).decode("utf-8", "surrogatepass")
+        key = PyBytes_FromStringAndSize(<const char*>p + i, kl).decode()
         i += kl
-        if vl == 0xFFFF:
+        if vl == REMOVED:
             tags[key] = None
             continue
-        tags[key] = PyBytes_FromStringAndSize(<const char*>p + i, vl).decode("utf-8", "surrogatepass")
+        tags[key] = PyBytes_FromStringAndSize(<const char*>p + i, vl).decode()
         i += vl
     return tags
 
@@ -439,6 +448,41 @@ cdef class Batch:
         c.used += n
         return p
 
+    cdef void tidy(self) noexcept nogil:
+        cdef chunk_t* old = self.arena
+        cdef chunk_t* c
+        cdef msg_t* m
+        cdef uint32_t i, tags
+        cdef size_t size = 0
+        if self.tidy_at == 0:
+            self.tidy_at = 2 * self.made + EDITS
+        if self.made <= self.tidy_at:
+            return
+        for i in range(self.n):
+            size += tidy_size(&self.msgs[i], old)
+        c = <chunk_t*>malloc(sizeof(chunk_t) + size)
+        if c == NULL:
+            return
+        c.cap = size
+        c.used = 0
+        c.next = NULL
+        self.arena = c
+        for i in range(self.n):
+            m = self.msgs + i
+            m.attrs = NULL
+            if within(old, m.wire):
+                m.wire = copy_to(c, m.wire, m.len)
+            if m.tags != NULL and within(old, m.tags):
+                memcpy(&tags, m.tags, 4)
+                m.tags = copy_to(c, m.tags, 4 + tags)
+        while old != NULL:
+            c = old.next
+            free(old)
+            old = c
+        self.made = size
+        self.tidy_at = 2 * size + EDITS
+        self.moves += 1
+
     cdef int clear(self) except -1:
         self.n = 0
         self.free_arena()
@@ -591,6 +635,33 @@ cdef class Batch:
         if index >= self.n:
             raise IndexError(index)
         return PyBytes_FromStringAndSize(<const char*>self.msgs[index].wire, self.msgs[index].len)
+
+
+cdef bint within(const chunk_t* c, const uint8_t* p) noexcept nogil:
+    while c != NULL:
+        if <const uint8_t*>c < p < <const uint8_t*>c + sizeof(chunk_t) + c.cap:
+            return True
+        c = c.next
+    return False
+
+
+cdef size_t tidy_size(const msg_t* m, const chunk_t* arena) noexcept nogil:
+    # Octets that a message has in an arena, each part rounded up as copy_to does.
+    cdef size_t size = 0
+    cdef uint32_t tags
+    if within(arena, m.wire):
+        size += (m.len + 7) & ~<size_t>7
+    if m.tags != NULL and within(arena, m.tags):
+        memcpy(&tags, m.tags, 4)
+        size += (4 + tags + 7) & ~<size_t>7
+    return size
+
+
+cdef uint8_t* copy_to(chunk_t* c, const uint8_t* p, size_t n) noexcept nogil:
+    cdef uint8_t* out = <uint8_t*>c + sizeof(chunk_t) + c.used
+    memcpy(out, p, n)
+    c.used += (n + 7) & ~<size_t>7
+    return out
 
 
 cdef object message_error(msg_t* m):

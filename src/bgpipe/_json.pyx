@@ -852,7 +852,7 @@ cdef inline uint8_t* put_start(uint8_t* out, const msg_t* m, clock_t* clock) noe
     return out + clock.len
 
 
-cdef uint8_t* put_tags(uint8_t* out, const msg_t* m) noexcept:
+cdef uint8_t* put_tags(uint8_t* out, const msg_t* m) except NULL:
     # Tags of one message alone, over those of its peer.
     cdef uint32_t n
     memcpy(&n, m.tags, 4)
@@ -874,7 +874,7 @@ cdef inline size_t room(const msg_t* m) noexcept nogil:
     return n
 
 
-cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, memo_t* memo) noexcept nogil:
+cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, memo_t* memo) except NULL nogil:
     cdef uint8_t* mark
     out = put_start(out, m, &memo.clock)
     if likely(m.type == TYPE_UPDATE, 1):

@@ -16,18 +16,20 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset
 from bgpipe._codec cimport (
     ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, Batch, Decoder, ctx_t, family, msg_t, next_table, now_ns, peer_t, wanted_type,
+    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, Batch, Decoder, ctx_t, family, msg_t, next_table, now_ns, pack_pairs, peer_t, wanted_type,
 )
 from bgpipe._json_update cimport HEADER_LEN, MAX_MESSAGE, WORK_SIZE, take_bytes_text, take_typed_update
 from bgpipe._scan cimport SLACK, le32, le64, literal, take_number
 from bgpipe._wire cimport put16
 
-from bgpipe.errors import InputError, JsonError
+from bgpipe.errors import FieldError, InputError, JsonError
 
 cdef enum:
     STANDARD_MESSAGE = 4096        # RFC 4271 section 4.1; longer ones are extended (RFC 8654)
-    MAX_LINE = 16 << 20
-    MAX_TAG = 65534                # of a packed tag; the lenient reader says so where one is longer
+    MAX_LINE = 5 << 18             # 65535 octets of prefixes /0 take 12 characters each, tags of 65535 octets 6 each
+    PLAIN_LINE = 1 << 16           # longer ones are looked at before Python makes objects of them
+    MAX_VALUES = 90000             # one an octet at most, and one for each five octets of tags
+    MAX_NESTS = 40000              # {"confed_set":[1]} is two in four octets
 
 cdef enum:                         # what run() stopped at
     BLOCK_DONE = 0
@@ -81,7 +83,6 @@ cdef const uint8_t* take_time(reader_t* r, const uint8_t* p) noexcept nogil:
     cdef const uint8_t* q
     if not (le64(p) == r.second_text[0] and le64(p + 8) == r.second_text[1] and le64(p + 12) == r.second_text[2]):
         if not read_second(p, &r.second):
-            r.second_text[0] = 0
             return NULL
         r.second_text[0] = le64(p)
         r.second_text[1] = le64(p + 8)
@@ -145,7 +146,8 @@ cdef bint take_line(reader_t* r, const uint8_t* p, const uint8_t* end) noexcept 
         out = r.draft.wire + HEADER_LEN
         p = take_bytes_text(p, &out, r.draft.wire + MAX_MESSAGE, MAX_MESSAGE)
         r.draft.wire_len = <uint32_t>(out - r.draft.wire)
-    if p == NULL or p[0] != c"," or end[-1] != c"]" or end - p < 3:
+    # The lenient reader's keys of peers begin with a zero octet.
+    if p == NULL or p[0] != c"," or p[1] == 0 or end[-1] != c"]" or end - p < 3:
         return False
     put16(r.draft.wire + 16, <uint16_t>(r.draft.wire_len + r.draft.reach_len))
     r.draft.wire[18] = r.type
@@ -177,8 +179,6 @@ cdef dict plain_tags(const uint8_t* p, uint32_t n):
             if end - p < 2 or p[0] != c'"' or (i == 0 and p[1] != c":"):
                 return None
             size[i] = p - text[i]
-            if size[i] > MAX_TAG:
-                return None
             p += 2
         try:
             tags[text[0][:size[0]].decode()] = text[1][:size[1]].decode()
@@ -187,6 +187,24 @@ cdef dict plain_tags(const uint8_t* p, uint32_t n):
         if p[-1] == c",":
             continue
         return tags if p[-1] == c"}" and p == end else None
+
+
+cdef bint crowded(const uint8_t* p, Py_ssize_t n) noexcept nogil:
+    """Whether a line of JSON has more arrays, objects or values than any message: what Python makes of them takes far more bytes."""
+    cdef const uint8_t* end = p + n
+    cdef uint32_t values = 0, nests = 0
+    cdef bint within = False
+    while p < end:
+        if p[0] == c'"':
+            within = not within
+        elif within:
+            p += p[0] == c"\\"
+        elif p[0] == c",":
+            values += 1
+        elif p[0] == c"[" or p[0] == c"{":
+            nests += 1
+        p += 1
+    return values > MAX_VALUES or nests > MAX_NESTS
 
 
 # ---- the decoder ----------------------------------------------------------------------------------------------------------
@@ -205,6 +223,8 @@ cdef class JsonDecoder(Decoder):
         if self.reader.draft.wire == NULL or self.reader.draft.reach == NULL:
             raise MemoryError()
         memset(self.reader.draft.wire, 0xFF, 16)
+        # The words of a second overlap: no text is these.
+        self.reader.second_text[2] = 1
 
     def __dealloc__(self):
         free(self.reader.draft.wire)
@@ -328,7 +348,10 @@ cdef class JsonDecoder(Decoder):
         if tags is None:
             return False
         self.room_for_peer(b)
-        self.peers.add(self.reader.meta, self.reader.meta_len, tags)
+        try:
+            self.peers.add(self.reader.meta, self.reader.meta_len, tags)
+        except FieldError:
+            return False
         return True
 
     cdef int room_for_peer(self, Batch b) except -1:
@@ -356,21 +379,24 @@ cdef class JsonDecoder(Decoder):
         if self.native and self.reader.meta == NULL:
             self.fallbacks += 1
         try:
+            if n > PLAIN_LINE and crowded(p, n):
+                raise JsonError("more values than a message can have")
             found = self.parse(line)
             if found is None:
                 return 0
             direction, seq, time_ns, wire, as_size, addpath, tags = found
-            # A key that starts with no brace is none that the native reader looks up.
-            key = repr(tags).encode("utf-8", "surrogatepass")[1:]
+            # A key that starts with a zero octet is none that the native reader looks up.
+            key = b"\0" + pack_pairs(tags)
             if self.native and self.reader.meta != NULL:
                 key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
             peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
             if peer == NULL:
                 self.room_for_peer(b)
                 peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
-        except InputError as e:
+        except (InputError, FieldError) as e:
+            where = "$[5]." if isinstance(e, FieldError) else ""
             return self.damaged(b, JsonError(
-                f"line {self.records} at offset {offset}: {e}", offset=offset, record=self.records
+                f"line {self.records} at offset {offset}: {where}{e}", offset=offset, record=self.records
             ))
         if not wanted_type(self.types, wire[18]):
             return 0

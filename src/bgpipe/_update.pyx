@@ -244,10 +244,9 @@ cdef int put_slot(Msg msg, int slot, object octets, int flags=-1) except -1:
 
 cdef int change(Msg msg, int slot, object octets, int flags=-1) except -1:
     """put_slot, and a cache that has forgotten this slot alone."""
-    cdef dict cache = msg.cache if msg.seen == msg.record().wire else None
+    cdef dict cache = msg.cache if msg.fresh() else None
     put_slot(msg, slot, octets, flags)
-    msg.cache = cache
-    msg.seen = msg.record().wire
+    msg.keep(cache)
     if cache is not None:
         cache.pop(slot, None)
     return 0

@@ -14,9 +14,12 @@ cdef class Msg:
     cdef readonly uint32_t index
     cdef dict cache                         # decoded values by slot, of the bytes at `seen`; NULL and None: none yet
     cdef const uint8_t* seen
+    cdef uint32_t moves                     # of the batch, at that time
     cdef msg_t* record(self) except NULL
     cdef attrs_t* attributes(self) except NULL
     cdef object cached(self, int slot)
+    cdef bint fresh(self) except -1
+    cdef int keep(self, dict cache) except -1
     cdef int remember(self, int slot, object value) except -1
     cdef int put_body(self, bytes body) except -1
 

@@ -17,8 +17,7 @@ from libc.string cimport memcpy, memset
 from bgpipe._codec cimport (
     Batch, Buffer, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_OTHER, MSG_DROPPED, MSG_EDITED, MSG_LEFT, PeerTable, STATUS_OK,
     STATUS_UNKNOWN, TYPE_NOTIFICATION, TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, attrs_t, check, chunk_t, ctx_t, family,
-    has_addpath, index_attrs, message_error, msg_t, no_peer, now_ns, pack_pairs,
-    unpack_pairs,
+    has_addpath, index_attrs, message_error, msg_t, no_peer, now_ns, pack_pairs, unpack_pairs,
 )
 from bgpipe._wire cimport be16, put16
 
@@ -175,16 +174,23 @@ cdef class Msg:
         return found
 
     cdef object cached(self, int slot):
-        if self.cache is None or self.seen != self.record().wire:
-            return None
-        return self.cache.get(slot)
+        return self.cache.get(slot) if self.fresh() else None
 
     cdef int remember(self, int slot, object value) except -1:
-        cdef const uint8_t* wire = self.record().wire
-        if self.cache is None or self.seen != wire:
-            self.cache = {}
-            self.seen = wire
+        if not self.fresh():
+            self.keep({})
         self.cache[slot] = value
+        return 0
+
+    cdef bint fresh(self) except -1:
+        """Whether the cache is there and of the octets that the message has now."""
+        return self.cache is not None and self.seen == self.record().wire and self.moves == self.batch.moves
+
+    cdef int keep(self, dict cache) except -1:
+        """Take a cache as that of the octets that the message has now."""
+        self.cache = cache
+        self.seen = self.record().wire
+        self.moves = self.batch.moves
         return 0
 
     cdef int put_body(self, bytes body) except -1:
@@ -204,6 +210,7 @@ cdef class Msg:
         m.attrs = NULL
         m.status = STATUS_UNKNOWN
         m.flags |= MSG_EDITED
+        self.batch.tidy()
         return 0
 
     @property
@@ -521,19 +528,15 @@ cdef dict own_tags(Msg msg):
 
 cdef int put_tags(Msg msg, dict tags) except -1:
     """The message's own tags, packed as _codec.pxd says (msg_t.tags); None: not that one of the peer's."""
-    cdef bytes packed
-    cdef uint32_t n
+    cdef bytes packed = pack_pairs(tags)
+    cdef uint32_t n = <uint32_t>PyBytes_GET_SIZE(packed)
     cdef uint8_t* p
-    if not tags:
+    if n == 0:
         msg.record().tags = NULL
         return 0
-    try:
-        packed = pack_pairs(tags)
-    except InputError as error:
-        raise FieldError(str(error)) from None
-    n = <uint32_t>PyBytes_GET_SIZE(packed)
-    p = msg.batch.alloc(4 + <size_t>n)
+    p = msg.batch.alloc(4 + n)
     memcpy(p, &n, 4)
     memcpy(p + 4, PyBytes_AS_STRING(packed), n)
     msg.record().tags = p
+    msg.batch.tidy()
     return 0

@@ -67,9 +67,12 @@ class FieldError(BgpipeError, ValueError):
         return f"{self.path}: {self.problem}" if self.path else self.problem
 
     def under(self, step: str | int) -> FieldError:
-        """Self, one level further in: `step` is an index or a key."""
+        """Self, one level further in: `step` is an index or a key, of which the path has what fits a line."""
         if isinstance(step, int):
             step = f"[{step}]"
+        elif len(step) > 40 or not step.isprintable():
+            shown = step[:40].encode("unicode_escape").decode()
+            step = shown if len(step) <= 40 else shown[:37] + "..."
         separator = "." if self.path and not self.path.startswith("[") else ""
         self.path = f"{step}{separator}{self.path}"
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -345,9 +346,12 @@ ERRORS = [
     ('["R",-1,"2016-08-11T16:00:00.000","KEEPALIVE",null,{}]', "$[1]"),
     ('["R",1,"2016-02-30T16:00:00.000","KEEPALIVE",null,{}]', "$[2]"),
     (f'{HEAD}"KEEPALIVE",null,{{}},{{}}]', "six"),
-    ("[" * 100_000, "nested too deeply"),
+    ("[" * 30_000, "nested too deeply"),
+    ("[" * 100_000, "more values"),
     (f'{HEAD}"REFRESH","0x{"00" * 65517}",{{}}]', "65535"),
-    (f'{HEAD}"KEEPALIVE",null,{{"a":"{"b" * 65535}"}}]', "65534"),
+    (f'{HEAD}"KEEPALIVE",null,{{"a":"{"b" * 65535}"}}]', "$[5].a: too much, expected tags of 65535 octets"),
+    (f'{HEAD}"KEEPALIVE",null,{{"a":"\\ud800"}}]', "$[5].a: text with lone surrogates"),
+    (f'{HEAD}"KEEPALIVE",null,{{"\\udfff":"a"}}]', "$[5].\\udfff: text with lone surrogates"),
     ('["R\0",1]', "$[0]"),
 ]  # fmt: skip
 
@@ -369,6 +373,13 @@ def test_text_that_is_not_utf8() -> None:
     assert "UTF-8" in str(got.error)
 
 
+def test_zeros_are_no_time() -> None:
+    """Not even in the first line, where no second was read yet."""
+    got = decode('["R",1,"' + "\0" * 20 + '000","KEEPALIVE",null,{}]\n')
+    assert "$[2]" in str(got.error)
+    assert got.wires == []
+
+
 def test_pardon_skips_and_tells() -> None:
     good = update("{}")
     skipped: list[JsonError] = []
@@ -383,13 +394,71 @@ def test_pardon_skips_and_tells() -> None:
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_line_that_is_too_long(end: str) -> None:
     good = update("{}")
-    long = " " * (16 << 20) + "x"
+    long = " " * (5 << 18) + "x"
     got = decode(good + long + end)
     assert got.json.decode() == good
     assert isinstance(got.error, JsonError)
-    assert str(got.error) == f"line 2 at offset {len(good)} is longer than 16777216 bytes"
+    assert str(got.error) == f"line 2 at offset {len(good)} is longer than 1310720 bytes"
     got = decode(good + long + long + "\n" + good + good + long + end, pardon=True)
     assert (got.error, got.json.decode(), got.decoder.skipped) == (None, good * 3, 2)
+
+
+def test_longest_line_that_is_written_is_read() -> None:
+    """65535 octets of prefixes /0, and of tags all that there may be, each octet escaped."""
+    reach = ",".join(['"0.0.0.0/0"'] * (65535 - 23))
+    tags = {"a": "\x01" * 65530}
+    line = update(f'{{"reach":[{reach}]}}', meta=json.dumps(tags, separators=(",", ":")))
+    got = decode(line + update("{}"))
+    assert got.error is None
+    assert [len(wire) for wire in got.wires] == [65535, 23]
+    assert got.json.decode() == line + update("{}")
+    assert len(line) < 5 << 18
+
+
+@pytest.mark.parametrize("depth", [1, 10, 100, 900, 990, 1000, 3000, 30_000])
+@pytest.mark.parametrize(
+    "around", ["{}", '["R",1,null,{}]', '{{"attrs":{{"MED":{}}}}}', '["R",1,null,"OPEN",{{"caps":{{"AS4":{}}}}}]']
+)
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")])
+def test_nesting_of_any_depth_is_one_clear_error(depth: int, around: str, brackets: tuple[str, str]) -> None:
+    good = update("{}")
+    skipped: list[JsonError] = []
+    deep = around.format(brackets[0] * depth + "1" + brackets[1] * depth)
+    got = decode(f"{good}{deep}\n{good}", pardon=True, on_skip=skipped.append)
+    assert (got.error, got.json.decode()) == (None, good * 2)
+    assert len(skipped) == 1
+    assert type(skipped[0]) is JsonError
+    assert str(skipped[0]).startswith(f"line 2 at offset {len(good)}: ")
+    assert len(str(skipped[0])) < 300
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "é" * 500_000, "\\n" * 400_000, "9" * 4000, "\\ud800" * 1000])
+@pytest.mark.parametrize(
+    "around", ['["R","{}"]', '["R",1,"{}"]', '{{"attrs":{{"{}":1}}}}', '{{"attrs":{{"MED":["{}"]}}}}', '{{"{}":1}}']
+)
+def test_errors_are_short_whatever_they_are_about(text: str, around: str) -> None:
+    got = decode(around.format(text) + "\n")
+    assert isinstance(got.error, JsonError)
+    assert len(str(got.error)) < 300
+    assert str(got.error).isprintable()
+
+
+@pytest.mark.parametrize("native", ["'a': 'b'}", "\0\1\0\1\0ab", "\0"])
+def test_no_spelling_of_tags_passes_for_what_the_lenient_reader_made(native: str) -> None:
+    """Peers are found by the text of their tags, which for those of the lenient reader is none that can be read."""
+    known = update(" {}", meta='{"a":"b"}') + update(" {}", meta="{}")
+    got = decode(known + update("{}", meta=native))
+    assert isinstance(got.error, JsonError)
+    assert len(got.wires) == 2
+
+
+def test_batches_of_short_lines_are_bounded() -> None:
+    """256 KiB of two octets a line would be 65,536 messages, which take fifty times that."""
+    decoder, source, sizes = JsonDecoder(), io.BytesIO(b"{}\n" * 50_000), []
+    while (batch := decoder.read(source)) is not None:
+        sizes.append(len(batch))
+    assert sum(sizes) == 50_000 == decoder.records
+    assert max(sizes) < 16_384
 
 
 # ---- both readers agree -----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import corpus
-from bgpipe._codec import Buffer, RawDecoder, type_mask
+from bgpipe._codec import Batch, Buffer, RawDecoder, type_mask
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
@@ -479,6 +479,62 @@ def test_many_pending_bytes_are_sent_early() -> None:
     assert [t["PEER_IP"] for t in tags(result)] == [f"10.0.{n >> 8}.{n & 255}" for n in range(500)]
 
 
+def batches_of(decoder: MrtDecoder, data: bytes, step: int = 1 << 30) -> list[Batch]:
+    source, found = Source(data, step), []
+    while (batch := decoder.read(source)) is not None:
+        found.append(batch)
+    return found
+
+
+def octets(batch: Batch) -> int:
+    return sum(len(batch.wire(n)) for n in range(len(batch)))
+
+
+def test_batches_of_one_record_are_bounded() -> None:
+    """A record of some kB that makes MiB of routes goes out in several batches, and nothing of it is lost or twice."""
+    label = struct.pack(">HH", 1, 20000) + bytes(20000)  # an NLRI of BGP-LS
+    routes = [route(0, attribute(0x40, 5, struct.pack(">I", n))) for n in range(400)]
+    data = (
+        PEERS + rib(6, struct.pack(">HB", 16388, 71) + label, *routes) + record(BGP4MP, 4, peer_header(4) + KEEPALIVE)
+    )
+    whole = read(data)
+    assert len(whole.wires) == 401
+    local_prefs = [line[4]["attrs"]["LOCALPREF"]["value"] for line in whole.lines if line[3] == "UPDATE"]
+    assert sorted(local_prefs) == list(range(400))
+    for step in (1 << 30, 1000):
+        batches = batches_of(MrtDecoder(), data, step)
+        assert len(batches) > 5
+        assert max(map(octets, batches)) < 2 << 20
+        assert [batch.wire(n) for batch in batches for n in range(len(batch))] == whole.wires
+    # The record stands there once, however many batches it took.
+    decoder = MrtDecoder()
+    batches_of(decoder, data)
+    assert decoder.records == 3
+
+
+@pytest.mark.parametrize("behind", [b"", index_table((65009, "192.0.2.8")), b"\0\0\0"])
+def test_what_is_pending_goes_out_in_bounded_batches(behind: bytes) -> None:
+    """At the end, at damage, and where a new table of peers sends all of it."""
+    count = 2000
+    peers = [(65001, f"10.0.{n >> 8}.{n & 255}") for n in range(count)]
+    routes = [route(n, ATTRS4 + attribute(0xD0, 99, bytes(1500))) for n in range(count)]
+    data = index_table(*peers) + b"".join(rib(2, P[k], *routes) for k in range(3)) + behind
+    batches = batches_of(MrtDecoder(), data)
+    assert sum(map(len, batches)) >= count
+    assert max(map(octets, batches)) < 2 << 20
+    assert [batch.error is None for batch in batches[:-1]] == [True] * (len(batches) - 1)
+    assert (batches[-1].error is None) == (len(behind) != 3)
+    seen = [line[4]["reach"] for line in read(data).lines]
+    assert sorted(p for reach in seen for p in reach) == sorted(f"10.{k}.0.0/16" for k in range(3) for _ in peers)
+
+
+def test_peers_beyond_a_table_of_them() -> None:
+    """Each of 9000 peers keeps its own tags, though a table of peers holds fewer."""
+    peers = [(65001, f"10.0.{n >> 8}.{n & 255}") for n in range(9000)]
+    result = read(index_table(*peers) + rib(2, P[0], *(route(n, ATTRS4) for n in range(9000))))
+    assert [t["PEER_IP"] for t in tags(result)] == [ip for _, ip in peers]
+
+
 def test_update_type_not_wanted() -> None:
     assert read(PEERS + rib(2, P[0], route(0, ATTRS4)), types=type_mask([4])).wires == []
 
@@ -538,8 +594,8 @@ def test_table_dump_of_many_peers() -> None:
 
 
 def test_more_peers_than_are_kept() -> None:
-    """Beyond 65,536 of them, what is pending is sent and the peers are forgotten; their tags take more than one table."""
-    peers = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(66_000)]
+    """Beyond 16,384 of them, what is pending is sent and the peers are forgotten; their tags take more than one table."""
+    peers = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(17_000)]
     data = b"".join(table_dump("10.0.0.0", 8, peer, 65001, ATTRS2) for peer in peers)
     decoder, source, seen = MrtDecoder(), Source(data, 1 << 30), []
     encoder = JsonEncoder()

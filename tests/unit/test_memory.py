@@ -1,0 +1,158 @@
+"""What hostile input may take of memory: the peak of a whole process over small files that ask for much."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# 40 is what bgpipe is to stay below; other machines and Pythons take a few more for the same.
+LIMIT_MIB = 48
+
+pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="sanitizers take memory of their own")
+
+# Linux counts what a process was before it became another program: something small has to start it.
+MEASURE = """
+import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
+def peak_mib(path: Path, *words: str) -> float:
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "bgpipe"]
+    command += ["read", *words, str(path), "write", "--format", "json", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    code, kib = done.stdout.split()
+    assert code == "0", done.stderr
+    return int(kib) / 1024
+
+
+# ---- MRT -------------------------------------------------------------------------------------------------------------
+
+
+def record(subtype: int, body: bytes, kind: int = 13) -> bytes:
+    return struct.pack(">IHHI", 1_600_000_000, kind, subtype, len(body)) + body
+
+
+def peers(count: int) -> bytes:
+    body = b"".join(bytes((2, 1, 1, 1, 1)) + struct.pack(">II", 10 << 24 | n, 64512 + n) for n in range(count))
+    return record(1, bytes(4) + struct.pack(">HH", 0, count) + body)
+
+
+def routes(values: list[bytes], count: int, first: int = 0) -> bytes:
+    """Of `count` peers from `first` on, with the attributes in turn."""
+    found = (struct.pack(">HIH", first + n, 0, len(v := values[n % len(values)])) + v for n in range(count))
+    return struct.pack(">H", count) + b"".join(found)
+
+
+def attrs(n: int) -> bytes:
+    return b"\x40\1\1\0\x40\2\6\2\1\0\0\xfd\xe9\x40\3\4\1\2\3\4" + b"\xc0\x08\x04\0\1" + struct.pack(">H", n)
+
+
+def one_long_nlri() -> bytes:
+    """A prefix of 60,000 octets in 4,000 routes of one peer: 240 MB of UPDATEs."""
+    nlri = struct.pack(">HBHH", 16388, 71, 1, 59_996) + bytes(59_996)
+    return peers(1) + record(6, bytes(4) + nlri + struct.pack(">H", 4000) + bytes(8) * 4000)
+
+
+def many_peers() -> bytes:
+    """65,535 of them, whose attributes change with each record."""
+    tables = (routes([attrs(k), attrs(k + 1)], 65535) for k in range(3))
+    return peers(65535) + b"".join(record(2, bytes(5) + table) for table in tables)
+
+
+def many_tables_of_peers() -> bytes:
+    return b"".join(peers(65535) + record(2, bytes(5) + routes([attrs(1)], 65535)) for _ in range(3))
+
+
+def long_attributes() -> bytes:
+    """Records of 4 MB, of peers with 30 kB of attributes each."""
+    values = [b"\xd0\x63" + struct.pack(">H", 30_000) + bytes([k]) * 30_000 for k in range(2)]
+    return peers(2600) + b"".join(record(2, bytes(5) + routes(values, 130, 130 * k)) for k in range(20))
+
+
+def no_attributes() -> bytes:
+    """65,535 routes in a record, each an UPDATE."""
+    table = struct.pack(">H", 65534) + (bytes(8) + bytes(7) + b"\3\x40\x63\0") * 32767
+    return peers(1) + record(2, bytes(5) + table) * 5
+
+
+def named_peers() -> bytes:
+    """TABLE_DUMP, each route of another peer."""
+
+    def one(n: int) -> bytes:
+        return record(1, bytes(14) + struct.pack(">IHH", n, n & 0xFFFF, len(attrs(0))) + attrs(0), kind=12)
+
+    return b"".join(map(one, range(100_000)))
+
+
+def long_unknown_records() -> bytes:
+    """4 MiB each, and UPDATEs of the prefix /0 between them, the longest JSON that there is for an octet."""
+    body = bytes(2) + struct.pack(">H", len(attrs(0))) + attrs(0)
+    update = b"\xff" * 16 + struct.pack(">HB", 4096, 2) + body + bytes(4096 - 19 - len(body))
+    message = record(4, struct.pack(">IIHHII", 65001, 65002, 0, 1, 1, 2) + update, kind=16)
+    return (record(0, bytes(4 << 20), kind=32) + message * 1100) * 2
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        one_long_nlri,
+        many_peers,
+        many_tables_of_peers,
+        long_attributes,
+        no_attributes,
+        named_peers,
+        long_unknown_records,
+    ],
+)
+def test_mrt(archive: object, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.mrt"
+    path.write_bytes(archive())  # type: ignore[operator]
+    assert peak_mib(path) < LIMIT_MIB
+
+
+# ---- JSON ------------------------------------------------------------------------------------------------------------
+
+HEAD = '["R",1,"2020-01-01T00:00:00.000",'
+LONGEST = (5 << 18) - 200
+
+
+def line(before: str, part: str, after: str, most: int = 1 << 30, longest: int = LONGEST) -> str:
+    """Of one part again and again, which may count."""
+    parts, size, n = [before], len(before) + len(after), 0
+    while size < longest and n < most:
+        parts.append(part.replace("%", f"{n:x}"))
+        size += len(parts[-1].encode())
+        n += 1
+    return "".join(parts).rstrip(",") + after + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        line("[", "[],", "]"),
+        line("[", "[],", "]", longest=15 << 20),
+        line("{", '"%":1,', "}", longest=15 << 20),
+        line("[", '{"a":1},', "]"),
+        line("[", '{"a":1},', "]", 39_000),
+        line("[", '"Ā%",', "]", 89_000),
+        line("{", '"%":1,', "}"),
+        line(HEAD + '"KEEPALIVE",null,{', '"%":"",', "}]", 89_000),
+        line(HEAD + '"KEEPALIVE",null,{"a":"😀', "x", '"}]'),
+        line(HEAD + '"UPDATE",{"attrs":{"ASPATH":[', "[1],", "]}},{}]", 39_000),
+        "{}\n" * 500_000,
+        "".join(f'{HEAD}"KEEPALIVE",null,{{"a":"{n}"}}]\n' for n in range(50_000)),
+    ],
+    ids=["arrays", "16-MiB-of-arrays", "16-MiB-of-keys", "objects", "fewer-objects", "strings", "keys", "tags", "wide", "sets", "messages", "peers"],
+)
+def test_json(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.json"
+    path.write_text(text * 4 if text.count("\n") == 1 else text)
+    assert peak_mib(path, "--pardon") < LIMIT_MIB
