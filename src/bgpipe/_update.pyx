@@ -631,8 +631,8 @@ class MpReach(MpUnreach):
 
     @nh.setter
     def nh(self, value):
+        cdef bytes octets = bytes(value)    # first: it may be code that edits the message
         cdef const attr_t* a = mp_attribute(self._msg, MP_REACH)
-        cdef bytes octets = bytes(value)
         cdef uint32_t behind = 4 + a.value[3]
         if len(octets) > 255:
             raise FieldError(f"{len(octets)} octets, expected 255 at most").under("nh")

@@ -147,9 +147,8 @@ cdef class Msg:
 
     def to_json(self):
         """The JSON form, one line without its end (docs/json.md)."""
-        cdef Batch alone = small_batch(0)
+        cdef Batch alone = collect((self,))     # its own: another thread may edit the batch meanwhile
         cdef Buffer out = Buffer()
-        alone.msgs[0] = self.record()[0]
         # Taken for as long as it works: it lets go of the GIL, and remembers the last time and next hops.
         encoder, FACES[0] = face(0), None
         encoder.encode(alone, out)
