@@ -153,6 +153,7 @@ cdef class Batch:
     cdef uint32_t cap
     cdef chunk_t* arena                     # bump allocator: never moves, freed with the batch
     cdef size_t tidy_at                     # `made` that tidy() waits for; 0: nothing was edited yet
+    cdef bint lent                          # messages of other batches point into the arena: nothing in there may move
     cdef uint32_t moves                     # how often tidy() has moved messages
     cdef size_t made                        # bytes of its arena, and of tables of peers that got full while it was made
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes
@@ -255,7 +256,7 @@ cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noex
 cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
 
 cdef int64_t now_ns() noexcept nogil
-# Packed tags (msg_t.tags without the count); None: removed. FieldError for what is too long, or no text.
+# Packed tags (msg_t.tags without the count); None: removed. InputError for what is too long, or no text.
 cdef dict unpack_pairs(const uint8_t* p, uint32_t n)
 cdef bytes pack_pairs(dict tags)
 

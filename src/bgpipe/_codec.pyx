@@ -16,7 +16,7 @@ from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put1
 
 from os import urandom
 
-from bgpipe.errors import FieldError, InputError, MessageError, StageError
+from bgpipe.errors import InputError, MessageError, StageError
 from bgpipe.names import ATTRIBUTES
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -71,7 +71,6 @@ cdef enum:
     MAX_PEERS = 65536
     MAX_PEER_BYTES = 2 << 20
     MAX_LEFT = 8 << 20
-    MAX_TAGS = 65535            # octets that the tags of one message take, packed
     EDITS = 1 << 20             # octets that edits may leave behind in an arena
     REMOVED = 0xFFFF            # length of a tag's value that says: not this one of the peer's
 
@@ -241,9 +240,9 @@ cdef bytes pack_pairs(dict tags):
             k = key.encode()
             v = b"" if value is None else value.encode()
         except UnicodeEncodeError:
-            raise FieldError("text with lone surrogates, expected whole characters").under(key) from None
-        if len(k) + len(v) > MAX_TAGS - 4 - len(out):
-            raise FieldError(f"too much, expected tags of {MAX_TAGS} octets at most in all").under(key)
+            raise InputError(f"tag {key[:40]!r} has lone surrogates, which are no text") from None
+        if len(k) >= REMOVED or len(v) >= REMOVED:
+            raise InputError(f"tag {key[:40]!r} is longer than {REMOVED - 1} bytes")
         out += len(k).to_bytes(2, "little")
         out += (REMOVED if value is None else len(v)).to_bytes(2, "little")
         out += k
@@ -456,7 +455,7 @@ cdef class Batch:
         cdef size_t size = 0
         if self.tidy_at == 0:
             self.tidy_at = 2 * self.made + EDITS
-        if self.made <= self.tidy_at:
+        if self.made <= self.tidy_at or self.lent:
             return
         for i in range(self.n):
             size += tidy_size(&self.msgs[i], old)
@@ -530,6 +529,7 @@ cdef class Batch:
         return b
 
     cdef int keep_batch(self, Batch other) except -1:
+        other.lent = True
         # Its peers by themselves too: a message that is copied once more takes along no more than those.
         self.keep.append(other)
         self.keep.extend([owner for owner in other.keep if isinstance(owner, PeerTable)])

@@ -22,11 +22,12 @@ from bgpipe._json_update cimport HEADER_LEN, MAX_MESSAGE, WORK_SIZE, take_bytes_
 from bgpipe._scan cimport SLACK, le32, le64, literal, take_number
 from bgpipe._wire cimport put16
 
-from bgpipe.errors import FieldError, InputError, JsonError
+from bgpipe.errors import InputError, JsonError
 
 cdef enum:
     STANDARD_MESSAGE = 4096        # RFC 4271 section 4.1; longer ones are extended (RFC 8654)
-    MAX_LINE = 5 << 18             # 65535 octets of prefixes /0 take 12 characters each, tags of 65535 octets 6 each
+    MAX_LINE = 5 << 18             # 65535 octets of prefixes /0 take 12 characters each, MAX_TAGS 6 each
+    MAX_TAGS = 1 << 16             # octets of a message's tags, with five for each
     PLAIN_LINE = 1 << 16           # longer ones are looked at before Python makes objects of them
     MAX_VALUES = 90000             # one an octet at most, and one for each five octets of tags
     MAX_NESTS = 40000              # {"confed_set":[1]} is two in four octets
@@ -157,7 +158,7 @@ cdef bint take_line(reader_t* r, const uint8_t* p, const uint8_t* end) noexcept 
 
 
 cdef dict plain_tags(const uint8_t* p, uint32_t n):
-    """An object of strings without white space and escapes, or null; None for anything else."""
+    """An object of strings without white space and escapes, or null; None for anything else, and for what may be too much."""
     cdef const uint8_t* end = p + n
     cdef const uint8_t* text[2]
     cdef Py_ssize_t size[2]
@@ -165,7 +166,7 @@ cdef dict plain_tags(const uint8_t* p, uint32_t n):
     cdef dict tags = {}
     if n == 4 and memcmp(p, b"null", 4) == 0 or n == 2 and memcmp(p, b"{}", 2) == 0:
         return tags
-    if n == 0 or p[0] != c"{":
+    if n == 0 or n > MAX_TAGS or p[0] != c"{":
         return None
     p += 1
     while True:
@@ -348,10 +349,7 @@ cdef class JsonDecoder(Decoder):
         if tags is None:
             return False
         self.room_for_peer(b)
-        try:
-            self.peers.add(self.reader.meta, self.reader.meta_len, tags)
-        except FieldError:
-            return False
+        self.peers.add(self.reader.meta, self.reader.meta_len, tags)
         return True
 
     cdef int room_for_peer(self, Batch b) except -1:
@@ -387,16 +385,17 @@ cdef class JsonDecoder(Decoder):
             direction, seq, time_ns, wire, as_size, addpath, tags = found
             # A key that starts with a zero octet is none that the native reader looks up.
             key = b"\0" + pack_pairs(tags)
+            if len(key) > MAX_TAGS:
+                raise JsonError(f"$[5]: tags of {len(key)} octets, expected {MAX_TAGS} at most")
             if self.native and self.reader.meta != NULL:
                 key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
             peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
             if peer == NULL:
                 self.room_for_peer(b)
                 peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
-        except (InputError, FieldError) as e:
-            where = "$[5]." if isinstance(e, FieldError) else ""
+        except InputError as e:
             return self.damaged(b, JsonError(
-                f"line {self.records} at offset {offset}: {where}{e}", offset=offset, record=self.records
+                f"line {self.records} at offset {offset}: {e}", offset=offset, record=self.records
             ))
         if not wanted_type(self.types, wire[18]):
             return 0

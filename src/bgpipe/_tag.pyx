@@ -5,7 +5,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-from bgpipe._codec cimport MSG_LEFT, MSG_UNSEEN, Batch, PeerTable, msg_t, pack_pairs, peer_t, unpack_pairs
+from bgpipe._codec cimport MSG_LEFT, MSG_UNSEEN, Batch, PeerTable, msg_t, next_table, pack_pairs, peer_t, unpack_pairs
 
 cdef enum:
     RECENT = 256
@@ -65,8 +65,7 @@ cdef class Tagger:
         if found != NULL:
             return found
         if self.peers.full():
-            self.peers = PeerTable()
-            batch.keep.append(self.peers)
+            self.peers = next_table(self.peers, batch)
         return self.peers.add(peer.pairs, peer.pairs_len, self.changed(unpack_pairs(peer.pairs, peer.pairs_len)))
 
     cdef int change_own(self, Batch batch, msg_t* m) except -1:

@@ -527,13 +527,18 @@ cdef dict own_tags(Msg msg):
 
 cdef int put_tags(Msg msg, dict tags) except -1:
     """The message's own tags, packed as _codec.pxd says (msg_t.tags); None: not that one of the peer's."""
-    cdef bytes packed = pack_pairs(tags)
-    cdef uint32_t n = <uint32_t>PyBytes_GET_SIZE(packed)
+    cdef bytes packed
+    cdef uint32_t n
     cdef uint8_t* p
-    if n == 0:
+    if not tags:
         msg.record().tags = NULL
         return 0
-    p = msg.batch.alloc(4 + n)
+    try:
+        packed = pack_pairs(tags)
+    except InputError as error:
+        raise FieldError(str(error)) from None
+    n = <uint32_t>PyBytes_GET_SIZE(packed)
+    p = msg.batch.alloc(4 + <size_t>n)
     memcpy(p, &n, 4)
     memcpy(p + 4, PyBytes_AS_STRING(packed), n)
     msg.record().tags = p

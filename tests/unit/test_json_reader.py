@@ -349,9 +349,10 @@ ERRORS = [
     ("[" * 30_000, "nested too deeply"),
     ("[" * 100_000, "more values"),
     (f'{HEAD}"REFRESH","0x{"00" * 65517}",{{}}]', "65535"),
-    (f'{HEAD}"KEEPALIVE",null,{{"a":"{"b" * 65535}"}}]', "$[5].a: too much, expected tags of 65535 octets"),
-    (f'{HEAD}"KEEPALIVE",null,{{"a":"\\ud800"}}]', "$[5].a: text with lone surrogates"),
-    (f'{HEAD}"KEEPALIVE",null,{{"\\udfff":"a"}}]', "$[5].\\udfff: text with lone surrogates"),
+    (f'{HEAD}"KEEPALIVE",null,{{"a":"{"b" * 65535}"}}]', "tag 'a' is longer than 65534 bytes"),
+    (f'{HEAD}"KEEPALIVE",null,{{"a":"{"b" * 40000}","c":"{"d" * 40000}"}}]', "$[5]: tags of 80011 octets, expected 65536 at most"),
+    (f'{HEAD}"KEEPALIVE",null,{{"a":"\\ud800"}}]', "tag 'a' has lone surrogates"),
+    (f'{HEAD}"KEEPALIVE",null,{{"\\udfff":"a"}}]', "tag '\\udfff' has lone surrogates"),
     ('["R\0",1]', "$[0]"),
 ]  # fmt: skip
 
