@@ -6,7 +6,6 @@ import gc
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
