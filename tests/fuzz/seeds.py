@@ -127,6 +127,10 @@ def seeds(target: str) -> Iterator[bytes]:
         for message in of_type({2}):
             for how in range(4):
                 yield bytes([how]) + message[19:]
+    elif target == "edit":
+        for count, message in enumerate(of_type({2})):
+            for which in range(8):
+                yield bytes([count + which & 7, which]) + message[19:]
     elif target == "open":
         for message in of_type({1}):
             yield b"\0" + message[19:]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from bgpipe._bunzip2 import Decoder as Decompressor
 from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncoder
+from bgpipe._edit import Editor
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
@@ -303,7 +304,86 @@ def bunzip2(data: bytes) -> None:
         assert not expected or octets[first + 80 >> 3] >> (7 - (first & 7)) & 1, "only randomised blocks are left to the library"
 
 
+HOP4, HOP6 = (b"\xc0\0\2\1",) * 2, (b"\x20\1\x0d\xb8" + bytes(11) + b"\1",) * 2
+MANY = b"".join(number.to_bytes(4) for number in range(900))
+EDITORS = [
+    Editor(add={8: MANY[4:12], 16: b"\0\2" + MANY[:6], 32: MANY[:24]}),
+    Editor(add={8: MANY}),
+    Editor(add={32: MANY, 16: MANY}, drop={8: None}),
+    Editor(drop={8: MANY, 16: MANY[:8], 32: None}, drop_attrs=[1, 3, 63, 64, 255]),
+    Editor(med=1, local_pref=2, hop4=HOP4, hop6=HOP6),
+    Editor(hop4=HOP4, hop6=(HOP6[0] * 2,) * 2, prepend=[1]),
+    Editor(prepend=[70000] * 255),
+    Editor(prepend=range(65530, 65540), add={8: MANY}, hop6=HOP6),
+]
+WORN = frozenset((5, 6, 7))  # of these: do something else when run again
+
+
+def attributes(wire: bytes) -> list[tuple[int, bytes]]:
+    """Code and value of each attribute of an UPDATE that parses."""
+    at = 23 + int.from_bytes(wire[19:21])
+    end = at + int.from_bytes(wire[at - 2 : at])
+    found = []
+    while at < end:
+        start = at + (4 if wire[at] & 0x10 else 3)
+        size = int.from_bytes(wire[at + 2 : start])
+        found.append((wire[at + 1], wire[start : start + size]))
+        at = start + size
+    assert at == end
+    return found
+
+
+def routes(wires: list[bytes]) -> tuple[bytes, ...]:
+    """All octets of prefixes: withdrawn, announced, and both in MP attributes."""
+    withdrawn = announced = mp_reach = mp_unreach = b""
+    for wire in wires:
+        size = int.from_bytes(wire[19:21])
+        withdrawn += wire[21 : 21 + size]
+        announced += wire[23 + size + int.from_bytes(wire[21 + size : 23 + size]) :]
+        for code, value in attributes(wire):
+            if code == 14:
+                mp_reach += value[5 + value[3] :]
+            elif code == 15:
+                mp_unreach += value
+    return withdrawn, announced, mp_reach, mp_unreach
+
+
+def edit(data: bytes) -> None:
+    """An UPDATE that is edited: byte 0 says how it is read, byte 1 by which editor, the rest is its body."""
+    how, which, body = *(data[:2] + b"\0\0")[:2], data[2 : 65536 - 19]
+    wire = MARKER + (19 + len(body)).to_bytes(2) + b"\2" + body
+    which %= len(EDITORS)
+    limit = 65535 if how & 4 or len(wire) > 4096 else 4096
+
+    def run(wires: list[bytes]) -> tuple[list[bytes], list[int]]:
+        (batch,), error = decode(
+            RawDecoder(as_size=2 if how & 1 else 4, addpath=bool(how & 2), context=how & 4 and 2, block_size=1 << 20),
+            b"".join(wires),
+        )
+        assert error is None
+        bad = batch.check()
+        after, short = EDITORS[which].edit(batch, 3)
+        assert after.check() == bad
+        assert len(after.failures()) == bad
+        encode(JsonEncoder(), [after])
+        return [msg.wire for msg in after], short
+
+    found, short = run([wire])
+    assert all(len(part) <= limit for part in found)
+    if not found:
+        return
+    if not short:
+        assert routes(found) == routes([wire])
+        if which not in WORN:
+            again, short = run(found)
+            assert again == found
+            assert not short
+    else:
+        assert routes(found)[::3] == routes([wire])[::3], "what is withdrawn goes on"
+
+
 TARGETS = {
+    "edit": edit,
     "framing": framing,
     "update": update,
     "open": open_message,

@@ -27,6 +27,11 @@ EXPLAIN = {
         *("--", "@late", "read", "--wait", "in/STOP,EOR", "--new", "@in", "-"),
     ],
     "head-tag": ["--", "read", "x.mrt", "--", "tag", "--add", "a=1,b=2", "--drop", "*", "--src", "--", "head", "-LR", "-n", "3"],
+    "update": [
+        *("--", "read", "x.mrt", "--", "update", "--nexthop4", "192.0.2.1", "--nexthop6", "2001:db8::1,fe80::1"),
+        *("--add-com", "65000:1,1:2", "--drop-com-large", "--drop-com=1:1,2:2", "--prepend", "65000x3,1"),
+        *("--drop-attr", "MED,99", "--set-local-pref", "0", "--add-com-ext", '{"type":"TARGET","value":"1:2"}'),
+    ],
     "mistakes": ["--", "read", "-L", "x.mrt", "--", "write", "y.json", "--", "stdout", "-L"],
 }
 

@@ -87,6 +87,7 @@ class Pipeline:
         self.cut: int | None = None  # the message at which the batch that is being delivered ends
         self.cut_off: set[Stage] = set()  # producers stopped at a message: what they made behind it is gone
         self.current: Stage | None = None  # the producer whose batch is being delivered
+        self.values: dict[str, str] = {}  # what stages found out about their connections: L_LOCAL, R_REMOTE, ...
         self.stopping: dict[Stage, int] = {}  # stages to stop behind that many messages of this batch
         self._bus = Bus()
         self.lock = _thread.RLock()

@@ -75,6 +75,7 @@ def _setting(options: Options, field: Field) -> str:
     if field.kind is FILTERS:
         return " ".join(f"{field.spelling} '{text}'" for text in value)
     items: Sequence[object] = value if isinstance(value, tuple) else (value,)
-    return f"{field.spelling} {','.join(map(field.kind.show, items))}"
+    between = " " if field.kind.bare is None else "="
+    return f"{field.spelling}{between}{','.join(map(field.kind.show, items))}"
 
 

@@ -77,7 +77,7 @@ def _arguments(options: type[Options]) -> list[str]:
 
 
 def _option(field: Field) -> str:
-    value = f" {field.metavar}" if field.kind is not FLAG else ""
+    value = "" if field.kind is FLAG else f" {field.metavar}" if field.kind.bare is None else f"[={field.metavar}]"
     left = ", ".join(field.flags) + value
     if not field.flags[0].startswith("--"):
         return _row(left, field.help + _default(field))

@@ -30,21 +30,28 @@ else:
 class Kind:
     """How the text of a value is read.
 
-    metavar: what help calls the value; "" for a flag, which needs none.
+    metavar: what help calls the value; "" for a flag.
     read: text -> value; ValueError says what was expected, UsageError all that there is to say.
     many: the option may be repeated; read gives a tuple, and the tuples are joined.
     show: a value, of many each, -> text.
+    bare: what the option gives by itself, or None; if it may stand by itself, a value follows only behind `=`.
     """
 
-    __slots__ = ("many", "metavar", "read", "show")
+    __slots__ = ("bare", "many", "metavar", "read", "show")
 
     def __init__(
-        self, metavar: str, read: Callable[[str], Any], many: bool = False, show: Callable[[Any], str] = str
+        self,
+        metavar: str,
+        read: Callable[[str], Any],
+        many: bool = False,
+        show: Callable[[Any], str] = str,
+        bare: Any = None,
     ) -> None:
         self.metavar = metavar
         self.read = read
         self.many = many
         self.show = show
+        self.bare = bare
 
 
 def _flag(text: str) -> bool:
@@ -91,7 +98,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
 
 
-FLAG = Kind("", _flag)
+FLAG = Kind("", _flag, bare=True)
 TEXT = Kind("TEXT", str)
 DURATION = Kind("D", seconds, show=duration)
 WORDS = Kind("LIST", _words, many=True)
@@ -248,7 +255,8 @@ def parse(declared: Sequence[Field], words: Sequence[str], at: int, values: dict
     """Take options from words[at:] into `values`; return the index of the first word that is none.
 
     Long options are `--name value` or `--name=value`; short ones may be bundled, the last one with its value
-    attached (`-LR`, `-tUPDATE`). A flag takes a value only behind `=`. Raises BadOption and HelpAsked.
+    attached (`-LR`, `-tUPDATE`). What may stand by itself takes a value only behind `=`. Raises BadOption and
+    HelpAsked.
     """
     while at < len(words):
         word = words[at]
@@ -260,8 +268,8 @@ def parse(declared: Sequence[Field], words: Sequence[str], at: int, values: dict
             field = _find(declared, name)
             if equals:
                 _take(field, name, text, values)
-            elif field.kind is FLAG:
-                values[field.attribute] = True
+            elif field.kind.bare is not None:
+                _put(field, field.kind.bare, values)
             else:
                 at = _take_next(field, name, words, at, values)
             continue
@@ -273,8 +281,8 @@ def parse(declared: Sequence[Field], words: Sequence[str], at: int, values: dict
             if letters[:1] == "=":
                 _take(field, name, letters[1:], values)
                 break
-            if field.kind is FLAG:
-                values[field.attribute] = True
+            if field.kind.bare is not None:
+                _put(field, field.kind.bare, values)
             elif letters:
                 _take(field, name, letters, values)
                 break
@@ -294,7 +302,10 @@ def read_value(field: Field, name: str, text: str) -> Any:
 
 
 def _take(field: Field, name: str, text: str, values: dict[str, Any]) -> None:
-    value = read_value(field, name, text)
+    _put(field, read_value(field, name, text), values)
+
+
+def _put(field: Field, value: Any, values: dict[str, Any]) -> None:
     if field.kind.many:
         value = (*values.get(field.attribute, ()), *value)
     values[field.attribute] = value

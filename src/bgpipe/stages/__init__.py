@@ -15,6 +15,7 @@ STAGES = {
     "stdin": ("stdin", "Stdin"),
     "stdout": ("stdout", "Stdout"),
     "tag": ("tag", "Tag"),
+    "update": ("update", "Update"),
     "write": ("write", "Write"),
 }
 

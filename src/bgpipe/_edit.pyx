@@ -1,0 +1,699 @@
+# cython: language_level=3, nonecheck=True
+"""Edits of UPDATEs on the wire: a plan made of options once, run over whole batches.
+
+A message that a plan changes is put together in a scratch room, attribute by attribute, and copied into the batch's arena; what the
+plan does not name keeps its octets, its flags and its place. A message that gets too long is divided by its prefixes.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
+
+from bgpipe._codec cimport (
+    CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_EDITED, MSG_EXTRA, MSG_LEFT, MSG_REPORTED, MSG_UNSEEN, STATUS_OK,
+    STATUS_UNKNOWN, TYPE_UPDATE, Batch, attr_t, check, ctx_t, family, has_addpath, msg_t,
+)
+from bgpipe._wire cimport be16, be32, put16, put32
+
+cdef extern from *:
+    int ctz64 "__builtin_ctzll"(uint64_t v) noexcept nogil
+
+cdef enum:
+    HEADER_LEN = 19
+    AROUND = HEADER_LEN + 4                 # header, and the lengths of withdrawn routes and path attributes
+    LONGEST = 4096                          # RFC 4271 section 4.1
+    LONGEST_EXTENDED = 65535                # RFC 8654
+    LONGEST_ATTRS = 65535
+    AS_TRANS = 23456                        # RFC 6793 section 9
+    AS_SET = 1
+    AS_SEQUENCE = 2
+    EXTENDED = 0x10                         # attribute flag: two octets of length
+    SAME = -1                               # the value stays what it is
+
+cdef enum:
+    AS_PATH = 2
+    NEXT_HOP = 3
+    MED = 4
+    LOCAL_PREF = 5
+    COMMUNITIES = 8
+    MP_REACH = 14
+    MP_UNREACH = 15
+    EXT_COMMUNITIES = 16
+    AS4_PATH = 17
+    LARGE_COMMUNITIES = 32
+
+cdef struct values_t:                       # what becomes of an attribute that is a list of values of one width
+    const uint8_t* add
+    const uint8_t* drop
+    uint32_t add_len, drop_len
+    uint32_t width
+    bint drop_all
+
+cdef struct hop_t:                          # a next hop to set; none if len is 0
+    uint8_t octets[32]
+    uint8_t len
+
+cdef struct piece_t:                        # what a message has become besides itself
+    piece_t* next
+    const uint8_t* wire                     # a further message, in the arena; NULL: prefixes of this one do not fit into any
+    uint32_t len
+    uint32_t index                          # of the message
+
+cdef struct pieces_t:                       # in the order of the messages
+    piece_t* first
+    piece_t* last
+
+cdef struct room_t:                         # where a message is put together; owned by the call that edits a batch
+    uint8_t* attrs
+    uint8_t* value
+    uint8_t* path
+
+
+cdef inline uint64_t bit(uint32_t code) noexcept nogil:
+    return <uint64_t>1 << code
+
+
+cdef inline uint8_t usual_flags(uint8_t code) noexcept nogil:
+    # Well-known (RFC 4271 section 5.1), MULTI_EXIT_DISC, or optional transitive.
+    return 0x40 if code <= LOCAL_PREF and code != MED else 0x80 if code == MED else 0xC0
+
+
+# ---- values -----------------------------------------------------------------------------------------------------------------
+cdef bint holds(const uint8_t* p, uint32_t n, const uint8_t* value, uint32_t width) noexcept nogil:
+    cdef uint32_t i
+    for i from 0 <= i < n by width:
+        if be32(p + i) == be32(value) and (width == 4 or memcmp(p + i + 4, value + 4, width - 4) == 0):
+            return True
+    return False
+
+
+cdef int64_t edit_values(const values_t* v, const uint8_t* p, uint32_t n, uint8_t* out) noexcept nogil:
+    # Dropping beats adding; what is there already is not added again.
+    cdef uint32_t i
+    cdef uint32_t size = 0
+    if v.drop_all:
+        return 0
+    if v.drop_len:
+        for i from 0 <= i < n by v.width:
+            if not holds(v.drop, v.drop_len, p + i, v.width):
+                memcpy(out + size, p + i, v.width)
+                size += v.width
+    else:
+        memcpy(out, p, n)
+        size = n
+    for i from 0 <= i < v.add_len by v.width:
+        if not holds(out, size, v.add + i, v.width):
+            memcpy(out + size, v.add + i, v.width)
+            size += v.width
+    if size == n and memcmp(out, p, n) == 0:
+        return SAME
+    return size
+
+
+cdef int64_t edit_mp(const hop_t* hop, const uint8_t* p, uint32_t n, uint8_t* out) noexcept nogil:
+    # RFC 4760 section 3, RFC 2545 section 3. A link-local address is that of the router which is the next hop no more.
+    cdef uint32_t behind = 4 + p[3]
+    if (p[3] == hop.len or p[3] == 2 * 16 and hop.len == 16) and memcmp(p + 4, hop.octets, hop.len) == 0:
+        return SAME
+    memcpy(out, p, 3)
+    out[3] = hop.len
+    memcpy(out + 4, hop.octets, hop.len)
+    memcpy(out + 4 + hop.len, p + behind, n - behind)
+    return 4 + hop.len + n - behind
+
+
+cdef uint8_t* put_asns(uint8_t* out, const uint32_t* asns, uint32_t count, uint32_t as_len) noexcept nogil:
+    cdef uint32_t i
+    for i in range(count):
+        if as_len == 4:
+            put32(out, asns[i])
+        else:
+            put16(out, <uint16_t>(asns[i] if asns[i] <= 0xFFFF else AS_TRANS))
+        out += as_len
+    return out
+
+
+cdef uint32_t prepend_path(
+    const uint8_t* p, uint32_t n, uint32_t as_len, const uint32_t* asns, uint32_t count, uint8_t* out
+) noexcept nogil:
+    # RFC 4271 section 5.1.2: they join the first segment if that is a sequence, up to 255; the rest begin a new one.
+    cdef uint8_t* start = out
+    cdef uint32_t held = p[1] if n and p[0] == AS_SEQUENCE else 0
+    cdef uint32_t joining = min(count, 255 - held) if held else 0
+    cdef uint32_t beginning = count - joining
+    if beginning:
+        out[0] = AS_SEQUENCE
+        out[1] = <uint8_t>beginning
+        out = put_asns(out + 2, asns, beginning, as_len)
+    if held:
+        out[0] = AS_SEQUENCE
+        out[1] = <uint8_t>(held + joining)
+        out = put_asns(out + 2, asns + beginning, joining, as_len)
+        p += 2
+        n -= 2
+    memcpy(out, p, n)
+    return <uint32_t>(out + n - start)
+
+
+cdef uint32_t path_length(const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
+    # RFC 4271 section 9.1.2.2: a set counts once; RFC 5065 section 5.3: segments of a confederation do not.
+    cdef const uint8_t* end = p + n
+    cdef uint32_t length = 0
+    while p < end:
+        length += p[1] if p[0] == AS_SEQUENCE else 1 if p[0] == AS_SET else 0
+        p += 2 + p[1] * as_len
+    return length
+
+
+cdef uint32_t join_paths(const uint8_t* p, uint32_t n, const uint8_t* as4, uint32_t as4_len, uint8_t* out) noexcept nogil:
+    # The whole path in four octets: what AS_PATH has in front of AS4_PATH, then that (RFC 6793 section 4.2.3).
+    cdef const uint8_t* end = p + n
+    cdef uint8_t* start = out
+    cdef uint32_t i, count
+    cdef uint32_t leading = path_length(p, n, 2)
+    cdef uint32_t known = path_length(as4, as4_len, 4)
+    if leading < known:  # AS4_PATH means nothing then
+        as4_len = known = 0
+    leading -= known
+    while p < end and leading:
+        if p[0] <= AS_SEQUENCE:
+            count = p[1]
+            if p[0] == AS_SET:
+                leading -= 1
+            else:
+                count = min(count, leading)
+                leading -= count
+            out[0] = p[0]
+            out[1] = <uint8_t>count
+            out += 2
+            for i in range(count):
+                put32(out, be16(p + 2 + 2 * i))
+                out += 4
+        p += 2 + 2 * p[1]
+    memcpy(out, as4, as4_len)
+    return <uint32_t>(out + as4_len - start)
+
+
+# ---- division ---------------------------------------------------------------------------------------------------------------
+cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
+    # Octets of the first NLRI of p[:n]; 0 where those of the family are not known, or it does not parse.
+    cdef uint32_t path_id = 4 if addpath else 0
+    cdef uint32_t size = 0
+    if n <= path_id:
+        return 0
+    p += path_id
+    n -= path_id
+    if afi <= 2 and (safi <= 2 or safi == 4 or safi == 73 or safi == 128 or safi == 129 or safi == 132):
+        size = 1 + ((<uint32_t>p[0] + 7) >> 3)                              # a length in bits
+    elif safi == 133 or safi == 134:                                        # RFC 8955 section 4.1
+        size = 1 + p[0] if p[0] < 0xF0 else 2 + (be16(p) & 0xFFF) if n >= 2 else 0
+    elif safi == 70 or safi == 5:                                           # RFC 7432 section 7, RFC 6514 section 4
+        size = 2 + p[1] if n >= 2 else 0
+    elif safi == 65:                                                        # RFC 4761 section 3.2.2
+        size = 2 + be16(p) if n >= 2 else 0
+    elif safi == 71 or safi == 72:                                          # RFC 9552 section 5.2
+        size = 4 + be16(p + 2) if n >= 4 else 0
+    return path_id + size if size <= n and size else 0
+
+
+cdef const uint8_t* next_attr(const uint8_t* p, attr_t* a) noexcept nogil:
+    # The attribute at p, which parses; returns the place behind it.
+    a.flags = p[0]
+    a.code = p[1]
+    if p[0] & EXTENDED:
+        a.length = be16(p + 2)
+        a.value = p + 4
+    else:
+        a.length = p[2]
+        a.value = p + 3
+    return a.value + a.length
+
+
+cdef uint32_t put_head(uint8_t* out, uint8_t flags, uint8_t code, uint32_t n) noexcept nogil:
+    # The header of an attribute with a value of n octets.
+    if n > 255:
+        flags |= EXTENDED
+    out[0] = flags
+    out[1] = code
+    if flags & EXTENDED:
+        put16(out + 2, <uint16_t>n)
+        return 4
+    out[2] = <uint8_t>n
+    return 3
+
+
+cdef struct part_t:
+    const uint8_t* p
+    size_t len
+
+
+cdef inline part_t part(const uint8_t* p, size_t n) noexcept nogil:
+    cdef part_t made
+    made.p = p
+    made.len = n
+    return made
+
+
+cdef struct division_t:                     # a message that is divided
+    msg_t whole                             # as it came
+    uint32_t index
+    uint32_t limit                          # octets of a message
+    part_t base                             # its attributes, edited, without MP_REACH and MP_UNREACH: what is announced goes with these
+    size_t place                            # of MP_REACH among them
+    uint32_t made                           # messages so far
+    bint lost                               # prefixes did not fit
+
+
+cdef int put_message(
+    Batch b, pieces_t* pieces, division_t* d, part_t withdrawn, const part_t* attrs, uint32_t count, part_t reach
+) except -1 nogil:
+    # One of the messages that another becomes; the first takes its place.
+    cdef uint32_t i, size
+    cdef size_t attrs_len = 0
+    cdef uint8_t* out
+    cdef uint8_t* p
+    cdef piece_t* piece
+    for i in range(count):
+        attrs_len += attrs[i].len
+    size = <uint32_t>(AROUND + withdrawn.len + attrs_len + reach.len)
+    p = out = b.alloc(size)
+    p = put_part(p, part(d.whole.wire, HEADER_LEN))
+    put16(out + 16, <uint16_t>size)
+    put16(p, <uint16_t>withdrawn.len)
+    p = put_part(p + 2, withdrawn)
+    put16(p, <uint16_t>attrs_len)
+    p += 2
+    for i in range(count):
+        p = put_part(p, attrs[i])
+    put_part(p, reach)
+    if d.made == 0:
+        replace(b.msgs + d.index, out, size)
+    else:
+        piece = note(b, pieces, d.index)
+        piece.wire = out
+        piece.len = size
+    d.made += 1
+    return 0
+
+
+cdef inline uint8_t* put_part(uint8_t* out, part_t what) noexcept nogil:
+    if what.len:
+        memcpy(out, what.p, what.len)
+    return out + what.len
+
+
+cdef inline void replace(msg_t* m, const uint8_t* wire, uint32_t size) noexcept nogil:
+    m.wire = wire
+    m.len = size
+    m.attrs = NULL
+    m.flags |= MSG_EDITED
+
+
+cdef piece_t* note(Batch b, pieces_t* pieces, uint32_t index) except NULL nogil:
+    cdef piece_t* piece = <piece_t*>b.alloc(sizeof(piece_t))
+    memset(piece, 0, sizeof(piece_t))
+    piece.index = index
+    if pieces.last == NULL:
+        pieces.first = piece
+    else:
+        pieces.last.next = piece
+    pieces.last = piece
+    return piece
+
+
+cdef int put_announced(Batch b, pieces_t* pieces, division_t* d, const attr_t* mp, part_t nlri) except -1 nogil:
+    # Announce prefixes, as many a message as fit. mp: the MP_REACH that they stand in, or NULL.
+    cdef uint16_t afi = be16(mp.value) if mp != NULL else 1
+    cdef uint8_t safi = mp.value[2] if mp != NULL else 1
+    cdef uint32_t front = 5 + mp.value[3] if mp != NULL else 0              # octets of MP_REACH in front of its prefixes
+    cdef bint addpath = has_addpath(d.whole.ctx, family(afi, safi))
+    cdef int64_t room = <int64_t>d.limit - AROUND - <int64_t>d.base.len - (4 + front if mp != NULL else 0)
+    cdef const uint8_t* end = nlri.p + nlri.len
+    cdef const uint8_t* start = nlri.p
+    cdef const uint8_t* p = nlri.p
+    cdef uint32_t size
+    while p < end:
+        size = nlri_size(afi, safi, p, <uint32_t>(end - p), addpath)
+        if size == 0:
+            size = <uint32_t>(end - p)
+        if p + size - start > room:
+            put_chunk(b, pieces, d, mp, front, part(start, p - start))
+            start = p
+        if size > room:
+            d.lost = True
+            start = p + size
+        p += size
+    put_chunk(b, pieces, d, mp, front, part(start, p - start))
+    return 0
+
+
+cdef int put_chunk(Batch b, pieces_t* pieces, division_t* d, const attr_t* mp, uint32_t front, part_t nlri) except -1 nogil:
+    cdef uint8_t head[4]
+    cdef part_t attrs[5]
+    if nlri.len == 0:
+        return 0
+    if mp == NULL:
+        attrs[0] = d.base
+        return put_message(b, pieces, d, part(NULL, 0), attrs, 1, nlri)
+    attrs[0] = part(d.base.p, d.place)
+    attrs[1] = part(head, put_head(head, mp.flags, MP_REACH, front + <uint32_t>nlri.len))
+    attrs[2] = part(mp.value, front)
+    attrs[3] = nlri
+    attrs[4] = part(d.base.p + d.place, d.base.len - d.place)
+    return put_message(b, pieces, d, part(NULL, 0), attrs, 5, part(NULL, 0))
+
+
+cdef int divide(Batch b, pieces_t* pieces, uint32_t index, uint32_t limit, part_t attrs, uint8_t* base) except -1 nogil:
+    # Make a message that is too long with these attributes into several: what it withdraws first, since a prefix that is announced too
+    # is to stay (RFC 4271 section 4.3). base: room for the attributes.
+    cdef msg_t* m = b.msgs + index
+    cdef division_t d
+    cdef attr_t a, reach
+    cdef const uint8_t* p = attrs.p
+    cdef const uint8_t* behind
+    cdef const uint8_t* end = attrs.p + attrs.len
+    cdef const uint8_t* wire
+    cdef part_t withdrawn
+    cdef part_t mp_unreach = part(NULL, 0)
+    memset(&d, 0, sizeof(d))
+    reach.value = NULL
+    d.whole = m[0]
+    d.index = index
+    d.limit = limit
+    d.base.p = base
+    while p < end:
+        behind = next_attr(p, &a)
+        if a.code == MP_REACH:
+            reach = a
+            d.place = d.base.len
+        elif a.code == MP_UNREACH:
+            mp_unreach = part(p, behind - p)
+        else:
+            memcpy(base + d.base.len, p, behind - p)
+            d.base.len += behind - p
+        p = behind
+    wire = d.whole.wire + HEADER_LEN
+    withdrawn = part(wire + 2, be16(wire))
+    if withdrawn.len or mp_unreach.len:
+        put_message(b, pieces, &d, withdrawn, &mp_unreach, 1, part(NULL, 0))
+    if reach.value != NULL:
+        p = reach.value + 5 + reach.value[3]
+        put_announced(b, pieces, &d, &reach, part(p, reach.value + reach.length - p))
+    wire += 2 + withdrawn.len
+    p = wire + 2 + be16(wire)
+    put_announced(b, pieces, &d, NULL, part(p, d.whole.wire + d.whole.len - p))
+    if d.made == 0:
+        m.flags |= MSG_DROPPED
+    if d.lost:
+        note(b, pieces, index)
+    return 0
+
+
+# ---- messages ---------------------------------------------------------------------------------------------------------------
+@cython.final
+cdef class Editor:
+    """What is to become of UPDATEs that announce something."""
+
+    cdef values_t com, ext, large
+    cdef hop_t hop4[2]                      # by direction: R, L
+    cdef hop_t hop6[2]
+    cdef uint64_t drop[4]                   # attribute codes to leave out
+    cdef uint64_t touch                     # codes below 64 whose value may become another
+    cdef uint64_t insert                    # of them, those to put in where they are missing
+    cdef uint8_t med[4]
+    cdef uint8_t local_pref[4]
+    cdef uint32_t prepend[255]
+    cdef uint32_t prepend_len
+    cdef bint wide                          # an AS number to prepend takes four octets
+    cdef size_t more                        # octets that a message may grow by
+    cdef object owned                       # what the pointers above point into
+
+    def __init__(
+        self, *, hop4=(b"", b""), hop6=(b"", b""), add=None, drop=None, med=None, local_pref=None, prepend=(), drop_attrs=()
+    ):
+        self.owned = []
+        for direction in range(2):
+            set_hop(&self.hop4[direction], hop4[direction], (0, 4))
+            set_hop(&self.hop6[direction], hop6[direction], (0, 16, 32))
+        if any(hop4):
+            self.touch |= bit(NEXT_HOP)
+            self.insert |= bit(NEXT_HOP)
+        if any(hop4) or any(hop6):
+            self.touch |= bit(MP_REACH)
+        self.set_values(COMMUNITIES, &self.com, 4, add or {}, drop or {})
+        self.set_values(EXT_COMMUNITIES, &self.ext, 8, add or {}, drop or {})
+        self.set_values(LARGE_COMMUNITIES, &self.large, 12, add or {}, drop or {})
+        if med is not None:
+            put32(self.med, med)
+            self.touch |= bit(MED)
+            self.insert |= bit(MED)
+        if local_pref is not None:
+            put32(self.local_pref, local_pref)
+            self.touch |= bit(LOCAL_PREF)
+            self.insert |= bit(LOCAL_PREF)
+        if len(prepend) > 255:
+            raise ValueError("more than 255 AS numbers to prepend")
+        for number in prepend:
+            self.prepend[self.prepend_len] = number
+            self.prepend_len += 1
+            self.wide = self.wide or number > 0xFFFF
+        if prepend:
+            self.touch |= bit(AS_PATH) | (bit(AS4_PATH) if self.wide else 0)
+            self.insert |= bit(AS_PATH) | (bit(AS4_PATH) if self.wide else 0)
+        for code in drop_attrs:
+            if code in (MP_REACH, MP_UNREACH):
+                raise ValueError("MP_REACH and MP_UNREACH hold prefixes")
+            self.drop[code >> 6] |= bit(code & 63)
+        if self.drop[0] & bit(AS_PATH):
+            self.touch &= ~bit(AS4_PATH)
+            self.insert &= ~bit(AS4_PATH)
+        self.insert &= ~self.drop[0]
+        self.more = 4096 + self.com.add_len + self.ext.add_len + self.large.add_len
+
+    cdef int set_values(self, uint8_t code, values_t* v, uint32_t width, object add, object drop) except -1:
+        cdef bytes added = add.get(code, b"")
+        cdef bytes dropped = drop.get(code, b"") or b""
+        if len(added) % width or len(dropped) % width:
+            raise ValueError(f"values of attribute {code} take {width} octets each")
+        v.width = width
+        v.drop_all = code in drop and drop[code] is None
+        v.drop = <const uint8_t*>PyBytes_AS_STRING(dropped)
+        v.drop_len = <uint32_t>PyBytes_GET_SIZE(dropped)
+        kept = b"".join([
+            value for value in (added[i:i + width] for i in range(0, len(added), width))
+            if not v.drop_all and not holds(v.drop, v.drop_len, <const uint8_t*>PyBytes_AS_STRING(value), width)
+        ])
+        v.add = <const uint8_t*>PyBytes_AS_STRING(kept)
+        v.add_len = <uint32_t>PyBytes_GET_SIZE(kept)
+        self.owned += (kept, dropped)
+        if v.add_len or v.drop_len or v.drop_all:
+            self.touch |= bit(code)
+        if v.add_len:
+            self.insert |= bit(code)
+        return 0
+
+    def edit(self, Batch b not None, uint32_t directions, *, bint keep_bad=False):
+        """See _edit.pyi."""
+        cdef uint32_t i
+        cdef msg_t* m
+        cdef room_t room
+        cdef pieces_t pieces
+        cdef size_t value_size = 4 * LONGEST_ATTRS + self.more
+        pieces.first = pieces.last = NULL
+        room.attrs = <uint8_t*>malloc(3 * value_size)
+        if room.attrs == NULL:
+            raise MemoryError()
+        room.value = room.attrs + value_size
+        room.path = room.value + value_size
+        try:
+            with nogil:
+                for i in range(b.n):
+                    m = b.msgs + i
+                    if m.type != TYPE_UPDATE or m.flags & MSG_UNSEEN or not (directions >> (m.flags & MSG_LEFT)) & 1:
+                        continue
+                    if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
+                        b.failed += 1
+                    if m.status == STATUS_OK:
+                        self.edit_message(b, i, &room, &pieces)
+                    elif not keep_bad:
+                        m.flags |= MSG_DROPPED
+        finally:
+            free(room.attrs)
+        return (b, []) if pieces.first == NULL else joined(b, &pieces)
+
+    cdef int edit_message(self, Batch b, uint32_t index, const room_t* room, pieces_t* pieces) except -1 nogil:
+        cdef msg_t* m = b.msgs + index
+        cdef const uint8_t* attrs = m.wire + HEADER_LEN + 4 + be16(m.wire + HEADER_LEN)
+        cdef const uint8_t* reach = attrs + be16(attrs - 2)
+        cdef const uint8_t* end = m.wire + m.len
+        cdef const uint8_t* p = attrs
+        cdef const uint8_t* here
+        cdef const uint8_t* kept = attrs                    # from here on, octets that are still to be copied
+        cdef const uint8_t* places[64]                      # of attributes to put in
+        cdef attr_t a
+        cdef part_t path = part(attrs, 0)
+        cdef uint8_t* out = room.attrs
+        cdef uint8_t* wire
+        cdef uint64_t seen = 0
+        cdef uint64_t touch = self.touch
+        cdef uint64_t missing, codes
+        cdef bint announces = reach < end
+        cdef bint changed = False
+        cdef uint8_t code
+        cdef int64_t n
+        cdef size_t size
+        cdef uint32_t limit
+        while p < reach:
+            p = next_attr(p, &a)
+            if a.code < 64:
+                seen |= bit(a.code)
+                if a.code == AS_PATH:
+                    path = part(a.value, a.length)
+                elif a.code == MP_REACH and a.length > 5 + a.value[3]:
+                    announces = True
+        if not announces:
+            return 0
+        if reach == end or self.hop4[m.flags & MSG_LEFT].len == 0:
+            touch &= ~bit(NEXT_HOP)
+        if not m.ctx & CTX_AS2:
+            touch &= ~bit(AS4_PATH)
+        missing = self.insert & touch & ~seen
+        if missing:
+            self.find_places(missing, attrs, reach, places)
+        p = attrs
+        while True:
+            codes = missing
+            while codes:
+                code = <uint8_t>ctz64(codes)
+                codes &= codes - 1
+                if places[code] != p:
+                    continue
+                missing &= ~bit(code)
+                n = self.edit_value(m, code, p, 0, path, room)
+                if n > LONGEST_ATTRS:
+                    return divide(b, pieces, index, 0, part(attrs, reach - attrs), room.value)
+                out = put_part(out, part(kept, p - kept))
+                kept = p
+                out += put_head(out, usual_flags(code), code, <uint32_t>n)
+                out = put_part(out, part(room.value, n))
+                changed = True
+            if p == reach:
+                break
+            here = p
+            p = next_attr(p, &a)
+            n = 0
+            if not (self.drop[a.code >> 6] >> (a.code & 63)) & 1:
+                if a.code >= 64 or not touch & bit(a.code):
+                    continue
+                n = self.edit_value(m, a.code, a.value, a.length, path, room)
+                if n == SAME:
+                    continue
+                if n > LONGEST_ATTRS:
+                    return divide(b, pieces, index, 0, part(attrs, reach - attrs), room.value)
+            out = put_part(out, part(kept, here - kept))
+            kept = p
+            changed = True
+            if n:
+                out += put_head(out, a.flags, a.code, <uint32_t>n)
+                out = put_part(out, part(room.value, n))
+        if not changed:
+            return 0
+        out = put_part(out, part(kept, reach - kept))
+        size = (attrs - m.wire) + (out - room.attrs) + (end - reach)
+        limit = LONGEST_EXTENDED if m.ctx & CTX_EXTENDED or m.len > LONGEST else LONGEST
+        if size > limit:
+            return divide(b, pieces, index, limit, part(room.attrs, out - room.attrs), room.value)
+        wire = b.alloc(size)
+        put_part(put_part(put_part(wire, part(m.wire, attrs - m.wire)), part(room.attrs, out - room.attrs)), part(reach, end - reach))
+        put16(wire + 16, <uint16_t>size)
+        put16(wire + (attrs - 2 - m.wire), <uint16_t>(out - room.attrs))
+        replace(m, wire, <uint32_t>size)
+        return 0
+
+    cdef void find_places(self, uint64_t missing, const uint8_t* p, const uint8_t* end, const uint8_t** places) noexcept nogil:
+        # Each goes behind those of lower codes (RFC 4271 section 5: ascending order).
+        cdef attr_t a
+        cdef uint64_t codes = missing
+        while codes:
+            places[ctz64(codes)] = p
+            codes &= codes - 1
+        while p < end:
+            p = next_attr(p, &a)
+            codes = missing & ~(2 * bit(a.code) - 1) if a.code < 63 else 0
+            while codes:
+                places[ctz64(codes)] = p
+                codes &= codes - 1
+
+    cdef int64_t edit_value(self, const msg_t* m, uint8_t code, const uint8_t* p, uint32_t n, part_t path, const room_t* room) noexcept nogil:
+        # What the value p[:n] becomes, in room.value: its octets, 0 if the attribute goes, or SAME. path: the AS_PATH.
+        cdef uint32_t size
+        cdef const hop_t* hop
+        if code == COMMUNITIES:
+            return edit_values(&self.com, p, n, room.value)
+        if code == LARGE_COMMUNITIES:
+            return edit_values(&self.large, p, n, room.value)
+        if code == EXT_COMMUNITIES:
+            return edit_values(&self.ext, p, n, room.value)
+        if code == MP_REACH:
+            hop = &self.hop4[m.flags & MSG_LEFT] if be16(p) == 1 else &self.hop6[m.flags & MSG_LEFT]
+            if be16(p) > 2 or p[2] == 0 or p[2] > 2 or hop.len == 0:
+                return SAME
+            return edit_mp(hop, p, n, room.value)
+        if code == AS_PATH:
+            return prepend_path(p, n, 2 if m.ctx & CTX_AS2 else 4, self.prepend, self.prepend_len, room.value)
+        if code == AS4_PATH:
+            size = join_paths(path.p, <uint32_t>path.len, p, n, room.path)
+            return prepend_path(room.path, size, 4, self.prepend, self.prepend_len, room.value)
+        if code == MED:
+            return set_octets(self.med, p, n, room.value)
+        if code == LOCAL_PREF:
+            return set_octets(self.local_pref, p, n, room.value)
+        return set_octets(self.hop4[m.flags & MSG_LEFT].octets, p, n, room.value)
+
+
+cdef int64_t set_octets(const uint8_t* value, const uint8_t* p, uint32_t n, uint8_t* out) noexcept nogil:
+    # A value of four octets.
+    if n == 4 and memcmp(p, value, 4) == 0:
+        return SAME
+    memcpy(out, value, 4)
+    return 4
+
+
+cdef int set_hop(hop_t* hop, bytes octets, tuple sizes) except -1:
+    if len(octets) not in sizes:
+        raise ValueError(f"a next hop of {len(octets)} octets")
+    hop.len = <uint8_t>len(octets)
+    memcpy(hop.octets, PyBytes_AS_STRING(octets), len(octets))
+    return 0
+
+
+cdef tuple joined(Batch b, const pieces_t* pieces):
+    # The batch with what its messages have become besides, and the indices of those with prefixes that did not fit.
+    cdef const piece_t* piece = pieces.first
+    cdef Batch after = b
+    cdef uint32_t i, place
+    cdef msg_t* m
+    short = []
+    while piece != NULL and piece.wire == NULL:
+        piece = piece.next
+    if piece != NULL:
+        after = Batch()
+        after.keep_batch(b)
+    piece = pieces.first
+    for i in range(b.n):
+        place = i
+        if after is not b:
+            place = after.n
+            after.add_copy(b.msgs + i)
+            after.failed += b.msgs[i].status > STATUS_OK and not b.msgs[i].flags & MSG_REPORTED
+        while piece != NULL and piece.index == i:
+            if piece.wire == NULL:
+                short.append(place)
+            else:
+                m = after.add_copy(b.msgs + i)
+                replace(m, piece.wire, piece.len)
+                m.flags |= MSG_EXTRA
+            piece = piece.next
+    return after, short
