@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bgpipe.errors import UsageError
+from bgpipe.errors import UsageError, visible
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.grammar import Help, Version
 
@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
         _print(_versions(), 1)
         return 0
     except UsageError as error:
-        _print(f"bgpipe: {error}\n", 2)
+        _print(visible(f"bgpipe: {error}") + "\n", 2)
         return 2
     if pipe.options.explain:
         from bgpipe.pipeline.explain import explain

@@ -15,6 +15,13 @@
 from __future__ import annotations
 
 
+def visible(text: str) -> str:
+    """Text that cannot steer a terminal, nor break a line: file names, URLs and input may hold any character."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class BgpipeError(Exception):
     """Base of all errors that bgpipe raises on purpose."""
 

@@ -6,7 +6,7 @@ import os
 
 from bgpipe import formats
 from bgpipe._codec import Batch, Buffer, type_mask
-from bgpipe.errors import BgpipeError, UsageError
+from bgpipe.errors import BgpipeError, InputError, UsageError
 from bgpipe.transport.sink import open_sink
 from bgpipe.transport.source import open_source
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from bgpipe._match import Program
     from bgpipe._view import Msg
-    from bgpipe.errors import InputError
     from bgpipe.filters import Filter
 
 
@@ -88,6 +87,7 @@ class Reader:
         if form == "mrt":
             options |= {"recover": recover, "guess_asn": guess_asn}
         self.name = self._source.name
+        self._form = form
         self._decoder = formats.decoder(form, **options)
 
     @property
@@ -107,6 +107,8 @@ class Reader:
                 self._program.keep(batch, _BOTH)
             yield batch
             if batch.error is not None:
+                if isinstance(batch.error, InputError) and right == left == 1:
+                    formats.suspect(batch.error, self._form, self._source)
                 raise batch.error
 
     def __iter__(self) -> Iterator[Msg]:

@@ -16,6 +16,7 @@ from lines import lines, read_lines, right
 
 from bgpipe import __version__
 from bgpipe.cli import main
+from bgpipe.pipeline.engine import Pipeline
 
 
 @pytest.fixture
@@ -57,6 +58,41 @@ class TestMain:
     def test_usage(self, capfd: pytest.CaptureFixture[str]) -> None:
         assert main(["reed", "x"]) == 2
         assert capfd.readouterr() == ("", "bgpipe: stage 1: unknown command 'reed'; did you mean read?\n")
+
+    @pytest.mark.parametrize("word", ["nofile.gz", "folder/read"])
+    def test_no_such_file_or_command(self, word: str, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main([word]) == 2
+        assert capfd.readouterr() == ("", f"bgpipe: stage 1: there is no file and no command {word!r}\n")
+
+    @pytest.mark.parametrize(("number", "code"), [("-1", 2), ("65", 2), ("9" * 30, 2), ("64", 0), ("0", 0)])
+    def test_threads(self, number: str, code: int, source: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["--threads", number, "--", "read", str(source)]) == code
+        assert ("--threads" in capfd.readouterr().err) == (code == 2)
+
+    @pytest.mark.parametrize(
+        ("text", "threads"),
+        [("3", 3), ("0", 1), ("1000", 64), ("9" * 5000, 0), ("\N{SUPERSCRIPT TWO}", 0), ("\N{ARABIC-INDIC DIGIT THREE}", 0)],
+    )
+    def test_threads_of_the_environment(self, text: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("BGPIPE_THREADS", text)
+        usual = min(2, len(os.sched_getaffinity(0)))
+        assert Pipeline(["read", "x"]).threads == (threads or usual)
+
+    def test_a_slow_pipe_is_shown_at_once(self) -> None:
+        with start("-o", "--", "read", "-") as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(lines(1))
+            process.stdin.flush()
+            assert process.stdout.readline() == lines(1, "L")
+            process.stdin.close()
+            assert process.wait(20) == 0
+
+    def test_words_that_steer_the_terminal(self, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["\x1b[2J"]) == 2
+        assert "\x1b" not in capfd.readouterr().err
+        assert main(["-n", "--", "read", "\x1b[2J\n", "--", "write", "--time-format", "\x1b%Y", "\x1b.$TIME"]) == 0
+        assert "\x1b" not in capfd.readouterr().out
 
     def test_no_such_file(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         missing = tmp_path / "missing.json"
@@ -204,6 +240,24 @@ class TestEndings:
         assert "stopping" in rest
         assert target.read_text() == lines(2)
         assert list(tmp_path.iterdir()) == [target]
+
+    @pytest.mark.parametrize(("ignored", "code"), [(False, -signal.SIGINT), (True, 0)])
+    def test_interrupted_while_it_loads(self, ignored: bool, code: int) -> None:
+        """It is over without a word, whichever import that hits."""
+        program = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "bgpipe.pipeline.engine":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+if {ignored}:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+from bgpipe.__main__ import start
+sys.exit(start())
+"""
+        done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (code, "")
 
     def test_signal_while_nobody_writes(self, tmp_path: Path) -> None:
         fifo = tmp_path / "fifo"

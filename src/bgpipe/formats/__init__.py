@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bgpipe.errors import InputError
+from bgpipe.transport import compression
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _LATEST = ("latest-update.gz", "latest-bview.gz")
 
 # Type -> highest subtype of the MRT records that there are (RFC 6396, and type 5 of before).
 _MRT_TYPES = {5: 7, 11: 1, 12: 2, 13: 12, 16: 11, 17: 11, 32: 0, 33: 0, 48: 0, 49: 0}
-PEEK_SIZE = 256
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8: what some editors put in front of a text
+_PEEK_SIZES = (16, 256)  # 16 bytes tell, unless white space comes first; a slow pipe is to be waited for no longer
 
 
 def by_name(name: str) -> str:
@@ -49,13 +51,13 @@ def by_name(name: str) -> str:
 
 
 def by_content(head: bytes) -> str:
-    """The format that the first PEEK_SIZE decompressed bytes stand for, "" if for none."""
+    """The format that the first decompressed bytes, 16 or more, stand for, "" if for none."""
     # Before JSON: a record of 2018 may begin with "[", but no JSON holds a zero byte.
     if len(head) >= 12 and int.from_bytes(head[6:8], "big") <= _MRT_TYPES.get(int.from_bytes(head[4:6], "big"), -1):
         return "mrt"
     if head[:16] == b"\xff" * 16:
         return "raw"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    text = head.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")
     if text[:1] in (b"[", b"{", b"#") or not text:
         return "json"
     return ""
@@ -64,15 +66,35 @@ def by_content(head: bytes) -> str:
 def resolve(name: str, source: Source, label: str) -> str:
     """One of FORMATS for such a name or "auto": by the source's name, else by its content. Raises InputError.
 
-    label: what the error calls the source. The content is waited for.
+    label: what the error calls the source. The content is waited for. In front of JSON a byte order mark is made blank.
     """
     if name == "auto":
-        name = by_name(source.name) or by_content(source.peek(PEEK_SIZE))
+        name = by_name(source.name)
+        for size in () if name else _PEEK_SIZES:
+            head = source.peek(size)
+            name = by_content(head)
+            if not head.removeprefix(BYTE_ORDER_MARK).isspace():
+                break
     if not name:
         raise InputError(f"cannot tell the format of {label}: give one of {', '.join(FORMATS)}", offset=0)
     if name not in FORMATS:
         raise InputError(f"the format {name} of {label} is not built yet; --format reads it as another one", offset=0)
+    if name == "json":
+        source.blank(BYTE_ORDER_MARK)
     return name
+
+
+def suspect(error: InputError, name: str, source: Source) -> bool:
+    """Add to an error at the first message what the source looks like, if not like the format it was read as."""
+    packed = compression.by_content(source.head)
+    found = by_content(source.head)
+    if packed in compression.FORMATS:
+        error.args = (f"{error}; it looks like {compression.NOUNS[packed]}, which `read` unpacks",)
+    elif found not in ("", name):
+        error.args = (f"{error}; it looks like {found}: --format {found}",)
+    else:
+        return False
+    return True
 
 
 def decoder(name: str, **options: Any) -> Decoder:

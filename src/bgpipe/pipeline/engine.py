@@ -462,6 +462,7 @@ class Pipeline:
 
 
 def _default_threads() -> int:
-    if os.environ.get("BGPIPE_THREADS", "").isdigit():
-        return max(1, int(os.environ["BGPIPE_THREADS"]))
+    wanted = os.environ.get("BGPIPE_THREADS", "")
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        return min(max(1, int(wanted)), grammar.MOST_THREADS)
     return min(2, len(os.sched_getaffinity(0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bgpipe.errors import visible
 from bgpipe.pipeline.events import PIPE
 from bgpipe.pipeline.options import FILTERS, FLAG, Field, Options
 from bgpipe.pipeline.stage import DIRECTION_NAMES, LEFT, RIGHT
@@ -18,19 +19,19 @@ _SHOWN_ELSEWHERE = ("left", "right", "args", "wait", "stop", "new")
 
 def explain(pipe: Pipeline) -> str:
     """The text that --explain prints."""
-    parts = []
+    parts: list[tuple[str, ...]] = []
     for direction, title in ((RIGHT, "Messages to the right (R)"), (LEFT, "Messages to the left (L)")):
         stages = [s for s in pipe.stages if s.directions & direction]
         stages.sort(key=lambda stage: pipe.rank(stage, direction))
         lines = [line for stage in stages for line in _stage(pipe, stage, direction)]
-        parts.append("\n".join((f"{title}:", *(lines or ["  none"]))))
+        parts.append((f"{title}:", *(lines or ["  none"])))
     settings = [_setting(pipe.options, field) for field in pipe.options.changed() if field.attribute != "explain"]
     if settings:
-        parts.append("\n".join(("Options:", *(f"  {setting}" for setting in settings))))
+        parts.append(("Options:", *(f"  {setting}" for setting in settings)))
     warnings = [f"  {stage.label}: {text}" for stage, text in pipe.warnings()]
     if warnings:
-        parts.append("\n".join(("Warnings:", *warnings)))
-    return "\n\n".join(parts) + "\n"
+        parts.append(("Warnings:", *warnings))
+    return "\n\n".join("\n".join(map(visible, part)) for part in parts) + "\n"
 
 
 def _stage(pipe: Pipeline, stage: Stage, direction: int) -> list[str]:

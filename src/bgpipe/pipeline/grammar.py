@@ -48,6 +48,7 @@ def _capabilities(text: str) -> int:
         raise ValueError(f"a file that can be read ({error.strerror})") from None
 
 
+MOST_THREADS = 64  # each holds a batch, and more cores than that are not kept busy
 CAPABILITIES = Kind("JSON", _capabilities, show=lambda value: "" if value == 0 else f"0x{value:x}")
 
 
@@ -79,7 +80,9 @@ class GlobalOptions(Options):
         kind=CAPABILITIES,
         default=0,
     )
-    threads: int = option("--threads", "threads for files; 0: one a core, at most 2", kind=integer(0), default=0)
+    threads: int = option(
+        "--threads", "threads for files; 0: one a core, at most 2", kind=integer(0, most=MOST_THREADS), default=0
+    )
 
 
 class Help(UsageError):
@@ -184,6 +187,8 @@ def _known(command: str, number: int) -> str:
         return command
     if command.startswith("-"):
         raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected")
+    if "." in command or "/" in command:
+        raise UsageError(f"stage {number}: there is no file and no command {command!r}")
     raise UsageError(f"stage {number}: unknown command {command!r}{hint(command, STAGES)}")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from bgpipe.errors import visible
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +45,11 @@ class Log:
     def _write(self, level: int, text: str, stage: Stage | None, event: str) -> None:
         if level < self._least:
             return
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         if self._json:
             line = _json_line(level, text, stage, event)
         else:
             where = f"{stage.label}: " if stage is not None else ""
-            line = f"bgpipe: {_PREFIX[level]}{where}{event}{': ' if event and text else ''}{text}\n"
+            line = visible(f"bgpipe: {_PREFIX[level]}{where}{event}{': ' if event and text else ''}{text}") + "\n"
         if self.before is not None:
             self.before()
         data = line.encode("utf-8", "backslashreplace")

@@ -104,16 +104,16 @@ DURATION = Kind("D", seconds, show=duration)
 WORDS = Kind("LIST", _words, many=True)
 
 
-def integer(least: int, metavar: str = "N") -> Kind:
-    """A whole number, decimal or 0x..., not below `least`."""
+def integer(least: int, metavar: str = "N", most: int | None = None) -> Kind:
+    """A whole number, decimal or 0x..., not below `least`, not above `most`."""
 
     def read(text: str) -> int:
         try:
             value = int(text, 0)
         except ValueError:
             value = least - 1
-        if value < least:
-            raise ValueError(f"a whole number from {least}")
+        if value < least or (most is not None and value > most):
+            raise ValueError(f"a whole number from {least}" + (f" to {most}" if most is not None else ""))
         return value
 
     return Kind(metavar, read)

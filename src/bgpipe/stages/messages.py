@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 
 from bgpipe import formats
-from bgpipe.errors import StageError
+from bgpipe.errors import InputError, StageError
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import Kind, choice, option
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
-    from bgpipe.errors import InputError
     from bgpipe.transport.rotation import RotatingSink
     from bgpipe.transport.sink import Sink
     from bgpipe.transport.source import FileId, Source
@@ -92,6 +91,8 @@ class MessageReader(Stage):
     messages = 0  # read so far
     _source: Source | None = None
     _decoder: Decoder | None = None
+    _form = ""  # what _decoder reads
+    _misread = False  # which the source does not look like
     _stopping = False
 
     def open(self) -> Source:
@@ -131,6 +132,8 @@ class MessageReader(Stage):
             return self._held_back()
         if batch is not None:
             self.messages += len(batch)
+            if isinstance(batch.error, InputError) and not self.messages:
+                self._misread = formats.suspect(batch.error, self._form, self._source)
         return batch
 
     def _held_back(self) -> Batch | None:
@@ -156,7 +159,7 @@ class MessageReader(Stage):
         return f"{form} from {self.place}"
 
     def _make_decoder(self, source: Source, form: str) -> Decoder:
-        form = formats.resolve(form, source, self.place)
+        self._form = form = formats.resolve(form, source, self.place)
         given = self.options
         options = self.decoder_options(form)
         if form == "json":

@@ -86,7 +86,8 @@ class Read(MessageReader):
     def read(self) -> Batch | None:
         batch = super().read()
         error = batch.error if batch is not None else None
-        if batch is not None and isinstance(error, MrtError) and not (error.cut_short or self.options.recover):
+        hopeless = self._misread or self.options.recover
+        if batch is not None and isinstance(error, MrtError) and not (error.cut_short or hopeless):
             text = f"{error}; --recover goes on behind it"
             batch.error = MrtError(text, offset=error.offset, record=error.record)
         return batch

@@ -62,12 +62,15 @@ _MAGICS = (
     (_ZSTD, "zstd"),
     (_LZ4, "lz4"),
 )
+_SKIPPABLE = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f, of zstd: pzstd begins with such a frame
 MAGIC_SIZE = 10
 
 NO_MAGIC = "no stream begins there"
 CHUNK = 1 << 17  # compressed bytes read at a time
 _STEP = 1 << 16  # decompressed bytes asked for at a time, where they come as objects
-_MEMORY = 1 << 27  # what the window or dictionary of a stream may take: as much as its own tool allows at its best
+# What the window or dictionary of a stream may take: that of zstd --long=27, the most that zstd itself unpacks unasked,
+# and twice that of xz -9. It cannot be had for less: any of its bytes may be wanted next.
+_MEMORY = 1 << 27
 
 
 class Damage(Exception):
@@ -94,6 +97,10 @@ class Damage(Exception):
         self.position = position
 
 
+class TooLarge(Damage):
+    """Nothing is wrong with the stream, but its window takes more memory than a stream may."""
+
+
 def by_name(name: str) -> str:
     """The format that a file's name stands for, "none" if for none."""
     dot = name.rfind(".")
@@ -107,6 +114,9 @@ def by_content(head: bytes) -> str:
         if head.startswith(magic):
             return name
         unsure = unsure or magic.startswith(head)
+    if b"\x50" <= head[:1] <= b"\x5f" and head != b"[" and _SKIPPABLE.startswith(head[1:4]):
+        # MRT may begin so as well, in 16 seconds from 2012 to 2020; then the high byte of its type follows, a zero.
+        return "zstd" if any(head[4:5]) else ""
     return "" if unsure else "none"
 
 
@@ -232,6 +242,8 @@ def _streams(source: Input, name: str, careful_from: int | None = None) -> Gener
             try:
                 piece = stream.decompress(data, step)
             except Exception as error:
+                if "memory usage limit" in str(error).lower():
+                    raise TooLarge(f"a dictionary of {_MEMORY >> 20} MiB or more") from None
                 raise Damage(_reason(error), lost=step > 1) from None
             data = b""
             if piece:
@@ -311,7 +323,7 @@ def _zstd(source: Input) -> Generator[bytes, None, None]:
                 return
         begun = True
         magic = bytes((yield from take(4)))
-        if magic[0] & 0xF0 == 0x50 and magic[1:] == b"\x2a\x4d\x18":  # a skippable frame
+        if magic[0] & 0xF0 == 0x50 and magic[1:] == _SKIPPABLE:
             left = int.from_bytes((yield from take(4)), "little")
             while left:
                 left -= len((yield from take(min(left, CHUNK))))
@@ -321,6 +333,9 @@ def _zstd(source: Input) -> Generator[bytes, None, None]:
         try:
             header = magic + (yield from take(1))  # which tells how long it is
             header += yield from take(zstandard.frame_header_size(header) - len(header))
+            parameters = zstandard.get_frame_parameters(header)
+            if parameters.window_size > _MEMORY:
+                raise TooLarge(f"a window of {parameters.window_size >> 20} MiB, and {_MEMORY >> 20} is the most")
             frame = zstandard.ZstdDecompressor(max_window_size=_MEMORY).decompressobj()
             frame.decompress(header)
             last = 0
@@ -330,10 +345,10 @@ def _zstd(source: Input) -> Generator[bytes, None, None]:
                 last = bits & 1
                 size = 1 if bits >> 1 & 3 == 1 else bits >> 3
                 for part in (block, (yield from take(size))):
-                    piece = frame.decompress(part)
+                    piece = frame.decompress(part) if part else b""  # an empty block may have ended it
                     if piece:
                         yield piece
-            if zstandard.get_frame_parameters(header).has_checksum:
+            if parameters.has_checksum:
                 piece = frame.decompress((yield from take(4)))
                 if piece:
                     yield piece

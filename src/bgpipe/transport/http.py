@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 60.0  # for an answer, and then for each next byte
 _REDIRECTS = 10
 _RESUMES = 5  # tries to go on, without a byte between them
+_IDENTITY = ("ETag", "Last-Modified")
 _FAILURES = (aiohttp.ClientError, OSError, ValueError)
 
 
@@ -50,6 +51,7 @@ class HttpInput:
         self._chunk = memoryview(b"")
         self._session: aiohttp.ClientSession | None = None
         self._response: aiohttp.ClientResponse | None = None
+        self._refusal = ""  # why there is no going on, for the end of a message
         self._interrupted = False
         self._task: asyncio.Task[Any] | None = None
         self._loop = asyncio.new_event_loop()
@@ -139,37 +141,55 @@ class HttpInput:
     async def _read(self) -> bytes:
         for tries in range(_RESUMES + 1):
             assert self._response is not None
+            self._refusal = ""
             try:
                 _let_read(self._response, True)
                 async with asyncio.timeout(_PATIENCE_S):
                     chunk = await self._response.content.readany()
                 _let_read(self._response, False)
-                return chunk
+                if chunk or self.size in (None, self.position):
+                    return chunk
+                reason = "the server gives no more"  # of what it went on with
             except (*_FAILURES, RuntimeError) as error:  # RuntimeError: what a broken chunk leaves behind
                 reason = _why(error)
             if tries == _RESUMES or not await self._resume(0.5 * 2**tries):
                 break
         size = "" if self.size is None else f" of {self.size}"
-        raise InputError(f"{self.label} is cut short at byte {self.position}{size}: {reason}")
+        raise InputError(f"{self.label} is cut short at byte {self.position}{size}: {reason}{self._refusal}")
 
     async def _resume(self, delay_s: float) -> bool:
-        """Ask for the rest. False if there is no hope of getting it, or not of the same file."""
+        """Ask for the rest. False if there is no hope of getting it, or not of the same file.
+
+        If-Range asks for the rest of the same file alone, but not every server minds it: the answer has to agree in
+        what identifies the file, and in its size.
+        """
         assert self._response is not None
         headers = self._response.headers
         validator = headers.get("ETag", "W/")
         if validator.startswith("W/"):  # RFC 9110 section 13.1.5: a weak one does not do
             validator = headers.get("Last-Modified", "")
         if not validator:
+            self._refusal = "; the rest cannot be asked for"
             return False
         await asyncio.sleep(delay_s)
         try:
             response = await self._get({"Range": f"bytes={self.position}-", "If-Range": validator})
         except _FAILURES:
             return True  # reading from the old response fails once more, which counts as a try
-        content_range = response.headers.get("Content-Range", "")
-        if response.status != 206 or not content_range.startswith(f"bytes {self.position}-"):
+        if response.status >= 500:
             response.close()
-            return response.status >= 500
+            return True
+        begin, _, total = response.headers.get("Content-Range", "").partition("/")
+        size = int(total) if total.isascii() and total.isdigit() else None  # *: the server does not know
+        both = [name for name in _IDENTITY if name in headers and name in response.headers]
+        if any(headers[name] != response.headers[name] for name in both) or not _agree(size, self.size):
+            self._refusal = "; the file there has changed since"
+        elif response.status != 206 or not begin.startswith(f"bytes {self.position}-"):
+            self._refusal = "; the server does not go on from there"
+        if self._refusal:
+            response.close()
+            return False
+        self.size = self.size or size
         self._response.close()
         self._response = response
         return True
@@ -179,6 +199,10 @@ class HttpInput:
             self._response.close()
         if self._session is not None:
             await self._session.close()
+
+
+def _agree(size: int | None, other: int | None) -> bool:
+    return size is None or other is None or size == other
 
 
 def _let_read(response: aiohttp.ClientResponse, on: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from bgpipe.errors import visible
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -65,6 +67,6 @@ class Progress:
             transient=True,
             redirect_stdout=False,
         )
-        self._task = bar.add_task(self._source.name or "-", total=self._source.raw_size, rate="")
+        self._task = bar.add_task(visible(self._source.name) or "-", total=self._source.raw_size, rate="")
         bar.start()
         return bar

@@ -136,6 +136,7 @@ class Source:
     """Decompressed bytes, in order.
 
     name: the file's name, for guessing the format, after redirects; "" for standard input.
+    head: the first bytes, up to 16 and once they have been read.
     """
 
     def __init__(self, raw: Raw, decompress: str = "auto", threads: int = 1) -> None:
@@ -147,6 +148,7 @@ class Source:
         self._given = 0  # decompressed bytes taken from the decoder
         self._ahead = memoryview(b"")  # decompressed, not yet handed out
         self._failure: BgpipeError | None = None
+        self.head = b""
 
     @property
     def name(self) -> str:
@@ -194,6 +196,11 @@ class Source:
             self._ahead = memoryview(ahead)[:filled]
         return bytes(self._ahead[:size])
 
+    def blank(self, mark: bytes) -> None:
+        """Where it begins with these bytes, give spaces in their place: offsets stay what they are."""
+        if self.peek(len(mark)) == mark:
+            self._ahead[: len(mark)] = b" " * len(mark)
+
     def interrupt(self) -> None:
         """Have reads that wait for input, now and later ones, raise Interrupted. From any thread and signal handler."""
         self._raw.interrupt()
@@ -229,6 +236,8 @@ class Source:
         except BgpipeError as error:
             self._failure = error
             raise
+        if len(self.head) < 16:
+            self.head += bytes(buffer[: min(count, 16 - len(self.head))])
         self._given += count
         return count
 
@@ -239,8 +248,8 @@ class Source:
         if name == "auto":
             head = b""
             found = ""
-            first = bytearray(compression.MAGIC_SIZE)
-            while not found and (count := self._raw.readinto(memoryview(first)[len(head) :])):
+            first = memoryview(bytearray(compression.MAGIC_SIZE))
+            while not found and len(head) < len(first) and (count := self._raw.readinto(first[len(head) :])):
                 head = bytes(first[: len(head) + count])
                 found = compression.by_content(head)
             # Too short to tell: if the name says that it is compressed, it was cut in its first bytes.
@@ -274,7 +283,9 @@ class Source:
             return damage.__cause__
         kind, label = compression.NOUNS[self._format], self._raw.label
         position = self._raw.position if damage.position is None else damage.position
-        if damage.cut:
+        if isinstance(damage, compression.TooLarge):
+            message = f"the {kind} stream of {label} takes {damage}; unpack it with the {kind} command"
+        elif damage.cut:
             message = f"{kind} stream is cut short at byte {position} of {label}"
         elif str(damage) != compression.NO_MAGIC:
             message = f"{kind} stream is damaged before byte {position} of {label}: {damage}"
@@ -282,7 +293,15 @@ class Source:
             message = f"{kind} stream ends before byte {position} of {label}, but something else follows"
         else:
             message = f"{label} is not a {kind} file"
+            found = compression.by_content(self._first_bytes())
+            if found in compression.FORMATS:
+                message += f"; it looks like {compression.NOUNS[found]}"
         return InputError(message, offset=offset)
+
+
+    def _first_bytes(self) -> bytes:
+        """As they are stored; none where there is no going back."""
+        return compression.read(self._raw, compression.MAGIC_SIZE) if self._raw.rewind() else b""
 
 
 class _Headed:

@@ -140,7 +140,7 @@ class TestShortcuts:
         assert shape(str(path), "write", "b") == [("read", str(path)), ("write", "b")]
 
     def test_no_such_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="stage 1: unknown command"):
+        with pytest.raises(UsageError, match="stage 1: there is no file and no command"):
             parse([str(tmp_path / "updates.mrt")])
 
     def test_command_wins_over_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,14 +37,23 @@ def test_one_line_whatever_the_text(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "bgpipe: a\\nb\\x1b[2Jc\\ud800é\\u2028\n"
 
 
+def test_names_cannot_steer_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    stage = Pipeline(["@a\x1b]0;x\x07", "read", "x"]).stages[0]
+    Log().error("text", stage, "a\rb")
+    assert capfd.readouterr().err == "bgpipe: stage 1 (a\\x1b]0;x\\x07: read): a\\rb: text\n"
+
+
 def test_json(capfd: pytest.CaptureFixture[str]) -> None:
     stage = Pipeline(["read", "x"]).stages[0]
     log = Log("debug", "json")
-    log.warn('a "b"\n', stage, "PARSE")
+    log.warn('a "b"\n\x1b', stage, "PARSE")
     log.debug("c")
-    first, second = map(json.loads, capfd.readouterr().err.splitlines())
+    lines = capfd.readouterr().err
+    assert lines.count("\n") == 2
+    assert "\x1b" not in lines
+    first, second = map(json.loads, lines.splitlines())
     assert datetime.fromisoformat(first.pop("time")).tzinfo is not None
-    assert first == {"level": "warn", "stage": "stage 1 (read)", "event": "PARSE", "message": 'a "b"\\n'}
+    assert first == {"level": "warn", "stage": "stage 1 (read)", "event": "PARSE", "message": 'a "b"\n\x1b'}
     assert second.keys() == {"time", "level", "message"}
 
 

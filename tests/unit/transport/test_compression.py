@@ -133,19 +133,63 @@ def test_zstd_skippable_frames_and_frames_without_checksum() -> None:
     assert decompress("zstd", packed, [1000], [70_000]) == b"hello" * 200_000
 
 
+@pytest.mark.parametrize("checksum", [False, True])
+@pytest.mark.parametrize("data", [b"", b"hello" * 100_000])
+def test_zstd_that_ends_in_an_empty_block(data: bytes, checksum: bool) -> None:
+    stream = zstandard.ZstdCompressor(write_checksum=checksum).compressobj()
+    packed = stream.compress(data) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) + stream.flush()
+    assert packed[-7 if checksum else -3 :][:3] == b"\x01\0\0"
+    for size in (1, 1000):
+        assert decompress("zstd", packed * 2, [size], [70_000]) == data * 2
+
+
+def test_largest_windows_that_are_allowed() -> None:
+    frame = zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters(window_log=27, enable_ldm=True)
+    ).compressobj()
+    packed = frame.compress(b"hello" * 1000) + frame.flush()
+    assert decompress("zstd", packed, [1000], [1000]) == b"hello" * 1000
+    packed = lzma.compress(b"hello", preset=9 | lzma.PRESET_EXTREME)
+    assert decompress("xz", packed, [1000], [1000]) == b"hello"
+
+
 def test_window_larger_than_allowed() -> None:
     frame = zstandard.ZstdCompressor(
         compression_params=zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
     ).compressobj()
     packed = frame.compress(b"hello" * 1000) + frame.flush()
-    with pytest.raises(compression.Damage, match="memory"):
+    with pytest.raises(compression.TooLarge, match=r"^a window of 256 MiB, and 128 is the most$"):
         decompress("zstd", packed, [1000], [1000])
 
 
 def test_dictionary_larger_than_allowed() -> None:
     packed = lzma.compress(b"hello", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 28}])
-    with pytest.raises(compression.Damage, match="memory"):
+    with pytest.raises(compression.TooLarge, match=r"^a dictionary of 128 MiB or more$"):
         decompress("xz", packed, [1000], [1000])
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\x28\xb5", ""),
+        (b"\x50\x2a\x4d\x18\x04\0\0\0\x01\x02", "zstd"),  # pzstd
+        (b"\x5f\x2a\x4d\x18\x01\0\0\0", "zstd"),
+        (b"\x50\x2a\x4d", ""),
+        (b"\x50", ""),
+        (b"[", "none"),
+        (b"[\x2a\x4d\x18\x04\0\0\0", "zstd"),
+        (b"\x50\x2a\x4d\x18\0\x10\0\x04\0\0", ""),  # MRT of 14 August 2012, or zstd: the name has to tell
+        (b"\x60\x2a\x4d\x18\x04", "none"),
+        (b"\x50\x2a\x4d\x19\x04", "none"),
+        (b"BZh9", ""),
+        (b"BZh91AY&SY", "bzip2"),
+        (b"", ""),
+        (b'["R",1,', "none"),
+    ],
+)
+def test_by_content(head: bytes, expected: str) -> None:
+    assert compression.by_content(head) == expected
 
 
 @pytest.mark.parametrize(

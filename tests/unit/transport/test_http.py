@@ -259,7 +259,7 @@ def test_cut_short_and_no_way_to_go_on(chunked: bool) -> None:
         given, message = drain_to_error(source)
     assert given == DATA[:2_000_000]
     size = "" if chunked else f" of {len(DATA)}"
-    assert message == f"{server.url}/x is cut short at byte 2000000{size}: the server closed the connection"
+    assert message == f"{server.url}/x is cut short at byte 2000000{size}: {CLOSED}; the rest cannot be asked for"
     assert len(server.requests) == 1
 
 
@@ -272,7 +272,8 @@ def test_broken_chunk() -> None:
     with serve(handler) as server, open_source(server.url + "/x") as source:
         given, message = drain_to_error(source)
     assert given == DATA[:200_000]
-    assert message == f"{server.url}/x is cut short at byte 200000: what the server sends is not valid HTTP"
+    reason = "what the server sends is not valid HTTP; the rest cannot be asked for"
+    assert message == f"{server.url}/x is cut short at byte 200000: {reason}"
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress, lz4.frame.compress])
@@ -317,6 +318,7 @@ class Flaky:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+CLOSED = "the server closed the connection"
 DATE = "Thu, 11 Aug 2016 16:05:00 GMT"
 
 
@@ -368,8 +370,56 @@ def test_does_not_go_on_with_another_file(quick: list[float]) -> None:
         flaky.headers = {"ETag": '"new"'}
         given, message = drain_to_error(source)
     assert given == DATA[:2_000_000]
-    assert "is cut short" in message
+    assert message.endswith("is cut short at byte 2000000 of 3000000: " + CLOSED + "; the file there has changed since")
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "refusal"),
+    [
+        ("206 Partial Content", {"ETag": '"new"'}, "; the file there has changed since"),
+        ("206 Partial Content", {"Last_Modified": DATE.replace("11", "12")}, "; the file there has changed since"),
+        ("206 Partial Content", {"Content_Range": "bytes 2000000-2999999/3000001"}, "; the file there has changed since"),
+        ("416 Range Not Satisfiable", {"Content_Range": "bytes */1000"}, "; the file there has changed since"),
+        ("206 Partial Content", {"Content_Range": "bytes 2000001-2999999/3000000"}, "; the server does not go on from there"),
+        ("206 Partial Content", {}, "; the server does not go on from there"),
+        ("200 OK", {"ETag": '"old"', "Last_Modified": DATE}, "; the server does not go on from there"),
+    ],
+)
+def test_servers_that_go_on_with_something_else(
+    status: str, headers: dict[str, str], refusal: str, quick: list[float]
+) -> None:
+    """They do not mind If-Range."""
+
+    def handler(connection: socket.socket, path: str, asked: dict[str, str]) -> None:
+        if "range" in asked:
+            answer(connection, status, DATA[2_000_000:], **headers)
+            return
+        answer(connection, "200 OK", DATA[:2_000_000], Content_Length=str(len(DATA)), ETag='"old"', Last_Modified=DATE)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with serve(handler) as server, open_source(server.url + "/x") as source:
+        given, message = drain_to_error(source)
+    assert given == DATA[:2_000_000]
+    assert message == f"{server.url}/x is cut short at byte 2000000 of 3000000: {CLOSED}{refusal}"
+
+
+@pytest.mark.parametrize("total", ["3000000", "*"])
+def test_goes_on_piece_by_piece(total: str, quick: list[float]) -> None:
+    """A server need not send all of the rest at once."""
+
+    def handler(connection: socket.socket, path: str, asked: dict[str, str]) -> None:
+        begin = int(asked.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        piece = DATA[begin : begin + 700_000]
+        if begin:
+            content_range = f"bytes {begin}-{begin + len(piece) - 1}/{total}"
+            answer(connection, "206 Partial Content", piece, ETag='"1"', Content_Range=content_range)
+        else:
+            answer(connection, "200 OK", piece, Content_Length=str(len(DATA)), ETag='"1"')
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with serve(handler) as server, open_source(server.url + "/x") as source:
+        assert drain(source) == DATA
 
 
 def test_silent_server(monkeypatch: pytest.MonkeyPatch, quick: list[float]) -> None:

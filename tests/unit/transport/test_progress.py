@@ -55,6 +55,15 @@ def test_bar(tmp_path: Path) -> None:
     assert "messages/s" in drawn
 
 
+def test_name_that_steers_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b]0;title\x07\nx.mrt"
+    path.write_bytes(bytes(4000))
+    _, drawn = on_terminal(path, 8)
+    assert "\x1b]0" not in drawn
+    assert "\x07" not in drawn
+    assert r"\x1b]0;title\x07\nx.mrt" in drawn
+
+
 def test_short_job_draws_nothing(tmp_path: Path) -> None:
     path = tmp_path / "updates.mrt"
     path.write_bytes(bytes(4000))

@@ -130,6 +130,29 @@ def test_mrt_files_that_begin_like_something_else(tmp_path: Path) -> None:
             assert drain(source) == head + TEXT
 
 
+@pytest.mark.parametrize("size", [4, 256])
+def test_zstd_that_begins_with_a_skippable_frame(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "x.zst"
+    path.write_bytes(b"\x50\x2a\x4d\x18" + size.to_bytes(4, "little") + bytes(size) + zstandard.compress(TEXT))
+    with open_source(str(path)) as source:
+        assert drain(source) == TEXT
+
+
+def test_window_that_takes_too_much_memory(tmp_path: Path) -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    (tmp_path / "x.zst").write_bytes(stream.compress(TEXT) + stream.flush())
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 28}]
+    (tmp_path / "x.xz").write_bytes(lzma.compress(TEXT, filters=filters))
+    largest = {"zst": "a window of 256 MiB, and 128 is the most", "xz": "a dictionary of 128 MiB or more"}
+    for suffix, what in largest.items():
+        kind = NOUN[suffix]
+        with open_source(f"{tmp_path}/x.{suffix}") as source:
+            given, error = drain_to_error(source)
+        assert given == b""
+        assert str(error) == f"the {kind} stream of {tmp_path}/x.{suffix} takes {what}; unpack it with the {kind} command"
+
+
 def test_decompression_by_order(tmp_path: Path) -> None:
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(TEXT))
