@@ -252,12 +252,12 @@ class Speaker:
         if local is None:
             below = remote.id - 1 if remote.id > 1 else 2
             local = self._offer(remote.asn if self._asn == -1 else self._asn, below if self._id is None else self._id)
+            if local.asn:  # even if theirs is refused: before an OPEN, some routers do not expect a NOTIFICATION
+                self._send_open(local)
         wrong = remote.refusal(local, asn=self._remote_asn, shortest_hold=self._remote_hold)
         if wrong is not None:
             self._end("us", wrong)
             return
-        if self._local is None:
-            self._send_open(local)
         self._out.append(KEEPALIVE_MESSAGE)
         self.negotiated = Negotiated.of(local, remote)
         self.state = State.OPEN_CONFIRM

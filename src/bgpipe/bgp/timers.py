@@ -28,14 +28,22 @@ class Timer(Enum):
 class Timers:
     """Hold timer, keepalive timer and send hold timer.
 
-    hold_s: the hold time, 0 for none of the three. now: seconds. jitter: gives numbers from 0 to 1 (RFC 4271 section
-    10).
+    hold_s: the hold time, 0 for none of the three. margin_s: how much later than it the hold timer goes off. now:
+    seconds. jitter: gives numbers from 0 to 1 (RFC 4271 section 10).
     """
 
-    __slots__ = ("_gap", "_heard", "_jitter", "_keeping", "_late", "_reading", "_sent", "_stuck", "hold_s")
+    __slots__ = ("_gap", "_heard", "_jitter", "_keeping", "_late", "_margin", "_reading", "_sent", "_stuck", "hold_s")
 
-    def __init__(self, now: float, *, hold_s: float = OPEN_HOLD_S, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        now: float,
+        *,
+        hold_s: float = OPEN_HOLD_S,
+        margin_s: float = 0,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._jitter = jitter
+        self._margin = margin_s
         self._reading = True
         self._keeping = False
         self._stuck: float | None = None
@@ -104,7 +112,7 @@ class Timers:
         if not self.hold_s or not self._reading:
             return None
         heard, until = self._late
-        return until if heard == self._heard else self._heard + self.hold_s
+        return until if heard == self._heard else self._heard + self.hold_s + self._margin
 
     def _send_hold(self) -> float | None:
         if not self.hold_s or self._stuck is None:

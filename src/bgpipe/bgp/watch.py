@@ -39,6 +39,8 @@ from bgpipe.bgp.timers import Timer, Timers
 
 # Octets of an UPDATE that may be an End-of-RIB: nothing at all, or an MP_UNREACH without prefixes, short or extended.
 END_OF_RIB_LENGTHS = (23, 29, 30)
+# Who is behind us has a hold timer as well, and its NOTIFICATION is the better one: both peers see the same.
+MARGIN_S = 2.0
 END_OF_RIB = 1 << 32  # in an interest, beside a bit for each message type
 
 
@@ -75,7 +77,7 @@ class End:
 
     def connected(self, now: float) -> None:
         """There is a connection."""
-        self.timers = Timers(now, jitter=self._jitter)
+        self.timers = Timers(now, margin_s=MARGIN_S, jitter=self._jitter)
 
     def closed(self) -> None:
         """The connection is gone."""

@@ -13,6 +13,7 @@ from bgpipe.bgp import capabilities
 from bgpipe.bgp.causes import Cause
 from bgpipe.bgp.events import Ended, Established
 from bgpipe.bgp.messages import Open
+from bgpipe.bgp.negotiation import Offer
 from bgpipe.bgp.session import CAPABILITIES, Speaker, State
 from bgpipe.errors import FieldError
 
@@ -41,10 +42,11 @@ def speaker(state: State, **options: Any) -> Speaker:
     return found
 
 
-def notification(found: Speaker) -> str:
-    """Code, subcode and data of the one message that it sends at its end."""
+def notification(found: Speaker, *before: int) -> str:
+    """Code, subcode and data of the NOTIFICATION that it sends at its end, behind messages of these types."""
     assert found.state is State.CLOSED
-    (wire,) = found.take()
+    *others, wire = found.take()
+    assert [other[18] for other in others] == list(before)
     assert wire[18] == 3
     assert found.next_deadline() is None
     (event,) = found.events()
@@ -219,8 +221,17 @@ def test_a_message_of_another_length_than_it_says() -> None:
 def test_open_errors_section_6_2(state: State, options: dict[str, Any], wire: bytes, sent: str) -> None:
     found = speaker(state, **options)
     found.receive(wire, 1001)
-    assert notification(found) == sent
+    parses = isinstance(Offer.parse(wire[19:]), Offer)
+    assert notification(found, *[1] if state is State.ACTIVE and parses else []) == sent
     assert found.negotiated is None
+
+
+def test_an_as_number_of_zero_is_not_mirrored() -> None:
+    """RFC 7607."""
+    found = Speaker()
+    found.connected(1000)
+    found.receive(Msg.make("OPEN", bytes.fromhex("040000005ac000020200")).wire, 1000)
+    assert notification(found) == "0202"
 
 
 @pytest.mark.parametrize(

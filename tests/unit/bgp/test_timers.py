@@ -27,6 +27,14 @@ def test_what_is_heard_puts_it_off() -> None:
     assert found.next_deadline() == 1140
 
 
+def test_a_margin_is_for_the_hold_timer_alone() -> None:
+    found = Timers(1000, hold_s=90, margin_s=2, jitter=lambda: 0)
+    assert found.next_deadline() == 1092
+    found.keeping(True)
+    assert found.next_deadline() == 1030
+    assert Timers(1000, hold_s=0, margin_s=2).next_deadline() is None
+
+
 def test_it_stands_still_while_we_do_not_read() -> None:
     found = timers()
     found.reading(False, 1080)
