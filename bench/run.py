@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 DATA = HERE / "data"
 # Memory, where there is room for a gigabyte or four: what is measured is the programs, not the disk.
 MEMORY = Path("/dev/shm")
+ONE_PERCENT = "as_origin == 13118"  # of the messages of updates.mrt
 ZEROS = bytes(1 << 20)
 OUT = (MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30 else DATA) / "bgpipe-bench"
 
@@ -130,6 +131,47 @@ def measures(programs: Path) -> list[Measure]:
                 peer("gzip -dc alone", "updates.mrt.gz", "gzip", "-dc"),
             ],
             "2.3 M/s and 3.2 M/s",
+        ),
+    ]
+    functions = HERE / "scripts" / "function.py"
+    by_hand = f"'{bgpipe}' read '{DATA / 'pass.mrt'}' | '{python}' '{HERE / 'scripts' / 'by_hand.py'}'"
+    by_hand += f" | '{bgpipe}' -- stdin -- stdout --format mrt"
+
+    def calling(name: str, threads: int, *stages: str) -> Contender:
+        command = [bgpipe, "--threads", str(threads), "--", "read", str(DATA / "updates.mrt"), "--"]
+        return Contender(name, [*command, *stages, "--", "stdout", "--format", "mrt"], "updates.mrt")
+
+    found += [
+        Measure(
+            "A Python function for each message, MRT to MRT",
+            "messages",
+            [
+                calling("msg -> msg, 1 thread", 1, "python", f"{functions}:same"),
+                calling("msg -> msg, 2 threads", 2, "python", f"{functions}:same"),
+                calling("batch -> batch", 1, "python", "--batch", f"{functions}:same_batch"),
+                calling("async msg -> msg", 1, "python", f"{functions}:same_later"),
+                calling("looks at AS paths", 1, "python", f"{functions}:look"),
+                Contender("the same, JSON and pipes", ["bash", "-c", by_hand], "pass.mrt"),
+                ours("updates.mrt", "mrt", 1),
+            ],
+            "1 M/s where it returns the message",
+        ),
+        Measure(
+            "A Python function behind a filter that passes 1%",
+            "messages",
+            [
+                calling("grep, then msg -> msg", 1, "grep", ONE_PERCENT, "--", "python", f"{functions}:same"),
+                calling("grep alone", 1, "grep", ONE_PERCENT),
+            ],
+            "1.2x the time of grep alone",
+        ),
+        Measure(
+            "metrics",
+            "messages",
+            [
+                calling("metrics, 3 filters", 1, "metrics", "-A", ONE_PERCENT, "ipv6", "type == open"),
+                ours("updates.mrt", "mrt", 1),
+            ],
         ),
     ]
     unpackers = [

@@ -154,6 +154,7 @@ cdef class Batch:
     cdef chunk_t* arena                     # bump allocator: never moves, freed with the batch
     cdef size_t tidy_at                     # `made` that tidy() waits for; 0: nothing was edited yet
     cdef bint lent                          # messages of other batches point into the arena: nothing in there may move
+    cdef uint32_t held                      # for how many, for a while, nothing in there may move: they have copies of records
     cdef uint32_t moves                     # how often tidy() has moved messages
     cdef size_t made                        # bytes of its arena, and of tables of peers that got full while it was made
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes

@@ -455,7 +455,7 @@ cdef class Batch:
         cdef size_t size = 0
         if self.tidy_at == 0:
             self.tidy_at = 2 * self.made + EDITS
-        if self.made <= self.tidy_at or self.lent:
+        if self.made <= self.tidy_at or self.lent or self.held:
             return
         for i in range(self.n):
             size += tidy_size(&self.msgs[i], old)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_LIBRARIES = ("aiohttp", "isal", "lz4", "rich", "uvloop", "zstandard")
+_LIBRARIES = ("aiohttp", "isal", "lz4", "prometheus-client", "rich", "uvloop", "zstandard")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -50,7 +50,7 @@ def read(
     """
     if format != "auto" and format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
-    options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": _mask(types)}
+    options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": mask(types)}
     if isinstance(filter, str):
         from bgpipe.filters import Filter
 
@@ -149,7 +149,7 @@ def write(
         format = formats.by_name(path.rpartition("/")[2]) or "json"  # noqa: A001
     if format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
-    return Writer(path, format, compress, append, create, _mask(types))
+    return Writer(path, format, compress, append, create, mask(types))
 
 
 class Writer:
@@ -196,7 +196,8 @@ class Writer:
             self.abort()
 
 
-def _mask(types: Iterable[str | int] | None) -> int:
+def mask(types: Iterable[str | int] | None) -> int:
+    """Bit mask of message types by name or number, all of them for None, as Decoder.types. Raises UsageError."""
     if types is None:
         return 0xFFFFFFFF
     from bgpipe.stages.messages import type_number

@@ -8,20 +8,27 @@ import os
 from bgpipe.errors import BgpipeError, ClosedOutput, StageError, UsageError
 from bgpipe.pipeline import grammar
 from bgpipe.pipeline.events import PIPE, Bus, Event, ParseEvent, StageEvent, resolve
-from bgpipe.pipeline.line import route
+from bgpipe.pipeline.line import Lane, route
 from bgpipe.pipeline.log import Log, Tally
+from bgpipe.pipeline.options import hint
 from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, NEW, RIGHT, RUNNING, STARTING, STOPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
-    from typing import Any, TypeVar
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from typing import Any, TypeVar, overload
 
     from bgpipe._codec import Batch
+    from bgpipe.filters import Filter
     from bgpipe.pipeline.grammar import StageSpec
     from bgpipe.pipeline.stage import Stage
 
-    Handler = TypeVar("Handler", bound=Callable[[Event], object])
+    Handler = TypeVar("Handler", bound=Callable[[Any], object])
+else:
+
+    def overload(function: object) -> object:
+        return function
+
 
 _ALL = 0xFFFFFFFF  # more messages than a batch holds
 _START = f"{PIPE}/START"
@@ -93,6 +100,9 @@ class Pipeline:
         self.lock = _thread.RLock()
         self.driver: Driver | None = None
         self._next_right = self._next_left = 1
+        self._counting = _thread.allocate_lock()
+        self._turned: list[tuple[Stage, int, Batch]] = []
+        self._turned_lanes: dict[tuple[Stage, int], Lane] = {}
         self.opening = 0  # the thread in which a stage opens its source: a signal may break that off
         self._signalled = False
         self._unparsed = Tally(self.log, "messages do not parse", event="PARSE")
@@ -170,13 +180,29 @@ class Pipeline:
 
     # ---- the two lines -----------------------------------------------------------------------------------------
 
-    def rank(self, stage: Stage, direction: int) -> int:
+    def stage(self, name: str) -> Stage:
+        """The stage of this name or number, also as "@name". Raises UsageError where there is none, or several."""
+        word = name.removeprefix("@")
+        given = [stage for stage in self.stages if stage.places is None]
+        found = [stage for stage in given if stage.name == word] or [
+            stage for stage in given if str(stage.number) == word and not stage.tap
+        ]
+        if not found:
+            raise UsageError(f"there is no stage {name!r}{hint(word, [stage.name for stage in given])}")
+        if len(found) > 1:
+            numbers = ", ".join(str(stage.number) for stage in found)
+            raise UsageError(f"stages {numbers} are called {word!r}: take a number")
+        return found[0]
+
+    def rank(self, stage: Stage, direction: int) -> float:
         """The place of a stage on the line of this direction, from 0 in the order in which messages pass."""
+        if stage.places is not None:
+            return stage.places[direction]
         if stage.tap:
             return stage.number
         return stage.number if direction == RIGHT else self.count + 1 - stage.number
 
-    def entry(self, producer: Stage, direction: int) -> int:
+    def entry(self, producer: Stage, direction: int) -> float:
         """The rank behind which the messages of a producer enter. Raises UsageError."""
         target = getattr(producer.options, "new", "next")
         if target in ("next", "here"):
@@ -193,7 +219,8 @@ class Pipeline:
     def warnings(self) -> list[tuple[Stage, str]]:
         """What looks like a mistake in how the pipeline was put together."""
         found = []
-        reached = {stage for producer in self.stages if producer.produces for stage, _ in route(self, producer)}
+        producers = [stage for stage in self.stages if stage.produces]
+        reached = {stage for producer in producers for stage, _ in route(self, producer, producer.directions)}
         for stage in self.stages:
             if stage.looks and stage not in reached and not stage.tap:
                 names = DIRECTION_NAMES[stage.directions]
@@ -204,7 +231,7 @@ class Pipeline:
                 found.append((stage, "--of has no effect: it makes no messages"))
             for filter_ in (*stage.options.if_, *stage.options.of, *stage.filters()):
                 found += ((stage, text) for text in filter_.warnings)
-            if stage.produces and not route(self, stage):
+            if stage.produces and not route(self, stage, stage.directions):
                 found.append((stage, "no stage looks at its messages: is a stage, or -o, missing?"))
         return found
 
@@ -228,6 +255,60 @@ class Pipeline:
             return handler
 
         return subscribe
+
+    @overload
+    def on_message(self, filter: Handler, /) -> Handler: ...  # noqa: A002
+
+    @overload
+    def on_message(  # noqa: F811
+        self,
+        filter: str | Filter | None = None,  # noqa: A002
+        *,
+        direction: str | None = None,
+        types: Iterable[str | int] | None = None,
+        batch: bool = False,
+        on_error: str = "pass",
+        before: str | None = None,
+    ) -> Callable[[Handler], Handler]: ...
+
+    def on_message(  # noqa: F811
+        self,
+        filter: Any = None,  # noqa: A002
+        *,
+        direction: str | None = None,
+        types: Iterable[str | int] | None = None,
+        batch: bool = False,
+        on_error: str = "pass",
+        before: str | None = None,
+    ) -> Any:
+        """Have a function called with each message on its way, to look at it, change it, drop it, or put others there.
+
+            @pipe.on_message("as_origin == 65000", direction="R")
+            def guard(msg: bgpipe.Msg) -> bgpipe.Msg | None: ...
+
+        filter: what messages have to match; that is found out natively. direction: "R" or "L", else both. types: names
+        or numbers of message types. batch: the function gets a Batch of those that came together, not one at a time.
+        on_error: what becomes of a message where the function raises: "pass", as it came; "drop"; "stop", and with it
+        the pipeline. before: the name or number of the stage that comes behind it; by default it stands in front of
+        the first stage that brings messages out. Functions at one place are called in the order in which they came.
+
+        The function returns the message to pass it, None to drop it, or several messages that take its place; it may be
+        a coroutine function, and then the pipeline runs in an event loop. docs/library.md tells all of it.
+        Raises UsageError, FilterError.
+        """
+        from bgpipe.pipeline.callback import subscribe
+
+        def add(function: Handler) -> Handler:
+            if self.driver is not None:
+                raise RuntimeError("the pipeline runs already")
+            self.stages.append(subscribe(self, function, given, direction, types, batch, on_error, before))
+            return function
+
+        if callable(filter):
+            given = None
+            return add(filter)
+        given = filter
+        return add
 
     def emit(self, event: Event) -> None:
         """Log an event, tell the handlers, then do what it starts, stops or kills."""
@@ -368,7 +449,28 @@ class Pipeline:
 
     def number(self, batch: Batch) -> None:
         """Give sequence numbers to the messages that have none."""
-        self._next_right, self._next_left = batch.number(self._next_right, self._next_left)
+        with self._counting:
+            self._next_right, self._next_left = batch.number(self._next_right, self._next_left)
+
+    def turn(self, stage: Stage, direction: int, batch: Batch) -> None:
+        """For stages that look: have messages enter the line of this direction, behind the stage.
+
+        They wait until the batch that is under way has left its line.
+        """
+        self._turned.append((stage, direction, batch))
+
+    def turned(self) -> list[tuple[Lane, Batch]]:
+        """For the driver, behind each batch: what is to be brought along which lane next."""
+        if not self._turned:
+            return []
+        found = []
+        for stage, direction, batch in self._turned:
+            lane = self._turned_lanes.get((stage, direction))
+            if lane is None:
+                lane = self._turned_lanes[stage, direction] = Lane(self, stage, direction)
+            found.append((lane, batch))
+        self._turned.clear()
+        return found
 
     def end(self) -> None:
         """Have the producers stop; what they have read goes out. From any thread, and from signal handlers."""
@@ -409,6 +511,12 @@ class Pipeline:
             if was_running:
                 self.emit(StageEvent(stage, "STOP"))
             self.end()
+
+    def fail_at(self, stage: Stage, index: int, error: BgpipeError) -> None:
+        """A stage cannot go on with a message of its batch: what is in front of that one gets out, nothing else."""
+        self.closed = True
+        self.cut = index
+        self.fail(stage, error)
 
     def finish(self, stage: Stage) -> None:
         """Complete what a running stage has begun; it takes no part any more."""

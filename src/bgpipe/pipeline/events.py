@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PIPE = "bgpipe"
 PIPE_EVENTS = ("START", "STOP", "PARSE", "OPEN", "ALIVE", "UPDATE", "ESTABLISHED", "EOR_AF", "EOR")
-_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE
+_CO_ASYNC = 0x280  # inspect.CO_COROUTINE | CO_ASYNC_GENERATOR
 STAGE_EVENTS = ("PREPARE", "READY", "START", "STOP")
 
 
@@ -95,13 +95,22 @@ class Bus:
     def subscribe(self, name: str, handler: Callable[[Event], object]) -> None:
         """Call `handler` on events of this canonical name (see `resolve`), or on all of them for "*"."""
         self._handlers.setdefault(name, []).append(handler)
-        code = getattr(handler, "__code__", None)
-        self.asynchronous = self.asynchronous or (code is not None and bool(code.co_flags & _CO_COROUTINE))
+        self.asynchronous = self.asynchronous or is_async(handler)
 
     def emit(self, event: Event) -> list[Any]:
         """Call the handlers; what they raise comes out here. Returns the coroutines of those that are asynchronous."""
         results = [handler(event) for name in (str(event), "*") for handler in self._handlers.get(name, ())]
         return [result for result in results if hasattr(result, "__await__")]
+
+
+def is_async(function: object) -> bool:
+    """Whether a function, method, partial or callable object was declared with `async def`."""
+    while type(function).__name__ == "partial" and hasattr(function, "func"):
+        function = function.func
+    if not hasattr(function, "__code__") and callable(function):
+        function = type(function).__call__
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_ASYNC)
 
 
 def resolve(words: Iterable[str], stages: Sequence[Stage], alone: Sequence[str]) -> tuple[str, ...]:

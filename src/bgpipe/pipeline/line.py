@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from bgpipe._codec import Buffer
+from bgpipe._codec import Batch, Buffer
 from bgpipe.errors import StageError
 from bgpipe.pipeline.events import ParseEvent
 from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, RUNNING, Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Coroutine, Iterable
+    from typing import Any, TypeVar
 
-    from bgpipe._codec import Batch, Encoder
+    from bgpipe._codec import Encoder
     from bgpipe.pipeline.engine import Pipeline
     from bgpipe.pipeline.rate import Bucket
     from bgpipe.pipeline.stage import Stage
+
+    Result = TypeVar("Result")
 
 _ALL = 0xFFFFFFFF  # more messages than a batch holds
 _SHARE_S = 0.05  # how long what comes at once may have to wait for
 
 
+def at_once(work: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+    raise AssertionError("waiting takes an event loop")
+
+
 def path(pipe: Pipeline, producer: Stage, direction: int) -> list[Stage]:
     """The stages that messages of one direction pass which `producer` makes, in order."""
-    entry = pipe.entry(producer, direction)
+    if producer.produces:
+        entry = pipe.entry(producer, direction)
+    else:  # what it was given flows the other way, and so what it makes of that comes from there
+        entry = pipe.count + 1 - pipe.rank(producer, BOTH - direction)
     stages = [
         stage
         for stage in pipe.stages
@@ -35,14 +51,14 @@ def path(pipe: Pipeline, producer: Stage, direction: int) -> list[Stage]:
     return stages
 
 
-def route(pipe: Pipeline, producer: Stage) -> list[tuple[Stage, int]]:
+def route(pipe: Pipeline, producer: Stage, directions: int) -> list[tuple[Stage, int]]:
     """Where a batch of `producer` goes, with the directions that each stage is to look at.
 
     A batch may hold messages of both directions. They meet different stages, or the same in opposite order, save the
     one that may stand at the end of both lines: that one sees them together, in the order in which they came. So does
     one stage that asks for it.
     """
-    right, left = (path(pipe, producer, way) if producer.directions & way else [] for way in (RIGHT, LEFT))
+    right, left = (path(pipe, producer, way) if directions & way else [] for way in (RIGHT, LEFT))
     return _merge(right, left)
 
 
@@ -85,8 +101,8 @@ class Step:
         elif stage.options.wait or stage.options.stop:
             self.pure = False
 
-    def run(self, batch: Batch) -> Batch:
-        """Have the stage look at the batch. Returns the one that goes on."""
+    def run(self, batch: Batch) -> Batch | Coroutine[Any, Any, Batch]:
+        """Have the stage look at the batch. Returns the one that goes on, or what is to be waited for to have it."""
         stage = self.stage
         self.missed = stage.state != RUNNING
         if self.output is not None:
@@ -95,11 +111,18 @@ class Step:
         if self.missed:
             return batch
         partly = self._hide(batch)
-        after: Batch | None = None
-        if self.output is None:
-            after = stage.process(batch, self.directions)
-        else:
+        if self.output is not None:
             self.encoder.encode(batch, self.buffer)
+            return self._leave(batch, None, partly)
+        after = stage.process(batch, self.directions)
+        if after is None or isinstance(after, Batch):
+            return self._leave(batch, after, partly)
+        return self._wait(batch, after, partly)
+
+    async def _wait(self, batch: Batch, after: Awaitable[Batch | None], partly: bool) -> Batch:
+        return self._leave(batch, await after, partly)
+
+    def _leave(self, batch: Batch, after: Batch | None, partly: bool) -> Batch:
         if after is None:
             after = batch
         else:
@@ -145,19 +168,21 @@ class Lane:
     carry() is pure and may run beside that of other lanes; the rest is called in the order of the batches, one at a
     time. Writing comes last: when a message kills or stops the pipeline, nothing behind it got out.
 
-    outputs: the steps that write. paced: some stage limits the rate; then one lane alone takes a producer's batches,
-    part by part, and waits as long as delay_s() says behind each.
+    producer: the stage that makes them, or one that looks, and was given messages of the other direction. directions:
+    those of the messages. outputs: the steps that write. paced: some stage limits the rate; then one lane alone takes a
+    producer's batches, part by part, and waits as long as delay_s() says behind each.
     """
 
-    __slots__ = ("_late", "_limits", "_of", "_pure", "_share", "outputs", "paced", "pipe", "producer")
+    __slots__ = ("_bucket", "_late", "_limits", "_of", "_pure", "_share", "outputs", "paced", "pipe", "producer")
 
-    def __init__(self, pipe: Pipeline, producer: Stage) -> None:
+    def __init__(self, pipe: Pipeline, producer: Stage, directions: int) -> None:
         self.pipe = pipe
         self.producer = producer
+        self._bucket = producer.bucket if producer.produces else None
         self._of = [filter_.program for filter_ in producer.options.of]
-        steps = [Step(stage, directions) for stage, directions in route(pipe, producer)]
+        steps = [Step(stage, directions) for stage, directions in route(pipe, producer, directions)]
         pure = 0
-        while pure < len(steps) and steps[pure].pure and producer.bucket is None:
+        while pure < len(steps) and steps[pure].pure and self._bucket is None:
             pure += 1
         self._pure = steps[:pure]
         self._late = steps[pure:]
@@ -192,10 +217,12 @@ class Lane:
         for program in self._of:
             program.keep(batch, BOTH)
         for step in self._pure:
-            batch = step.run(batch)
+            after = step.run(batch)
+            assert isinstance(after, Batch), "who waits is not pure"
+            batch = after
         return batch
 
-    def deliver(self, batch: Batch) -> Batch | None:
+    async def deliver(self, batch: Batch) -> Batch | None:
         """What is done in order, then events of what was found out on the way.
 
         Returns the batch that goes on; None if it came too late.
@@ -204,13 +231,14 @@ class Lane:
         if pipe.closed or self.producer in pipe.cut_off:
             return None
         pipe.current = self.producer
-        if self.producer.bucket is not None:
-            self._pace(batch, self.producer.bucket)
+        if self._bucket is not None:
+            self._pace(batch, self._bucket)
         for step in self._pure:
             if step.missed:  # it may have started since
                 step.again()
         for step in self._late:
-            after = step.run(batch)
+            found = step.run(batch)
+            after = found if isinstance(found, Batch) else await found
             if pipe.cut is not None:
                 self._cut(after, pipe.cut)
             if after is not batch:

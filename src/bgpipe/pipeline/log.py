@@ -8,7 +8,7 @@ from bgpipe.errors import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bgpipe.pipeline.stage import Stage
 
@@ -39,17 +39,19 @@ class Log:
     def warn(self, text: str, stage: Stage | None = None, event: str = "") -> None:
         self._write(2, text, stage, event)
 
-    def error(self, text: str, stage: Stage | None = None, event: str = "") -> None:
-        self._write(3, text, stage, event)
+    def error(self, text: str, stage: Stage | None = None, event: str = "", detail: Sequence[str] = ()) -> None:
+        """detail: lines below the first one, such as a traceback; for machines they are a list."""
+        self._write(3, text, stage, event, detail)
 
-    def _write(self, level: int, text: str, stage: Stage | None, event: str) -> None:
+    def _write(self, level: int, text: str, stage: Stage | None, event: str, detail: Sequence[str] = ()) -> None:
         if level < self._least:
             return
         if self._json:
-            line = _json_line(level, text, stage, event)
+            line = _json_line(level, text, stage, event, detail)
         else:
             where = f"{stage.label}: " if stage is not None else ""
             line = visible(f"bgpipe: {_PREFIX[level]}{where}{event}{': ' if event and text else ''}{text}") + "\n"
+            line += "".join(f"  {visible(more)}\n" for more in detail)
         if self.before is not None:
             self.before()
         data = line.encode("utf-8", "backslashreplace")
@@ -60,18 +62,22 @@ class Log:
             pass
 
 
-def _json_line(level: int, text: str, stage: Stage | None, event: str) -> str:
+def _json_line(level: int, text: str, stage: Stage | None, event: str, detail: Sequence[str]) -> str:
     import json
     import time
 
     now = time.time_ns()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000_000))
-    fields = {"time": f"{stamp}.{now // 1_000_000 % 1000:03d}Z", "level": LEVELS[level]}
+    fields: dict[str, object] = {"time": f"{stamp}.{now // 1_000_000 % 1000:03d}Z", "level": LEVELS[level]}
     if stage is not None:
         fields["stage"] = stage.label
     if event:
         fields["event"] = event
-    return json.dumps(fields | ({"message": text} if text else {})) + "\n"
+    if text:
+        fields["message"] = text
+    if detail:
+        fields["detail"] = detail
+    return json.dumps(fields) + "\n"
 
 
 class Tally:

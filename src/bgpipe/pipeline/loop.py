@@ -82,21 +82,24 @@ class LoopDriver(Driver):
         """Bring what `stage` made through the line. Raises CancelledError, behind it, where the stage is to stop."""
         self._putting.add(stage)
         try:
-            lane = self._lanes[stage]
-            async with self._line:
-                self.pipe.number(batch)
-            for part in lane.parts(batch):
+            waiting = [(self._lanes[stage], batch)]
+            while waiting:
+                lane, batch = waiting.pop(0)
                 async with self._line:
-                    await self._bring(lane, part)
-                while (delay_s := lane.delay_s()) > 0:
-                    await asyncio.sleep(min(delay_s, _NAP_S))
+                    self.pipe.number(batch)
+                for part in lane.parts(batch):
+                    async with self._line:
+                        await self._bring(lane, part)
+                        waiting += self.pipe.turned()
+                    while (delay_s := lane.delay_s()) > 0:
+                        await asyncio.sleep(min(delay_s, _NAP_S))
         finally:
             self._putting.discard(stage)
         if stage in self._stopping:
             raise asyncio.CancelledError
 
     async def _bring(self, lane: Lane, batch: Batch) -> None:
-        after = lane.deliver(lane.carry(batch))
+        after = await lane.deliver(lane.carry(batch))
         if after is None:
             return
         for step in lane.outputs:
@@ -175,7 +178,7 @@ class LoopDriver(Driver):
         for stage in group:
             stage.state = RUNNING
             if stage.produces:
-                self._lanes[stage] = Lane(pipe, stage)
+                self._lanes[stage] = Lane(pipe, stage, stage.directions)
         for stage in group:
             pipe.emit(StageEvent(stage, "START"))
         for stage in group:

@@ -91,7 +91,7 @@ class Stage:
     read()       producers: make the next batch (see there). InputError, StageError: the pipeline ends once what was
                  read before is through.
     process()    stages that look: each batch on its way, while the stage runs. Raises nothing but bugs.
-                 It may return another batch that goes on instead.
+                 It may return another batch that goes on instead, and a live stage an awaitable of that.
     interrupt()  producers: the pipeline wants to end.
     finish()     when nothing comes any more, or the stage is to stop: complete what was begun. StageError: the pipeline
                  ends with exit code 1.
@@ -114,11 +114,12 @@ class Stage:
     produces: ClassVar[bool] = False
     looks: ClassVar[bool] = False
     consumes: ClassVar[bool] = False
-    live: ClassVar[bool] = False
     events: tuple[str, ...] = ()
     extra_arguments: ClassVar[bool] = False
     together: ClassVar[bool] = False
+    live = False
     pure = False
+    places: dict[int, float] | None = None  # rank by direction, of a stage that is none of the command line's
 
     options: StageOptions
 
@@ -178,7 +179,7 @@ class Stage:
     def delivered(self) -> None:
         """Producers: another batch of theirs has passed the line. Here is where events of theirs belong."""
 
-    def process(self, batch: Batch, directions: int) -> Batch | None:
+    def process(self, batch: Batch, directions: int) -> Batch | Awaitable[Batch | None] | None:
         """Look at, change, or drop the messages of these directions, save those with a flag of MSG_UNSEEN.
 
         Where messages are to be put in, return a batch with all of them, the new ones with MSG_EXTRA, which goes on in

@@ -15,7 +15,7 @@ import time
 from bgpipe.errors import BgpipeError, StageError
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.events import StageEvent
-from bgpipe.pipeline.line import Lane
+from bgpipe.pipeline.line import Lane, at_once
 from bgpipe.pipeline.stage import RUNNING
 
 TYPE_CHECKING = False
@@ -176,7 +176,7 @@ class Team:
         self.driver = driver
         self.pipe = driver.pipe
         self.stage = stage
-        self._first = Lane(driver.pipe, stage)
+        self._first = Lane(driver.pipe, stage, stage.directions)
         self.size = 1 if self._first.paced else size
         self.failure: BgpipeError | None = None
         self._over = False
@@ -221,23 +221,30 @@ class Team:
                 try:
                     if carried is not None:
                         with self.pipe.lock:
-                            after = lane.deliver(carried)
-                            if after is not None:
-                                lane.write(after)
+                            turned = self._deliver(lane, carried)
+                        for other, more in turned:
+                            self._bring(other, more)
                 finally:
                     self._turns[(ticket + 1) % self.size].release()
 
     def _bring(self, lane: Lane, batch: Batch) -> None:
-        """Where order needs no turns: a lane alone, or the lock among several."""
-        with self.pipe.lock:
-            self.pipe.number(batch)
-        for part in lane.parts(batch):
+        """Where order needs no turns: a lane alone, or the lock among several. Then what turned back on the way."""
+        waiting = [(lane, batch)]
+        while waiting:
+            lane, batch = waiting.pop(0)
             with self.pipe.lock:
-                after = lane.deliver(lane.carry(part))
-                if after is not None:
-                    lane.write(after)
-            while (delay_s := lane.delay_s()) > 0:
-                time.sleep(min(delay_s, _NAP_S))
+                self.pipe.number(batch)
+            for part in lane.parts(batch):
+                with self.pipe.lock:
+                    waiting += self._deliver(lane, lane.carry(part))
+                while (delay_s := lane.delay_s()) > 0:
+                    time.sleep(min(delay_s, _NAP_S))
+
+    def _deliver(self, lane: Lane, batch: Batch) -> list[tuple[Lane, Batch]]:
+        after = at_once(lane.deliver(batch))
+        if after is not None:
+            lane.write(after)
+        return self.pipe.turned()
 
     def _read(self) -> Batch | None:
         try:
@@ -262,7 +269,7 @@ class Team:
 
     def _help(self, done: _thread.LockType) -> None:
         try:
-            self._work(Lane(self.pipe, self.stage))
+            self._work(Lane(self.pipe, self.stage, self.stage.directions))
         except BaseException as error:
             self.driver.crashed(error)
         self._over = True

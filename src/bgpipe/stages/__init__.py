@@ -11,6 +11,8 @@ STAGES = {
     "drop": ("grep", "Drop"),
     "grep": ("grep", "Grep"),
     "head": ("head", "Head"),
+    "metrics": ("metrics", "Metrics"),
+    "python": ("python", "Python"),
     "read": ("read", "Read"),
     "stdin": ("stdin", "Stdin"),
     "stdout": ("stdout", "Stdout"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import AsyncIterator
+from unittest.mock import Mock
+
 import pytest
 
 from bgpipe.errors import UsageError
 from bgpipe.pipeline.engine import Pipeline
-from bgpipe.pipeline.events import Bus, Event, resolve
+from bgpipe.pipeline.events import Bus, Event, is_async, resolve
 
 ALL = ("START", "STOP", "READY", "PREPARE")
 
@@ -79,3 +83,23 @@ class TestBus:
         assert bus.asynchronous
         (coroutine,) = bus.emit(Event("a", "X"))
         coroutine.close()
+
+
+def test_is_async() -> None:
+    async def coroutine(event: Event) -> None: ...
+
+    async def generator(event: Event) -> AsyncIterator[Event]:
+        yield event
+
+    class Object:
+        async def __call__(self, event: Event) -> None: ...
+
+        async def method(self, event: Event) -> None: ...
+
+        def sync(self, event: Event) -> None: ...
+
+    partial = functools.partial(functools.partial(coroutine))
+    for function in (coroutine, generator, Object(), Object().method, partial):
+        assert is_async(function)
+    for function in (print, Object().sync, Object, functools.partial(print), Mock(), lambda event: coroutine(event), None):
+        assert not is_async(function)

@@ -1,0 +1,141 @@
+"""metrics: counts messages by direction and type, and those that match filters."""
+
+from __future__ import annotations
+
+from bgpipe._metrics import Counters
+from bgpipe.errors import UsageError
+from bgpipe.names import MESSAGE_TYPES
+from bgpipe.pipeline.options import TEXT, option
+from bgpipe.pipeline.stage import LEFT, RIGHT, Stage, StageOptions
+from bgpipe.transport.sink import open_sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+    from bgpipe._codec import Batch
+    from bgpipe.filters import Filter
+
+_DIRECTIONS = {"R": "right", "L": "left"}
+
+
+class MetricsOptions(StageOptions):
+    """Options of metrics."""
+
+    output: str = option(
+        "--output",
+        "at the end, write the counters to this file, as Prometheus text",
+        kind=TEXT,
+        default="",
+        metavar="FILE",
+    )
+
+
+class Metrics(Stage):
+    """Counts messages.
+
+    The counters may be read at any time, from any thread.
+    """
+
+    command = "metrics"
+    summary = "count messages by direction, type and filter"
+    text = (
+        "Counts messages by direction and type and, with -A, those that match filters: each word is one, "
+        "LABEL: FILTER, or a filter that is its own label. Messages stay on their way. With --output, the counters are "
+        "a file at the end, in the text form of Prometheus; - is standard output."
+    )
+    options_class = MetricsOptions
+    options: MetricsOptions
+    looks = True
+    extra_arguments = True
+
+    def attach(self) -> None:
+        self._rules: dict[str, Filter] = {}
+        for text in self.args:
+            self._add_rule(text)
+        self._counters = Counters(len(self._rules))
+        earlier = [stage for stage in self.pipe.stages if isinstance(stage, Metrics) and stage.number < self.number]
+        self.prefix = "bgpipe_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in self.name)
+        if any(stage.prefix == self.prefix for stage in earlier):
+            self.prefix += f"_{self.number}"
+        output = self.options.output
+        if output and any(stage.options.output == output for stage in earlier):
+            raise self.error(f"another stage writes its counters to {output}")
+        # Who counts batches in any order has counted some that never got out, where a message ends the pipeline.
+        self.pure = not self.pipe.options.kill and not any(stage.options.stop for stage in self.pipe.stages)
+
+    def _add_rule(self, text: str) -> None:
+        from bgpipe.filters import Filter
+
+        label, colon, rule = text.partition(": ")
+        if not colon:
+            label = rule = text
+        if label in self._rules:
+            raise self.error(f"two filters have the label {label!r}")
+        try:
+            self._rules[label] = Filter(rule)
+        except UsageError as error:
+            raise self.error(f"the filter {label!r}: {error}") from None
+
+    def process(self, batch: Batch, directions: int) -> None:
+        matches = [rule.program.matches(batch) for rule in self._rules.values()]
+        self._counters.add(batch, directions, matches)
+
+    @property
+    def messages(self) -> dict[tuple[str, str], int]:
+        """Messages counted, by direction ("R" or "L") and name of the type."""
+        return {(way, _type_name(kind)): count for (way, kind), count in self._counters.messages().items()}
+
+    @property
+    def matches(self) -> dict[str, int]:
+        """Messages that matched, by label."""
+        return dict(zip(self._rules, self._counters.matches(), strict=True))
+
+    def collect(self) -> Iterator[Metric]:
+        """The counters as Prometheus wants them; with this a stage can be registered as a collector."""
+        from prometheus_client.core import Metric
+
+        ways = [way for way, direction in (("R", RIGHT), ("L", LEFT)) if self.takes(direction)]
+        counts = dict.fromkeys(((way, name) for way in ways for name in MESSAGE_TYPES.values()), 0)
+        counts.update(self.messages)
+        messages = Metric(f"{self.prefix}_messages", f"Messages that {self.label} has seen.", "counter")
+        messages.add_sample(f"{self.prefix}_messages_total", {}, sum(counts.values()))
+        for (way, name), count in counts.items():
+            labels = {"dir": _DIRECTIONS[way], "type": name.lower()}
+            messages.add_sample(f"{self.prefix}_messages_total", labels, count)
+        yield messages
+        if self._rules:
+            found = Metric(f"{self.prefix}_match", f"Messages that match a filter of {self.label}.", "unknown")
+            for label, count in self.matches.items():
+                found.add_sample(f"{self.prefix}_match", {"filter": label}, count)
+            yield found
+
+    def finish(self) -> None:
+        if not self.options.output:
+            return
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry: CollectorRegistry = CollectorRegistry()
+        registry.register(self)
+        sink = open_sink(self.options.output, compress="none")
+        try:
+            sink.write(generate_latest(registry))
+        except BaseException:
+            sink.abort()
+            raise
+        sink.finish()
+
+    def writes(self) -> str:
+        output = self.options.output
+        return f"counters to {'standard output' if output == '-' else output}" if output else ""
+
+    @classmethod
+    def uses_standard(cls, options: StageOptions) -> bool:
+        return isinstance(options, MetricsOptions) and options.output == "-"
+
+
+def _type_name(kind: int) -> str:
+    return MESSAGE_TYPES.get(kind, str(kind))
