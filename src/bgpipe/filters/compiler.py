@@ -10,6 +10,7 @@ from __future__ import annotations
 from bgpipe._attributes import ExtCommunity, attribute_code
 from bgpipe._match import ACCEPT, REJECT, PrefixSet, Program
 from bgpipe.errors import FilterError
+from bgpipe.filters.lexer import quote
 from bgpipe.filters.regex import compile_pattern
 from bgpipe.filters.tree import And, Node, Not, Or, Prefix, PrefixFile, Test, any_type
 
@@ -169,7 +170,8 @@ class Compiler:
                 raise FilterError(f"{path}: {error.strerror or error}", self.text, test.start) from None
             except ValueError as error:
                 line, shown = error.args
-                problem = f'{path}, line {line}: "{shown}", expected a prefix such as 192.0.2.0/24 or 2001:db8::/32'
+                what = "expected a prefix such as 192.0.2.0/24 or 2001:db8::/32"
+                problem = f"{path}, line {line}: {quote(shown)}, {what}"
                 raise FilterError(problem, self.text, test.start) from None
         return self._files[path]
 

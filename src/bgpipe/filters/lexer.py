@@ -20,6 +20,7 @@ OPERATORS = (
     (">", ">"),
     ("~", "~"),
 )
+MISSPELT = (("=>", ">="), ("=<", "<="))
 
 
 class Lexer:
@@ -97,6 +98,9 @@ class Lexer:
     def operator(self) -> str:
         """An operator, as the tree spells it; "" if there is none here."""
         self.skip_space()
+        for spelling, operator in MISSPELT:
+            if self.text.startswith(spelling, self.at):
+                raise self.error(f"{quote(spelling)} is written {operator}")
         for spelling, operator in OPERATORS:
             if self.text.startswith(spelling, self.at):
                 self.at += len(spelling)

@@ -20,7 +20,7 @@ from bgpipe._attributes import (
 from bgpipe.errors import FieldError, FilterError
 from bgpipe.filters.lexer import Lexer, quote
 from bgpipe.filters.tree import And, Node, Not, Or, Prefix, PrefixFile, Test
-from bgpipe.names import AFIS, ATTRIBUTES, MESSAGE_TYPES, SAFIS
+from bgpipe.names import AFIS, ATTRIBUTES, EXT_COMMUNITIES, MESSAGE_TYPES, SAFIS, WELL_KNOWN_COMMUNITIES
 from bgpipe.pipeline.options import hint
 
 TYPE_CHECKING = False
@@ -96,7 +96,11 @@ def _message_type(word: str, quoted: bool) -> int:
 
 def _family(word: str, quoted: bool) -> tuple[int | None, int | None]:
     if "/" in word:
-        afi, safi = parse_family(word)
+        try:
+            afi, safi = parse_family(word)
+        except FieldError as error:
+            families = [f"{afi}/{safi}" for afi in AFIS.values() for safi in SAFIS.values()]
+            raise FieldError(f"{error}{_near(word, families)}") from None
         return afi, safi
     name = word.upper().replace("-", "_")
     for number, known in AFIS.items():
@@ -167,12 +171,28 @@ def _origin(word: str, quoted: bool) -> int:
     raise _wrong(word, "igp, egp or incomplete; or i, e, ?; or 0, 1, 2")
 
 
-def _packed(pack: Callable[[object], bytes]) -> Callable[[str, bool], bytes]:
-    def read(word: str, quoted: bool) -> bytes:
-        number = None if pack is not pack_community else _as_integer(word)
-        return pack(word if number is None else number)
+def _community(word: str, quoted: bool) -> bytes:
+    number = _as_integer(word)
+    try:
+        return pack_community(word if number is None else number)
+    except FieldError:
+        known = tuple(WELL_KNOWN_COMMUNITIES.values())
+        what = "a community such as 65000:1 (both parts up to 65535), or the name of a well-known one"
+        raise _wrong(word, what + _near(word, known)) from None
 
-    return read
+
+def _ext_community(word: str, quoted: bool) -> bytes:
+    kind, colon, _ = word.partition(":")
+    if colon and kind.isdigit():  # a type in decimal, to the letter, but then the type was forgotten
+        raise _wrong(word, "an extended community such as TARGET:65000:1")
+    try:
+        return pack_ext_community(word)
+    except FieldError as error:
+        raise FieldError(f"{error}{_near(kind, tuple(EXT_COMMUNITIES.values())) if colon else ''}") from None
+
+
+def _large_community(word: str, quoted: bool) -> bytes:
+    return pack_large_community(word)
 
 
 def _text(word: str, quoted: bool) -> str:
@@ -256,9 +276,9 @@ KINDS = {
     "med": _COUNT,
     "local_pref": _COUNT,
     "otc": Kind((*EQUAL, *ORDER), _ASN),
-    "community": Kind((*EQUAL, *LIKE), _packed(pack_community), _pattern),
-    "ext_community": Kind((*EQUAL, *LIKE), _packed(pack_ext_community), _pattern),
-    "large_community": Kind((*EQUAL, *LIKE), _packed(pack_large_community), _pattern),
+    "community": Kind((*EQUAL, *LIKE), _community, _pattern),
+    "ext_community": Kind((*EQUAL, *LIKE), _ext_community, _pattern),
+    "large_community": Kind((*EQUAL, *LIKE), _large_community, _pattern),
     "tag": Kind((*EQUAL, *LIKE), _text, _pattern, index="text"),
     "dir": Kind(EQUAL, _direction),
     "seq": Kind((*EQUAL, *ORDER), _integer("a number", 2**64 - 1)),
@@ -302,6 +322,9 @@ COMPARISONS: dict[str, tuple[str, object]] = {
 
 NAMES = (*KINDS, *ALIASES, *COMPARISONS)
 
+# What other languages write for our signs.
+SIGNS = {"not": "!", "and": "&&", "or": "||"}
+
 
 def _near(word: str, known: Sequence[str] | dict[str, int]) -> str:
     return hint(word, known) if len(word) <= 40 else ""
@@ -325,13 +348,20 @@ class Parser:
         self.lexer = Lexer(text)
         self.warnings: list[str] = []
         self.compared = True  # whether the last term is complete: no operator can follow
+        self.bare = False  # whether it ended in a value without quotes
 
     def unexpected(self) -> FilterError:
         """What stands behind a term that can stand there."""
         if self.lexer.peek(")"):
             return self.lexer.error("there is no ( for this )")
+        at = self.lexer.at
+        name = self.lexer.name()
+        self.lexer.at = at
+        if name in SIGNS:
+            return self.lexer.error(f"{quote(name)} is written {SIGNS[name]}")
         operator = "" if self.compared else "an operator, "
-        return self.lexer.error(f"{self.lexer.rest()}, expected {operator}&& or ||")
+        spaces = "; a value with spaces goes in quotes" if self.bare and name and name not in NAMES else ""
+        return self.lexer.error(f"{self.lexer.rest()}, expected {operator}&& or ||{spaces}")
 
     def expression(self, depth: int) -> Node:
         """Terms up to the end or a closing parenthesis."""
@@ -367,6 +397,7 @@ class Parser:
             if lexer.ended():
                 raise lexer.error("( is not closed: expected )", opened)
             raise self.unexpected()
+        self.bare = False
         term.start, term.end = opened, lexer.at
         return Not(term, start, lexer.at) if negated else term
 
@@ -376,10 +407,13 @@ class Parser:
         at = lexer.at
         name = lexer.name()
         self.compared = name in COMPARISONS
+        self.bare = False
         if name not in NAMES:
             if not name:
                 raise lexer.error(f"{lexer.rest()}, expected an attribute such as prefix or as_origin")
             word = lexer.text[at : lexer.at]
+            if name in SIGNS:
+                raise lexer.error(f"{quote(word)} is written {SIGNS[name]}", at)
             raise lexer.error(f"{quote(word)} is no attribute{_near(name, NAMES)}", at)
         if name in COMPARISONS:
             attribute, value = COMPARISONS[name]
@@ -456,14 +490,15 @@ class Parser:
         if not word and not quoted:
             raise lexer.error(f"{lexer.rest()}, expected a value")
         like = test.operator in LIKE
+        read = kind.like if like else kind.read
+        if read is _path and (test.index is not None or test.operator not in ("==", "!=")):
+            read = _ASN
+        self.bare = not quoted and not in_list
         try:
-            value = (kind.like if like else kind.read)(word, quoted)
+            value = read(word, quoted)
         except FieldError as error:
             bare = "" if quoted or "(" not in word else "; a value with ) in it goes in quotes"
             raise lexer.error(f"{error}{bare}", at) from None
-        whole_path = test.attribute == "aspath" and isinstance(value, str) and not like
-        if whole_path and (test.index is not None or test.operator not in ("==", "!=")):
-            raise lexer.error(f"{quote(word)}, expected an AS number", at)
         if test.attribute in ("json", "attr") and test.operator in ORDER and type(value) not in (int, float):
             raise lexer.error(f"{quote(word)}, expected a number", at)
         self._doubts(word, value, lexer.text[at : lexer.at] if like and quoted else "")
