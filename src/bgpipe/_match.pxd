@@ -3,17 +3,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from bgpipe._codec cimport Batch, msg_t
-from bgpipe._view cimport Msg
-
-# Prefixes to look up, in two tables of open addressing.
-cdef struct prefix6_t:
-    uint64_t high, low
-    uint64_t length                         # + 1; 0: empty
-
-cdef struct prefixes_t:
-    uint64_t* slots4                        # address << 8 | length + 1; 0: empty
-    prefix6_t* slots6
-    uint64_t size4, size6
+from bgpipe._prefixset cimport prefixes_t
 
 cdef struct op_t:                           # one test, and where to go from it
     int32_t yes, no                         # number of the next test, or what is decided
@@ -49,10 +39,6 @@ cdef class Memo:
     cdef uint32_t scratch_len
     cdef memo_slot_t* lookup(self) noexcept nogil
     cdef void remember(self, bint found) noexcept nogil
-
-cdef class PrefixSet:
-    cdef prefixes_t table
-    cdef uint64_t count
 
 cdef class Program:
     cdef op_t* ops

@@ -4,21 +4,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bgpipe._codec import Batch
+from bgpipe._prefixset import PrefixSet
 from bgpipe._view import Msg
 
 ACCEPT: Final[int]
 REJECT: Final[int]
-
-class PrefixSet:
-    """Prefixes to look up, 11 octets an IPv4 prefix, 34 an IPv6 prefix.
-
-    text: one a line; blank lines and what stands behind # do not count, nor do bits behind the length; an address
-    without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
-    """
-
-    def __init__(self, text: bytes) -> None: ...
-    def __len__(self) -> int: ...
-    def __sizeof__(self) -> int: ...
 
 class Program:
     """A list of tests of a message, and where to go from each. Once begin() was called, any thread may run it."""

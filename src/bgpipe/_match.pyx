@@ -13,19 +13,15 @@ does not parse. None of those matches: what would is checked to its last octet f
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
 from bgpipe._codec cimport (
     Batch, CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_HIDDEN, MSG_LEFT, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, check, ctx_t,
     family, has_addpath, hash_bytes, msg_t,
 )
+from bgpipe._prefixset cimport PrefixSet, has4, has6
 from bgpipe._view cimport Msg, view
 from bgpipe._wire cimport be16, be32, be64, likely
-
-cdef extern from "<arpa/inet.h>" nogil:
-    enum: AF_INET
-    enum: AF_INET6
-    int inet_pton(int af, const char* src, void* dst)
 
 cdef enum:
     HEADER_LEN = 19
@@ -144,196 +140,6 @@ cdef class Memo:
         slot.found = found
         self.used += self.scratch_len
         self.count += 1
-
-
-# ---- sets of prefixes -----------------------------------------------------------------------------------------------------------
-import os
-
-cdef uint64_t SEED = int.from_bytes(os.urandom(8), "little")
-
-
-cdef inline uint64_t mixed(uint64_t v) noexcept nogil:
-    v ^= v >> 32
-    v *= 0xD6E8FEB86659FD93ULL
-    v ^= v >> 32
-    v *= 0xD6E8FEB86659FD93ULL
-    return v ^ v >> 32
-
-
-cdef inline uint64_t spot(uint64_t h, uint64_t size) noexcept nogil:
-    return (h >> 32) * size >> 32
-
-
-cdef inline uint64_t hash4(uint64_t key) noexcept nogil:
-    return mixed(key ^ SEED)
-
-
-cdef inline uint64_t hash6(uint64_t high, uint64_t low, uint64_t length) noexcept nogil:
-    return mixed(mixed(high ^ SEED) ^ low + length)
-
-
-cdef inline uint32_t masked32(uint32_t v, uint32_t bits) noexcept nogil:
-    return v & <uint32_t>(0xFFFFFFFFULL << (32 - bits))
-
-
-cdef inline uint64_t masked64(uint64_t v, uint32_t bits) noexcept nogil:
-    # What is left of the first `bits` of 64; more than 64 are all.
-    return v if bits >= 64 else v & ~(0xFFFFFFFFFFFFFFFFULL >> bits)
-
-
-@cython.final
-cdef class PrefixSet:
-    """Prefixes in two tables of open addressing: 11 octets an IPv4 prefix, 34 an IPv6 prefix.
-
-    text: one a line; blank lines and what stands behind # do not count, nor do bits behind the length; an address
-    without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
-    """
-
-    def __init__(self, bytes text not None):
-        cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(text)
-        cdef const uint8_t* end = p + PyBytes_GET_SIZE(text)
-        cdef uint64_t lines = 1, bad, n4 = 0, n6 = 0, i
-        cdef const uint8_t* at = p
-        while at < end:
-            at = <const uint8_t*>memchr(at, 10, end - at)
-            if at == NULL:
-                break
-            lines += 1
-            at += 1
-        if lines >= 1 << 31:
-            raise MemoryError("more than 2147483647 lines")
-        cdef uint64_t* all4 = <uint64_t*>malloc(lines * sizeof(uint64_t))
-        cdef prefix6_t* all6 = NULL
-        try:
-            if all4 == NULL:
-                raise MemoryError()
-            with nogil:
-                bad = scan(p, end, all4, &n4, NULL, &n6)
-                if bad == 0:
-                    all6 = <prefix6_t*>malloc((n6 + 1) * sizeof(prefix6_t))
-                    if all6 != NULL:
-                        n4 = n6 = 0
-                        scan(p, end, all4, &n4, all6, &n6)
-            if bad:
-                raise ValueError(bad, text.split(b"\n")[bad - 1][:60].decode("utf-8", "replace").strip())
-            self.table.size4 = n4 + n4 // 7 * 3 + 8
-            self.table.size6 = n6 + n6 // 7 * 3 + 8
-            self.table.slots4 = <uint64_t*>calloc(self.table.size4, sizeof(uint64_t))
-            self.table.slots6 = <prefix6_t*>calloc(self.table.size6, sizeof(prefix6_t))
-            if all6 == NULL or self.table.slots4 == NULL or self.table.slots6 == NULL:
-                raise MemoryError()
-            with nogil:
-                for i in range(n4):
-                    self.count += put4(&self.table, all4[i])
-                for i in range(n6):
-                    self.count += put6(&self.table, all6 + i)
-        finally:
-            free(all4)
-            free(all6)
-
-    def __dealloc__(self):
-        free(self.table.slots4)
-        free(self.table.slots6)
-
-    def __len__(self):
-        return self.count
-
-    def __sizeof__(self):
-        return self.table.size4 * sizeof(uint64_t) + self.table.size6 * sizeof(prefix6_t)
-
-
-cdef inline uint64_t* find4(const prefixes_t* t, uint64_t key) noexcept nogil:
-    """The slot that has `key`, or the empty one that it would get."""
-    cdef uint64_t i = spot(hash4(key), t.size4)
-    while t.slots4[i] != 0 and t.slots4[i] != key:
-        i = i + 1 if i + 1 < t.size4 else 0
-    return t.slots4 + i
-
-
-cdef inline prefix6_t* find6(const prefixes_t* t, uint64_t high, uint64_t low, uint64_t length) noexcept nogil:
-    cdef uint64_t i = spot(hash6(high, low, length), t.size6)
-    cdef prefix6_t* slot = t.slots6 + i
-    while slot.length != 0 and (slot.high != high or slot.low != low or slot.length != length):
-        i = i + 1 if i + 1 < t.size6 else 0
-        slot = t.slots6 + i
-    return slot
-
-
-cdef inline bint has4(const prefixes_t* t, uint32_t address, uint32_t length) noexcept nogil:
-    return find4(t, <uint64_t>masked32(address, length) << 8 | (length + 1))[0] != 0
-
-
-cdef inline bint has6(const prefixes_t* t, uint64_t high, uint64_t low, uint32_t length) noexcept nogil:
-    return find6(t, masked64(high, length), masked64(low, length - 64) if length > 64 else 0, length + 1).length != 0
-
-
-cdef uint32_t put4(const prefixes_t* t, uint64_t key) noexcept nogil:
-    cdef uint64_t* slot = find4(t, key)
-    cdef bint is_new = slot[0] == 0
-    slot[0] = key
-    return is_new
-
-
-cdef uint32_t put6(const prefixes_t* t, const prefix6_t* key) noexcept nogil:
-    cdef prefix6_t* slot = find6(t, key.high, key.low, key.length)
-    cdef bint is_new = slot.length == 0
-    slot[0] = key[0]
-    return is_new
-
-
-cdef uint64_t scan(const uint8_t* p, const uint8_t* end, uint64_t* all4, uint64_t* n4, prefix6_t* all6, uint64_t* n6) noexcept nogil:
-    """Reads the lines: IPv4 prefixes into all4, IPv6 ones into all6, or only counted where it is NULL. Returns the line that is no prefix, or 0."""
-    cdef const uint8_t* stop
-    cdef const uint8_t* last
-    cdef const uint8_t* mark
-    cdef char word[64]
-    cdef uint8_t octets[16]
-    cdef uint64_t line = 0
-    cdef uint32_t length, digits, bits
-    while p < end:
-        line += 1
-        stop = <const uint8_t*>memchr(p, 10, end - p)
-        if stop == NULL:
-            stop = end
-        last = <const uint8_t*>memchr(p, 35, stop - p)  # '#'
-        if last == NULL:
-            last = stop
-        while p < last and p[0] <= 32:
-            p += 1
-        while last > p and last[-1] <= 32:
-            last -= 1
-        if p < last:
-            mark = <const uint8_t*>memchr(p, 47, last - p)  # '/'
-            if mark == NULL:
-                mark = last
-            if mark - p >= 64 or memchr(p, 0, mark - p) != NULL:
-                return line
-            memcpy(word, p, mark - p)
-            word[mark - p] = 0
-            bits = 128 if memchr(p, 58, mark - p) != NULL else 32  # ':'
-            if inet_pton(AF_INET6 if bits == 128 else AF_INET, word, octets) != 1:
-                return line
-            length = bits
-            if mark < last:
-                length = digits = 0
-                mark += 1
-                while mark < last and 48 <= mark[0] <= 57 and digits < 3:
-                    length = length * 10 + mark[0] - 48
-                    mark += 1
-                    digits += 1
-                if mark < last or digits == 0 or length > bits:
-                    return line
-            if bits == 32:
-                all4[n4[0]] = <uint64_t>masked32(be32(octets), length) << 8 | (length + 1)
-                n4[0] += 1
-            else:
-                if all6 != NULL:
-                    all6[n6[0]].high = masked64(be64(octets), length)
-                    all6[n6[0]].low = masked64(be64(octets + 8), length - 64) if length > 64 else 0
-                    all6[n6[0]].length = length + 1
-                n6[0] += 1
-        p = stop + 1
-    return 0
 
 
 # ---- looking at a message -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ messages begin at different tests: for the latter, whatever looks at an UPDATE's
 from __future__ import annotations
 
 from bgpipe._attributes import ExtCommunity, attribute_code
-from bgpipe._match import ACCEPT, REJECT, PrefixSet, Program
+from bgpipe._match import ACCEPT, REJECT, Program
+from bgpipe._prefixset import PrefixSet
 from bgpipe.errors import FilterError
 from bgpipe.filters.lexer import quote
 from bgpipe.filters.regex import compile_pattern

@@ -10,7 +10,7 @@ import pytest
 
 from bgpipe import Batch, Filter, FilterError, Msg, SessionContext, Update
 from bgpipe._codec import RawDecoder
-from bgpipe._match import PrefixSet
+from bgpipe._prefixset import PrefixSet
 from bgpipe._view import collect
 
 RIGHT, LEFT, BOTH = 1, 2, 3
