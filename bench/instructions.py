@@ -17,6 +17,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DATA = HERE / "data"
 
+FILTERS = {
+    "match-type": "open",
+    "match-prefix": "prefix ~ 192.0.0.0/10",
+    "match-origin": "as_origin == 15169",
+    "match-regex": "aspath ~ ,15169$",
+    "match-file": "prefix in file(prefixes.txt)",
+}
+
 # name: (what it does, input of N, input of 2N, kernel whose instructions are in it too)
 KERNELS = {
     "framing": ("MRT records to messages", "pass.mrt", "passtwice.mrt", ""),
@@ -24,6 +32,11 @@ KERNELS = {
     "json": ("messages to JSON, checks included", "pass.mrt", "passtwice.mrt", "framing"),
     "mrt": ("messages to MRT", "pass.mrt", "passtwice.mrt", "framing"),
     "json-decode": ("JSON to messages", "pass.json", "passtwice.json", ""),
+    "match-type": (f"grep {FILTERS['match-type']}", "pass.mrt", "passtwice.mrt", "framing"),
+    "match-prefix": (f"grep {FILTERS['match-prefix']}", "pass.mrt", "passtwice.mrt", "framing"),
+    "match-origin": (f"grep {FILTERS['match-origin']}", "pass.mrt", "passtwice.mrt", "framing"),
+    "match-regex": (f"grep {FILTERS['match-regex']}, remembered", "pass.mrt", "passtwice.mrt", "framing"),
+    "match-file": (f"grep {FILTERS['match-file']}", "pass.mrt", "passtwice.mrt", "framing"),
     "rib": ("TABLE_DUMP_V2 to messages, per route", "ribpass.mrt", "ribtwice.mrt", ""),
     "rib-json": ("TABLE_DUMP_V2 to JSON, per route", "ribpass.mrt", "ribtwice.mrt", ""),
 }
@@ -35,6 +48,12 @@ def work(kernel: str, path: Path) -> None:
 
     decoder: Decoder
     encoder: Encoder | None = None
+    program = None
+    if kernel in FILTERS:
+        from bgpipe.filters import Filter
+
+        os.chdir(DATA)
+        program = Filter(FILTERS[kernel]).program
     if path.suffix == ".json":
         from bgpipe._json_reader import JsonDecoder
 
@@ -54,7 +73,9 @@ def work(kernel: str, path: Path) -> None:
     out = Buffer()
     with open(path, "rb", buffering=0) as source:
         while (batch := decoder.read(source)) is not None:
-            if kernel == "check":
+            if program is not None:
+                program.keep(batch, 3)
+            elif kernel == "check":
                 batch.check()
             if encoder is not None:
                 encoder.encode(batch, out)

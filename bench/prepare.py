@@ -6,6 +6,7 @@
     rib.mrt           the TABLE_DUMP_V2 tables of the corpus, repeated until there are 2,000,000 routes
     ribpass.mrt       those tables once
     messages500.mrt   500 messages of one file
+    prefixes.txt      1,000,000 prefixes, for filters: 800,000 of IPv4, the others of IPv6
     passtwice.mrt, ribtwice.mrt   for instructions.py
 """
 
@@ -81,6 +82,14 @@ def cut(data: bytes, want: int) -> bytes:
     return data
 
 
+def prefixes() -> bytes:
+    """What `prefix in file(...)` reads: every /24 of every fifth /16 or so, and as many /48 as are missing."""
+    four = (f"{n >> 16}.{n >> 8 & 255}.{n & 255}.0/24" for n in range(1 << 16, 1 << 24) if (n >> 8) % 5 == 0)
+    six = (f"2001:{n >> 8 & 0xFFFF:x}:{n & 0xFF:x}::/48" for n in range(200_000))
+    listed = [line for line, _ in zip(four, range(800_000), strict=False)]
+    return "\n".join([*listed, *six]).encode()
+
+
 def write(name: str, data: bytes, times: int = 1) -> None:
     path = DATA / name
     if path.exists():
@@ -124,6 +133,7 @@ def main() -> None:
         "ribtwice.mrt": routes * 2,
         "messages500.mrt": 500,
     }
+    write("prefixes.txt", prefixes())
     write("pass.mrt", updates)
     write("tenth.mrt", tenth)
     write("updates.mrt", updates, times)

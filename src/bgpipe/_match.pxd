@@ -37,6 +37,8 @@ cdef class Memo:
     cdef uint32_t used, count               # octets of `keys`, slots
     cdef uint8_t* scratch                   # the key that is looked up
     cdef uint32_t scratch_len
+    cdef uint64_t hash                      # of that
+    cdef memo_slot_t* probe(self) noexcept nogil
     cdef memo_slot_t* lookup(self) noexcept nogil
     cdef void remember(self, bint found) noexcept nogil
 
@@ -46,9 +48,12 @@ cdef class Program:
     cdef int32_t update, other              # where to begin, for UPDATEs and for other types
     cdef bint slow                          # some tests need Python
     cdef list functions, owned, memos
-    # out[i] = 1 where message i matches, else 0; also 0 for other directions, and for messages with a flag of `unseen`.
+    cdef uint16_t places[256]               # by attribute code: where look_t has it, or NO_PLACE
+    cdef uint32_t wanted                    # attributes that have a place
+    # out[i] = 1 where message i matches, else 0; `skipped` for other directions, and for messages with a flag of `unseen`.
     # directions: bit 0: R, bit 1: L.
-    cdef int run(self, Batch b, uint8_t* out, uint32_t directions=*, uint16_t unseen=*) except -1
+    cdef int run(self, Batch b, uint8_t* out, uint32_t directions=*, uint16_t unseen=*, uint8_t skipped=*) except -1
+    cdef Memo take_memo(self)
     cdef int test(self, const op_t* op, Batch b, uint32_t i, look_t* l, Memo memo, bint python) except -1 nogil
     cdef int ask_message(self, const op_t* op, Batch b, uint32_t i) except -1 with gil
     cdef int decide(self, Batch b, uint32_t i, look_t* l, Memo memo, bint python) except -1 nogil

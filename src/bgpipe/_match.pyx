@@ -25,6 +25,7 @@ from bgpipe._wire cimport be16, be32, be64, likely
 
 cdef enum:
     HEADER_LEN = 19
+    NO_PLACE = 256
     # What a program decides
     REJECTED = -1
     ACCEPTED = -2
@@ -87,6 +88,11 @@ NAMES = {
     "aspath_len": TEST_PATH_LENGTH, "aspath_hops": TEST_PATH_HOPS, "community": TEST_COMMUNITY, "ask path": ASK_PATH,
     "ask octets": ASK_OCTETS, "ask tag": ASK_TAG, "ask time": ASK_TIME, "ask message": ASK_MESSAGE,
 }
+# Attributes that a test looks at, where `which` does not say.
+WANTED = {
+    "af": (MP_REACH, MP_UNREACH), "prefix": (MP_REACH, MP_UNREACH), "nexthop": (MP_REACH, NEXT_HOP),
+    **dict.fromkeys(("hop", "aspath_len", "aspath_hops", "ask path"), (AS_PATH, AS4_PATH, AGGREGATOR, AS4_AGGREGATOR)),
+}
 HOW = {"": PRESENT, "==": EQUAL, "<": BELOW, "<=": UP_TO, ">": ABOVE, ">=": FROM, "~": INSIDE, "in": ONE_OF}
 ACCEPT = ACCEPTED
 REJECT = REJECTED
@@ -117,7 +123,11 @@ cdef class Memo:
 
     cdef memo_slot_t* lookup(self) noexcept nogil:
         """The answer to what is in scratch, or the empty slot for it."""
-        cdef uint64_t h = hash_bytes(self.scratch, self.scratch_len)
+        self.hash = hash_bytes(self.scratch, self.scratch_len)
+        return self.probe()
+
+    cdef memo_slot_t* probe(self) noexcept nogil:
+        cdef uint64_t h = self.hash
         cdef uint32_t i = <uint32_t>(h >> 32) & (MEMO_SLOTS - 1)
         cdef memo_slot_t* slot
         while True:
@@ -128,13 +138,14 @@ cdef class Memo:
             i = (i + 1) & (MEMO_SLOTS - 1)
 
     cdef void remember(self, bint found) noexcept nogil:
+        """The answer to what lookup() did not find."""
         cdef memo_slot_t* slot
         if self.used + self.scratch_len > MEMO_KEYS or self.count * 4 > MEMO_SLOTS * 3:
             memset(self.slots, 0, MEMO_SLOTS * sizeof(memo_slot_t))
             self.used = self.count = 0
-        slot = self.lookup()
+        slot = self.probe()
         memcpy(self.keys + self.used, self.scratch, self.scratch_len)
-        slot.hash = <uint32_t>hash_bytes(self.scratch, self.scratch_len)
+        slot.hash = <uint32_t>self.hash
         slot.offset = self.used
         slot.length = <uint16_t>self.scratch_len
         slot.found = found
@@ -150,9 +161,10 @@ cdef struct field_t:
 cdef struct look_t:                         # what has been seen of one message
     bint sections, attributes               # looked for
     bint bad                                # they were not there: the message does not parse
-    uint64_t have[4]                        # a bit an attribute code
+    const uint16_t* places                  # Program.places
+    uint32_t wanted                         # Program.wanted
     field_t unreach, body, reach            # body: the path attributes
-    field_t attr[256]
+    field_t found[256]                      # attributes by their place; p is NULL where there is none
 
 
 cdef inline bint find_sections(look_t* l, const msg_t* m) noexcept nogil:
@@ -180,17 +192,16 @@ cdef inline bint find_sections(look_t* l, const msg_t* m) noexcept nogil:
     return True
 
 
-cdef inline bint find_attributes(look_t* l, const msg_t* m) noexcept nogil:
+cdef bint find_attributes(look_t* l, const msg_t* m) noexcept nogil:
     cdef const uint8_t* p
     cdef const uint8_t* end
     cdef uint32_t n, head
-    cdef field_t* f
-    if l.attributes:
-        return not l.bad
+    cdef uint16_t place
     l.attributes = True
     if not find_sections(l, m):
         return False
-    memset(l.have, 0, sizeof(l.have))
+    for n in range(l.wanted):
+        l.found[n].p = NULL
     p = l.body.p
     end = p + l.body.n
     while end - p >= 3:
@@ -203,20 +214,22 @@ cdef inline bint find_attributes(look_t* l, const msg_t* m) noexcept nogil:
             n = be16(p + 2)
         if n + head > <uint32_t>(end - p):
             break
-        l.have[p[1] >> 6] |= <uint64_t>1 << (p[1] & 63)
-        f = l.attr + p[1]
-        f.p = p + head
-        f.n = n
+        place = l.places[p[1]]
+        if place < l.wanted:
+            l.found[place].p = p + head
+            l.found[place].n = n
         p += head + n
     l.bad = p != end
     return not l.bad
 
 
 cdef inline const field_t* attribute(look_t* l, const msg_t* m, uint8_t code) noexcept nogil:
-    """The value of an attribute, or NULL."""
-    if find_attributes(l, m) and (l.have[code >> 6] >> (code & 63)) & 1:
-        return l.attr + code
-    return NULL
+    """The value of an attribute that the program wants, or NULL."""
+    cdef const field_t* f
+    if l.bad if l.attributes else not find_attributes(l, m):
+        return NULL
+    f = l.found + l.places[code]
+    return f if f.p != NULL else NULL
 
 
 # ---- tests ----------------------------------------------------------------------------------------------------------------------
@@ -247,16 +260,9 @@ cdef inline bint fits(const op_t* op, uint64_t v) noexcept nogil:
     return one_of(op, key)
 
 
-cdef inline bint fits4(const op_t* op, uint32_t address, uint32_t length) noexcept nogil:
-    cdef uint32_t bits = length if length < op.bits else op.bits
-    if op.family != 4 or not op.shortest <= length <= op.longest:
-        return False
-    return bits == 0 or (address ^ <uint32_t>(op.high >> 32)) >> (32 - bits) == 0
-
-
 cdef inline bint fits6(const op_t* op, uint64_t high, uint64_t low, uint32_t length) noexcept nogil:
     cdef uint32_t bits = length if length < op.bits else op.bits
-    if op.family != 6 or not op.shortest <= length <= op.longest:
+    if not op.shortest <= length <= op.longest:
         return False
     if bits <= 64:
         return bits == 0 or (high ^ op.high) >> (64 - bits) == 0
@@ -272,12 +278,50 @@ cdef inline uint64_t octets_of(const uint8_t* p, uint32_t n) noexcept nogil:
     return v
 
 
-# Whether one of these prefixes fits; with op.all, whether one does not. `seen` counts those that were looked at.
-cdef bint some_prefix(const op_t* op, const uint8_t* p, uint32_t n, uint32_t width, bint addpath, uint32_t* seen) noexcept nogil:
+cdef inline bint next_prefix4(const uint8_t** p, const uint8_t* end, bint addpath, uint32_t* length, uint32_t* address) noexcept nogil:
+    """RFC 4271 section 4.3, RFC 7911 section 3; False at the end. What stands in front of p is the message's, too."""
+    cdef const uint8_t* at = p[0] + (4 if addpath else 0)
+    if at >= end or at[0] > 32:
+        return False
+    length[0] = at[0]
+    at += 1
+    p[0] = at + ((length[0] + 7) >> 3)
+    if p[0] > end:
+        return False
+    if likely(end - at >= 4, 1):
+        address[0] = be32(at)
+    else:
+        address[0] = <uint32_t>(<uint64_t>be32(end - 4) << (32 - 8 * (end - at)))
+    return True
+
+
+# Whether one of these prefixes fits; with op.all, whether one does not.
+cdef bint some_prefix4(const op_t* op, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    cdef uint32_t length, address, bits = op.bits, shortest = op.shortest, longest = op.longest
+    cdef uint32_t network = <uint32_t>(op.high >> 32)
+    cdef bint want = not op.all
+    if op.how == ONE_OF:
+        while next_prefix4(&p, end, addpath, &length, &address):
+            if has4(op.table, address, length) == want:
+                return True
+    elif op.family == 4:
+        while next_prefix4(&p, end, addpath, &length, &address):
+            if (<uint64_t>(address ^ network) >> (32 - (length if length < bits else bits)) == 0
+                    and shortest <= length <= longest) == want:
+                return True
+    else:
+        return op.all
+    return False
+
+
+cdef bint some_prefix6(const op_t* op, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
     cdef const uint8_t* end = p + n
     cdef uint32_t length, size
     cdef uint64_t high, low
     cdef bint fit
+    if op.how == INSIDE and op.family != 6:
+        return op.all
     while p < end:
         if addpath:
             if end - p < 5:
@@ -286,62 +330,57 @@ cdef bint some_prefix(const op_t* op, const uint8_t* p, uint32_t n, uint32_t wid
         length = p[0]
         p += 1
         size = (length + 7) >> 3
-        if length > width or size > <uint32_t>(end - p):
+        if length > 128 or size > <uint32_t>(end - p):
             break
-        seen[0] += 1
-        if op.how == PRESENT:
-            return True
-        if width == 32:
-            high = be32(p) if likely(end - p >= 4, 1) else octets_of(p, size) >> 32
-            if op.how == ONE_OF:
-                fit = has4(op.table, <uint32_t>high, length)
-            else:
-                fit = fits4(op, <uint32_t>high, length)
-        else:
-            high = be64(p) if end - p >= 8 else octets_of(p, size if size < 8 else 8)
-            low = octets_of(p + 8, size - 8) if size > 8 else 0
-            if op.how == ONE_OF:
-                fit = has6(op.table, high, low, length)
-            else:
-                fit = fits6(op, high, low, length)
+        high = be64(p) if end - p >= 8 else octets_of(p, size if size < 8 else 8)
+        low = octets_of(p + 8, size - 8) if size > 8 else 0
+        fit = fits6(op, high, low, length) if op.how == INSIDE else has6(op.table, high, low, length)
         if fit != op.all:
             return True
         p += size
     return False
 
 
-cdef inline uint32_t plain_width(const uint8_t* p) noexcept nogil:
-    # RFC 4760 section 5: families whose NLRI are prefixes
-    if p[2] != 1 and p[2] != 2:
-        return 0
-    return 32 if be16(p) == 1 else 128 if be16(p) == 2 else 0
+cdef inline bint some_mp_prefix(const op_t* op, const msg_t* m, const field_t* f, uint32_t head, bint* seen) noexcept nogil:
+    """The same for an MP attribute, whose prefixes begin at `head` (RFC 4760 sections 3 to 5)."""
+    cdef uint32_t afi = be16(f.p)
+    cdef bint addpath
+    if f.n <= head or not (f.p[2] == 1 or f.p[2] == 2) or not (afi == 1 or afi == 2):
+        return False
+    seen[0] = True
+    if op.how == PRESENT:
+        return True
+    addpath = has_addpath(m.ctx, family(afi, f.p[2]))
+    if afi == 1:
+        return some_prefix4(op, f.p + head, f.n - head, addpath)
+    return some_prefix6(op, f.p + head, f.n - head, addpath)
+
+
+cdef inline bint some_plain_prefix(const op_t* op, const msg_t* m, const field_t* f, bint* seen) noexcept nogil:
+    """The same for the fields of RFC 4271 section 4.3."""
+    if f.n == 0:
+        return False
+    seen[0] = True
+    return op.how == PRESENT or some_prefix4(op, f.p, f.n, has_addpath(m.ctx, FAMILY_IPV4_UNICAST))
 
 
 cdef int test_prefix(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
-    cdef uint32_t seen = 0, head, width
     cdef const field_t* f
-    cdef bint addpath
+    cdef bint seen = False
     if not find_sections(l, m):
         return ABSENT
-    addpath = has_addpath(m.ctx, FAMILY_IPV4_UNICAST)
-    if op.which & REACH and l.reach.n and some_prefix(op, l.reach.p, l.reach.n, 32, addpath, &seen):
-        return not op.all
-    if op.which & UNREACH and l.unreach.n and some_prefix(op, l.unreach.p, l.unreach.n, 32, addpath, &seen):
-        return not op.all
     if op.which & REACH:
+        if some_plain_prefix(op, m, &l.reach, &seen):
+            return not op.all
         f = attribute(l, m, MP_REACH)
-        if f != NULL and f.n >= 5:
-            head = 5 + f.p[3]
-            width = plain_width(f.p)
-            if width and f.n > head and some_prefix(op, f.p + head, f.n - head, width,
-                                                       has_addpath(m.ctx, family(be16(f.p), f.p[2])), &seen):
-                return not op.all
+        if f != NULL and f.n >= 5 and some_mp_prefix(op, m, f, 5 + f.p[3], &seen):
+            return not op.all
     if op.which & UNREACH:
+        if some_plain_prefix(op, m, &l.unreach, &seen):
+            return not op.all
         f = attribute(l, m, MP_UNREACH)
-        if f != NULL and f.n > 3:
-            width = plain_width(f.p)
-            if width and some_prefix(op, f.p + 3, f.n - 3, width, has_addpath(m.ctx, family(be16(f.p), f.p[2])), &seen):
-                return not op.all
+        if f != NULL and f.n >= 3 and some_mp_prefix(op, m, f, 3, &seen):
+            return not op.all
     return op.all if seen else ABSENT
 
 
@@ -374,7 +413,7 @@ cdef int test_next_hop(const op_t* op, look_t* l, const msg_t* m) noexcept nogil
     if op.family != key[0]:
         return NO
     if op.how == INSIDE:
-        return fits4(op, be32(p), 32) if n == 4 else fits6(op, be64(p), be64(p + 8), 128)
+        return <uint64_t>(be32(p) ^ <uint32_t>(op.high >> 32)) >> (32 - op.bits) == 0 if n == 4 else fits6(op, be64(p), be64(p + 8), 128)
     order = memcmp(key, op.items, 17)
     if op.how == EQUAL:
         return order == 0
@@ -686,6 +725,8 @@ cdef class Program:
         self.owned = []
         self.memos = []
         self.update = self.other = REJECTED
+        for code in range(256):
+            self.places[code] = NO_PLACE
 
     def __dealloc__(self):
         free(self.ops)
@@ -731,6 +772,10 @@ cdef class Program:
                 op.table = &(<PrefixSet?>function).table
             else:
                 self.slow = True
+        for attribute_code in WANTED.get(code, (which,) if which else ()):
+            if self.places[attribute_code] == NO_PLACE:
+                self.places[attribute_code] = self.wanted
+                self.wanted += 1
         self.n += 1
         return self.n - 1
 
@@ -801,13 +846,11 @@ cdef class Program:
         return result
 
     cdef int test(self, const op_t* op, Batch b, uint32_t i, look_t* l, Memo memo, bint python) except -1 nogil:
-        """One test of one message: NO, YES, ABSENT or UNSURE."""
+        """One test of one message, of prefixes excepted: NO, YES, ABSENT or UNSURE."""
         cdef const msg_t* m = b.msgs + i
         cdef const field_t* f
         cdef path_t path
         cdef asked_t about
-        if op.code == TEST_PREFIX:
-            return test_prefix(op, l, m)
         if op.code == TEST_HOP:
             return test_hop(op, l, m)
         if op.code == TEST_TYPE:
@@ -871,12 +914,10 @@ cdef class Program:
         cdef int32_t at = self.update if m.type == TYPE_UPDATE else self.other
         cdef const op_t* op
         cdef int found
-        if at == REJECTED or m.status > STATUS_OK:
-            return NO
         l.sections = l.attributes = l.bad = False
         while at >= 0:
             op = self.ops + at
-            found = self.test(op, b, i, l, memo, python)
+            found = test_prefix(op, l, m) if op.code == TEST_PREFIX else self.test(op, b, i, l, memo, python)
             if found == UNSURE:
                 return UNSURE
             at = op.yes if found != ABSENT and found != op.invert else op.no
@@ -886,18 +927,22 @@ cdef class Program:
             return at == ACCEPTED and m.status == STATUS_OK
         return NO
 
-    cdef int run(self, Batch b, uint8_t* out, uint32_t directions=3, uint16_t unseen=0) except -1:
+    cdef int run(self, Batch b, uint8_t* out, uint32_t directions=3, uint16_t unseen=0, uint8_t skipped=0) except -1:
         cdef look_t look
         cdef uint32_t i, later = 0
         cdef int found
-        cdef Memo memo = None
-        if self.slow:
-            memo = self.memos.pop() if self.memos else Memo()
+        cdef const msg_t* m
+        cdef Memo memo = self.take_memo()
+        look.places, look.wanted = self.places, self.wanted
         try:
             with nogil:
                 for i in range(b.n):
-                    out[i] = NO
-                    if not b.msgs[i].flags & unseen and (directions >> (b.msgs[i].flags & MSG_LEFT)) & 1:
+                    m = b.msgs + i
+                    if m.flags & unseen or not (directions >> (m.flags & MSG_LEFT)) & 1:
+                        out[i] = skipped
+                    elif m.status > STATUS_OK or (self.update if m.type == TYPE_UPDATE else self.other) == REJECTED:
+                        out[i] = NO
+                    else:
                         found = self.decide(b, i, &look, memo, False)
                         out[i] = <uint8_t>found
                         later += found == UNSURE
@@ -912,6 +957,15 @@ cdef class Program:
                 self.memos.append(memo)
         return 0
 
+    cdef Memo take_memo(self):
+        """A memo for one run, which puts it back; None if there is nothing to remember."""
+        if not self.slow:
+            return None
+        try:
+            return self.memos.pop()
+        except IndexError:
+            return Memo()
+
     def matches(self, Batch b):
         """One octet a message: 1 where it matches, else 0."""
         cdef bytes out = PyBytes_FromStringAndSize(NULL, b.n)
@@ -921,10 +975,11 @@ cdef class Program:
     def match(self, Msg msg):
         """Whether a message matches."""
         cdef look_t look
-        cdef Memo memo = None
-        msg.record()
-        if self.slow:
-            memo = self.memos.pop() if self.memos else Memo()
+        cdef Memo memo
+        if msg.record().status > STATUS_OK:
+            return False
+        memo = self.take_memo()
+        look.places, look.wanted = self.places, self.wanted
         try:
             return self.decide(msg.batch, msg.index, &look, memo, True) == YES
         finally:
@@ -937,12 +992,7 @@ cdef class Program:
         directions: bit 0: R, bit 1: L.
         """
         cdef bytes found = PyBytes_FromStringAndSize(NULL, b.n)
-        cdef uint8_t* out = <uint8_t*>PyBytes_AS_STRING(found)
-        cdef uint32_t i
-        self.run(b, out, directions, MSG_UNSEEN)
-        for i in range(b.n):
-            if b.msgs[i].flags & MSG_UNSEEN or not (directions >> (b.msgs[i].flags & MSG_LEFT)) & 1:
-                out[i] = UNSEEN
+        self.run(b, <uint8_t*>PyBytes_AS_STRING(found), directions, MSG_UNSEEN, UNSEEN)
         return found
 
     def hide(self, Batch b, uint32_t directions):
@@ -965,10 +1015,10 @@ cdef class Program:
         cdef msg_t* m
         with nogil:
             for i in range(b.n):
-                if out[i] == UNSEEN:
+                drop = out[i] == invert
+                if not drop and not ask or out[i] == UNSEEN:
                     continue
                 m = b.msgs + i
-                drop = out[i] == invert
                 if ask and out[i] == NO and drop != drop_unparsed:
                     if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
                         b.failed += 1

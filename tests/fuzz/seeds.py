@@ -33,6 +33,22 @@ SPELLINGS = [
     b'[null,null,null,null,{"COMMUNITY":["64496:1"]},null]',
 ]
 
+FILTERS = """
+update && !(med) || open
+(prefix ~ 192.0.2.0/24 && reach[*] <= ::/0) || unreach >= 10.0.0.0/8
+prefix in [10.0.0.0/8, 2001:db8::/32, 192.0.2.1] || prefix[*] != 10.0.0.0/8
+nh ~ 192.0.2.0/24 || nexthop < 2001:db8::1 || nh in [1.2.3.4,::1]
+as_origin == 64500 || aspath[1] > 5 || aspath[-3] in [1,2,0xffff] || !as_peer < 5
+aspath ~ "^(64500|[0-9]+),\\\\[" || aspath == "1,[2,3],4" || aspath_len > 4 || aspath_hops != 3
+com == 65000:1 || com ~ "65000:[0-9]+\"" || com in [NO_EXPORT,1:2] || com
+ext_com == TARGET:65000:1 || ext_com ~ nontransitive || large_com !~ 1:2:3 || com_large == 1:2:3
+origin != igp && med >= 100 && local_pref < 5 && otc in [1,2]
+tag[PEER_AS] == 64500 || tag ~ ^6 || !tag[x] || tag != y
+dir == L && seq > 0 && time < 2023-01-01T12:00:00.5Z && time ~ T12
+json[attrs.ASPATH.value.0] >= 1.5 || json[reach.0] ~ 192 || attr[MED] == 5 || attr[ATTR_99]
+af == IPV6/UNICAST || af in [ipv4, FLOWSPEC] || ipv4 || type in [open,77]
+""".strip().splitlines()
+
 
 def corpus() -> Path | None:
     """The folder of real data, or None where there is none."""
@@ -147,6 +163,12 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "mrt":
         for count, records in enumerate(mrt_records()):
             yield bytes([count & 7, 40]) + records
+    elif target == "filters":
+        bodies = [message for message in messages() if len(message) > 18]
+        for count in range(max(len(bodies), len(FILTERS))):
+            message = bodies[count % len(bodies)]
+            yield bytes([count & 7, message[18]]) + FILTERS[count % len(FILTERS)].encode() + b"\0" + message[19:]
+        yield b"\x08\0# ours\n192.0.2.0/24\r\n\n 2001:db8::/32 # all\n1.2.3.4\n\0::/129\n"
     elif target == "bunzip2":
         for block in bzip2_blocks():
             for over in range(8):

@@ -16,9 +16,11 @@ from bgpipe._edit import Editor
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
+from bgpipe._prefixset import PrefixSet
 from bgpipe._update import Update
-from bgpipe._view import Msg, SessionContext
-from bgpipe.errors import FieldError, InputError, MessageError
+from bgpipe._view import Msg, SessionContext, collect
+from bgpipe.errors import FieldError, FilterError, InputError, MessageError
+from bgpipe.filters import Filter
 from bgpipe.transport.bzip2 import _Block, _Library
 
 MARKER = b"\xff" * 16
@@ -382,6 +384,38 @@ def edit(data: bytes) -> None:
         assert routes(found)[::3] == routes([wire])[::3], "what is withdrawn goes on"
 
 
+def filters(data: bytes) -> None:
+    """A filter and a message: byte 0 says in which context, byte 1 of which type, then the filter's text, a zero, the body."""
+    how, kind, rest = *(data[:2] + b"\0\0")[:2], data[2 : 65536 - 64]
+    text, _, body = rest.partition(b"\0")
+    if how & 8:
+        try:
+            len(PrefixSet(text + body))
+        except ValueError as error:
+            assert 1 <= error.args[0] <= (text + body).count(b"\n") + 1
+    families = ("IPV4/UNICAST", "IPV6/UNICAST") if how & 2 else ()
+    context = SessionContext(as_size=2 if how & 1 else 4, addpath=families)
+    try:
+        wanted = Filter(text.decode("utf-8", "surrogateescape"))
+        if "file" in wanted.text:
+            return
+        program = wanted.program
+        opposite = Filter(f"!({wanted.text})")
+    except FilterError as error:
+        assert 0 <= error.position <= len(error.text)
+        assert len(str(error)) < 400 and len(str(error).splitlines()) == 1, str(error)
+        return
+    msg = Msg.make(kind, body, context=context, tags={"PEER_AS": "64500", "x": ""}, direction="RL"[how >> 2 & 1])
+    other = Msg.make("UPDATE", body, context=context)
+    found = program.matches(collect([msg, other, msg]))
+    assert list(found) == [program.match(one) for one in (msg, other, msg)]
+    for one in (msg, other):
+        if one.error is not None:
+            assert not program.match(one) and not opposite.match(one)
+        elif one.update is not None:
+            assert program.match(one) != opposite.match(one)
+
+
 TARGETS = {
     "edit": edit,
     "framing": framing,
@@ -392,4 +426,5 @@ TARGETS = {
     "mrt": mrt,
     "view": view,
     "bunzip2": bunzip2,
+    "filters": filters,
 }
