@@ -384,9 +384,9 @@ def number_of_text(word: str) -> float | None:
     """A string that reads as a number: as a bare word of a filter does."""
     if not word.isascii() or "_" in word or word[:1] not in "-+.0123456789":
         return None
-    for read in (int, lambda word: int(word, 16), float):
+    for read in (int, float):
         try:
-            return read(word)  # type: ignore[operator, no-any-return]
+            return read(word)
         except ValueError:
             continue
     return None

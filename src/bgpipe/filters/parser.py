@@ -241,10 +241,10 @@ def _scalar(word: str, quoted: bool) -> object:
 
 
 def scalar(word: str) -> object:
-    """A bare word as JSON would have it: true, false, null, a number, else text."""
+    """A bare word as JSON has it: true, false, null, a number, else text; 0x00ff is text, too, as octets are there."""
     if word in ("true", "false", "null"):
         return {"true": True, "false": False, "null": None}[word]
-    number = _as_integer(word)
+    number = None if word[:2] in ("0x", "0X") else _as_integer(word)
     if number is not None:
         return number
     if word[:1] and word[0] in "-+.0123456789" and "_" not in word:

@@ -545,7 +545,7 @@ JSON = [
     ("json[attrs.MED.value] >= 325", "classic prepended", "inner"),
     ("json[id] < 5", "", "open classic"),
     ("!json[id] < 5", "open", "classic"),
-    ("json[params] > 5", "open", "classic"),
+    ("json[params] > 5", "", "open classic"),
     ("json[attrs.MED.flags] == O", "classic", "merged"),
     ("json[attrs.ASPATH.value.3.1] == 701", "set", "classic"),
     ("json[attrs.ASPATH.value.3]", "set classic", "v6"),

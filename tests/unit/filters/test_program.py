@@ -90,6 +90,7 @@ json[reach.0] == 192.0.2.0/24       json[reach.1]           json[attrs.MED.value
 json[attrs.MED.value] < 100.5       json[attrs.MED.flags] != X                      json[attrs.ASPATH.value.3.1] == 64503
 json[attrs.ASPATH.value.3] ~ ^.64502,                       attr[med] == 100        attr[MED] >= 100
 attr[aspath.0] in [1,64500]         attr[community.0] ~ 65000                       attr[MED] == "100"
+attr[aspath.0] != 0xfbf4            json[attrs.EXT_COMMUNITY.value.1.value] == 0x112233445566
 !(med == 5)                         !(com == 1:2)           !med == 5               !(aspath[9])
 med == 100 && otc                   med == 5 || otc         !(med == 5 || com == 1:2) && update
 """
