@@ -9,6 +9,7 @@ class Calls:
     """The messages of a batch that a function is called with, and what it makes of them.
 
     directions: bit 0: R, bit 1: L. types: as Decoder.types. matches: an octet a message; 0: it is not meant.
+    of: says of a message that the function puts in whether it may be; one that may not is left out.
     batch: as it came. turned: messages that were returned and flow the other way.
 
     One by one: `next` and `settle` in turn, or `each`, which is the same without a wait. Or together: `chosen` and
@@ -20,7 +21,12 @@ class Calls:
     turned: list[Msg]
 
     def __init__(
-        self, batch: Batch, directions: int = 3, types: int = 0xFFFFFFFF, matches: bytes | None = None
+        self,
+        batch: Batch,
+        directions: int = 3,
+        types: int = 0xFFFFFFFF,
+        matches: bytes | None = None,
+        of: Callable[[Msg], bool] | None = None,
     ) -> None: ...
     def each(self, function: Callable[[Msg], object], failed: Callable[[Exception], bool]) -> None:
         """Call it with each of them. `failed` is called with what it raises, and says whether to go on."""

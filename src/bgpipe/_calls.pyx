@@ -28,12 +28,13 @@ cdef class Calls:
     cdef uint32_t index, behind             # of the message under way, and where to look for the next one
     cdef uint32_t directions, types
     cdef bytes matches
+    cdef object of                          # says of a message that is put in whether it may be; None: all may
     cdef msg_t before                       # the record under way, as it was; its bytes are kept where they are for it
     cdef bint holds                         # there is one, and Batch.held says so
     cdef Batch own                          # what chosen() made
     cdef Buffer places                      # uint32: where in `batch` the messages of `own` are
 
-    def __init__(self, Batch batch not None, uint32_t directions=3, uint32_t types=0xFFFFFFFF, bytes matches=None):
+    def __init__(self, Batch batch not None, uint32_t directions=3, uint32_t types=0xFFFFFFFF, bytes matches=None, of=None):
         if matches is not None and PyBytes_GET_SIZE(matches) < batch.n:
             raise ValueError(f"matches of {len(matches)} messages, for a batch of {batch.n}")
         self.batch = batch
@@ -41,6 +42,7 @@ cdef class Calls:
         self.directions = directions
         self.types = types
         self.matches = matches
+        self.of = of
 
     cdef bint seek(self) noexcept:
         """To the next message that is meant."""
@@ -120,6 +122,8 @@ cdef class Calls:
             if self.is_own(msg):
                 others = others or own
                 own = True
+            elif self.of is not None and not self.of(msg):
+                continue
             elif not (self.directions >> (msg.record().flags & MSG_LEFT)) & 1:
                 self.turned.append(msg)
                 continue
@@ -206,6 +210,8 @@ cdef class Calls:
         if given:
             self.copy_to(0)
         for msg in given:
+            if msg.batch is not self.own and self.of is not None and not self.of(msg):
+                continue
             if not (self.directions >> (msg.record().flags & MSG_LEFT)) & 1:
                 self.turned.append(msg)
             elif msg.batch is self.own and msg.index >= done:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe._codec import Batch
+    from bgpipe._view import Msg
     from bgpipe.filters import Filter
     from bgpipe.pipeline.engine import Pipeline
 
@@ -66,6 +67,7 @@ class Callback:
         self._on_error = on_error
         self._types = types
         self._filter = filter
+        self.filters = () if filter is None else (filter,)
         self.name: str = getattr(function, "__qualname__", None) or type(function).__name__
         self.asynchronous = is_async(function)
         self._failures: dict[tuple[str, int, str], int] = {}  # how many, by place and kind
@@ -75,7 +77,7 @@ class Callback:
         matches = None
         if self._filter is not None:
             matches = self._filter.program.matches(batch)
-        calls = Calls(batch, directions, self._types, matches)
+        calls = Calls(batch, directions, self._types, matches, self._of if self._stage.options.of else None)
         if self.asynchronous:
             return self._process(calls, directions)
         if not self._batch:
@@ -86,6 +88,9 @@ class Callback:
             except Exception as error:
                 self._failed(calls, error)
         return self._finish(calls, directions)
+
+    def _of(self, msg: Msg) -> bool:
+        return all(filter_.match(msg) for filter_ in self._stage.options.of)
 
     async def _process(self, calls: Calls, directions: int) -> Batch | None:
         if not self._batch:
@@ -196,6 +201,7 @@ class OnMessage(Stage):
 
     command = "on_message"
     looks = True
+    emits = True
     together = True
     events = ("error",)
 
@@ -217,6 +223,9 @@ class OnMessage(Stage):
         self.places = places
         self.start_on = (f"{PIPE}/START",)
         self.live = self._callback.asynchronous
+
+    def filters(self) -> tuple[Filter, ...]:
+        return self._callback.filters
 
     def process(self, batch: Batch, directions: int) -> Batch | Awaitable[Batch | None] | None:
         return self._callback.process(batch, directions)
@@ -266,6 +275,8 @@ def _place(pipe: Pipeline, direction: int, before: str | None) -> float:
     outputs = [
         pipe.rank(stage, direction)
         for stage in pipe.stages
-        if stage.looks and (stage.consumes or isinstance(stage, Output)) and stage.takes(direction)
+        if stage.looks
+        and (stage.consumes or (isinstance(stage, Output) and stage.outside))
+        and stage.takes(direction)
     ]
     return min((rank for rank in outputs if rank > min(entries, default=0)), default=pipe.count + 1) - 0.5

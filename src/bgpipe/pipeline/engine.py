@@ -219,15 +219,17 @@ class Pipeline:
     def warnings(self) -> list[tuple[Stage, str]]:
         """What looks like a mistake in how the pipeline was put together."""
         found = []
-        producers = [stage for stage in self.stages if stage.produces]
-        reached = {stage for producer in producers for stage, _ in route(self, producer, producer.directions)}
+        ways = [(stage, stage.directions) for stage in self.stages if stage.produces]
+        for direction in (RIGHT, LEFT):  # who is given messages may send others back
+            ways += ((stage, BOTH - direction) for stage in self.stages if stage.emits and stage.directions & direction)
+        reached = {stage for sender, directions in ways for stage, _ in route(self, sender, directions)}
         for stage in self.stages:
             if stage.looks and stage not in reached and not stage.tap:
                 names = DIRECTION_NAMES[stage.directions]
                 found.append((stage, f"no stage sends messages to it in direction {names}: is -L, -R or -LR missing?"))
             if stage.options.if_ and not stage.looks:
                 found.append((stage, "--if has no effect: it looks at no messages"))
-            if stage.options.of and not stage.produces:
+            if stage.options.of and not (stage.produces or stage.emits):
                 found.append((stage, "--of has no effect: it makes no messages"))
             for filter_ in (*stage.options.if_, *stage.options.of, *stage.filters()):
                 found += ((stage, text) for text in filter_.warnings)

@@ -120,6 +120,8 @@ def resolve(words: Iterable[str], stages: Sequence[Stage], alone: Sequence[str])
     """
     found: list[str] = []
     for word in words:
+        if not isinstance(word, str):
+            raise UsageError(f"{word!r} is no name of an event; on_event() takes all of them")
         found += (name for name in _resolve(word, stages, alone) if name not in found)
     return tuple(found)
 

@@ -78,11 +78,12 @@ def _apart(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:
 class Step:
     """A stage on a lane; for an output with this lane's encoder and buffer.
 
-    pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by.
-    seen, of an output: the batch as it came by. keeps: stages behind may change it, so `seen` is a copy.
+    pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by. outside:
+    what it writes leaves the process. seen, of an output: the batch as it came by. keeps: stages behind may change it,
+    so `seen` is a copy.
     """
 
-    __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
+    __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "outside", "pure", "seen", "stage")
 
     def __init__(self, stage: Stage, directions: int) -> None:
         self.stage = stage
@@ -94,6 +95,7 @@ class Step:
         self.pure = stage.pure and stage.bucket is None
         if isinstance(stage, Output):
             self.output = stage
+            self.outside = stage.outside
             self.encoder: Encoder = stage.encoder()
             self.encoder.directions = directions
             self.encoder.accepted = stage.tap or stage.consumes

@@ -105,7 +105,10 @@ class LoopDriver(Driver):
         for step in lane.outputs:
             if len(step.buffer) and step.stage not in self.pipe.stopping:
                 try:
-                    await asyncio.to_thread(step.write)
+                    if step.outside:
+                        await asyncio.to_thread(step.write)
+                    else:
+                        step.write()
                 except StageError as error:
                     self.pipe.fail(step.stage, error)
         lane.complete(after)

@@ -101,8 +101,9 @@ class Stage:
     Calls never overlap, save interrupt(), read() beside the others, and process() where `pure`.
 
     command, summary, text: its name, a line and a paragraph of help. usage: the words behind its name.
-    produces: makes messages. looks: sees messages on their way. consumes: takes what comes out of a line, and so must
-    be first or last. live: needs the event loop. pure: process() may run on any thread, for batches in any order.
+    produces: makes messages. looks: sees messages on their way. emits: and puts others in. consumes: takes what comes
+    out of a line, and so must be first or last. live: needs the event loop. pure: process() may run on any thread, for
+    batches in any order.
     together: of a batch with messages of both directions it is to see those of both at once, in their order.
     events: names of events of its own. extra_arguments: has a use for what -A takes.
     """
@@ -113,6 +114,7 @@ class Stage:
     options_class: ClassVar[type[StageOptions]] = StageOptions
     produces: ClassVar[bool] = False
     looks: ClassVar[bool] = False
+    emits: ClassVar[bool] = False
     consumes: ClassVar[bool] = False
     events: tuple[str, ...] = ()
     extra_arguments: ClassVar[bool] = False
@@ -219,14 +221,17 @@ class Stage:
 
 
 class Output(Stage):
-    """A stage that writes messages somewhere outside, as bytes.
+    """A stage that makes bytes of messages, and writes them somewhere.
 
     Encoding is pure, and runs on whichever thread has the batch, with an encoder and a buffer of its own; write()
-    is called with what came of each batch, in order.
+    is called with what came of each batch, in order. Where a message ends the pipeline, nothing behind it is written.
+
+    outside: what is written leaves the process, and may have to wait.
     """
 
     looks = True
     pure = True
+    outside: ClassVar[bool] = True
 
     def encoder(self) -> Encoder:
         """A new encoder for one thread; the pipeline sets its directions."""

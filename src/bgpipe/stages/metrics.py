@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bgpipe._metrics import Counters
+from bgpipe._metrics import CountEncoder, Counters
 from bgpipe.errors import UsageError
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.options import TEXT, option
-from bgpipe.pipeline.stage import LEFT, RIGHT, Stage, StageOptions
+from bgpipe.pipeline.stage import LEFT, RIGHT, Output, StageOptions
 from bgpipe.transport.sink import open_sink
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
-    from bgpipe._codec import Batch
+    from bgpipe._codec import Buffer
     from bgpipe.filters import Filter
 
 _DIRECTIONS = {"R": "right", "L": "left"}
@@ -34,11 +34,8 @@ class MetricsOptions(StageOptions):
     )
 
 
-class Metrics(Stage):
-    """Counts messages.
-
-    The counters may be read at any time, from any thread.
-    """
+class Metrics(Output):
+    """Counts messages: what it writes are counts. They may be read at any time, from any thread."""
 
     command = "metrics"
     summary = "count messages by direction, type and filter"
@@ -49,7 +46,7 @@ class Metrics(Stage):
     )
     options_class = MetricsOptions
     options: MetricsOptions
-    looks = True
+    outside = False
     extra_arguments = True
 
     def attach(self) -> None:
@@ -64,8 +61,6 @@ class Metrics(Stage):
         output = self.options.output
         if output and any(stage.options.output == output for stage in earlier):
             raise self.error(f"another stage writes its counters to {output}")
-        # Who counts batches in any order has counted some that never got out, where a message ends the pipeline.
-        self.pure = not self.pipe.options.kill and not any(stage.options.stop for stage in self.pipe.stages)
 
     def _add_rule(self, text: str) -> None:
         from bgpipe.filters import Filter
@@ -80,9 +75,15 @@ class Metrics(Stage):
         except UsageError as error:
             raise self.error(f"the filter {label!r}: {error}") from None
 
-    def process(self, batch: Batch, directions: int) -> None:
-        matches = [rule.program.matches(batch) for rule in self._rules.values()]
-        self._counters.add(batch, directions, matches)
+    def filters(self) -> tuple[Filter, ...]:
+        return tuple(self._rules.values())
+
+    def encoder(self) -> CountEncoder:
+        return CountEncoder(rule.program for rule in self._rules.values())
+
+    def write(self, data: Buffer) -> None:
+        if len(data):
+            self._counters.add(data)
 
     @property
     def messages(self) -> dict[tuple[str, str], int]:

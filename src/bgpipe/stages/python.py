@@ -50,6 +50,7 @@ class Python(Stage):
     options_class = PythonOptions
     options: PythonOptions
     looks = True
+    emits = True
     together = True
     events = ("error",)
     extra_arguments = True

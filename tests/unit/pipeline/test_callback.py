@@ -563,6 +563,32 @@ class TestRegistering:
         ]
 
 
+class TestOf:
+    def words(self, folder: Path, source: str, *options: str) -> list[str | Path]:
+        script = folder / "more.py"
+        script.write_text(
+            "from bgpipe import Msg\n"
+            "def process(msg):\n    return [msg, Msg.make('KEEPALIVE'), msg.copy(), Msg.make('KEEPALIVE', direction='L')]\n"
+            "def all(batch):\n    return [new for msg in batch for new in process(msg)]\n"
+        )
+        return ["--", "write", folder / "left.json", "--", "read", source, "--", "python", *options, f"{script}:{'all' if '--batch' in options else 'process'}"]
+
+    @pytest.mark.parametrize("options", [[], ["--batch"]])
+    def test_what_a_function_puts_in(self, options: list[str], tmp_path: Path, source: str, target: Path) -> None:
+        """Of what it makes only what matches; what it passes is not what it makes."""
+        pipe = pipeline(*self.words(tmp_path, source, *options), "--", "write", target)
+        pipe.run_sync()
+        assert [json.loads(text)[3][0] for text in target.read_text().splitlines()] == list("UKU") * 3
+        assert len(read_lines(tmp_path / "left.json")) == 3
+        for of, kinds, back in (("keepalive", "UK" * 3, 3), ("update", "UU" * 3, 0), ("dir == R && keepalive", "UK" * 3, 0)):
+            (tmp_path / "left.json").unlink(missing_ok=True)
+            pipe = pipeline(*self.words(tmp_path, source, "--of", of, *options), "--", "write", target)
+            assert pipe.warnings() == []
+            pipe.run_sync()
+            assert "".join(json.loads(text)[3][0] for text in target.read_text().splitlines()) == kinds
+            assert (len(read_lines(tmp_path / "left.json")) if back else 0) == back
+
+
 class TestStage:
     def test_by_name_and_number(self, source: str) -> None:
         pipe = pipeline("-o", "--", "@in", "read", source, "--", "write", "x", "--", "@1", "tag", "--add", "a=b")

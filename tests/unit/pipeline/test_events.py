@@ -85,6 +85,11 @@ class TestBus:
         coroutine.close()
 
 
+def test_on_event_without_its_brackets(pipe: Pipeline) -> None:
+    with pytest.raises(UsageError, match=r"^<function .* is no name of an event; on_event\(\) takes all of them$"):
+        pipe.on_event(lambda event: None)  # type: ignore[arg-type]
+
+
 def test_is_async() -> None:
     async def coroutine(event: Event) -> None: ...
 

@@ -17,8 +17,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 import corpus
-from bgpipe._codec import Batch
-from bgpipe._metrics import Counters
+from bgpipe._codec import Batch, Buffer
+from bgpipe._metrics import CountEncoder, Counters
+from bgpipe._view import Msg
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.stages.metrics import Metrics
@@ -61,31 +62,41 @@ def samples(text: str) -> Samples:
     }
 
 
+class Matching:
+    """In place of the program of a filter."""
+
+    def __init__(self, matches: bytes) -> None:
+        self._matches = matches
+
+    def matches(self, batch: Batch) -> bytes:
+        return self._matches
+
+
 class TestCounters:
+    def counts(self, *matches: bytes) -> Buffer:
+        out = Buffer()
+        CountEncoder(map(Matching, matches)).encode(Msg.from_json(line(1)).batch, out)
+        return out
+
     def test_matches_of_another_batch(self) -> None:
         with pytest.raises(ValueError, match="matches of 0 messages, for a batch of 1"):
-            Counters(1).add(one(), 3, [b""])
+            self.counts(b"")
 
-    def test_from_many_threads(self) -> None:
-        counters, batch = Counters(1), one()
+    def test_counts_of_other_rules(self) -> None:
+        with pytest.raises(ValueError, match="octets are no counts of 2 rules"):
+            Counters(2).add(self.counts(b"\1"))
 
-        def add() -> None:
-            for _ in range(5_000):
-                counters.add(batch, 3, [b"\1"])
+    def test_they_add_up(self) -> None:
+        counters = Counters(2)
+        for _ in range(3):
+            counters.add(self.counts(b"\1", b"\0"))
+        assert counters.messages() == {("R", 2): 3}
+        assert counters.matches() == (3, 0)
 
-        working = [threading.Thread(target=add) for _ in range(4)]
-        for thread in working:
-            thread.start()
-        for thread in working:
-            thread.join()
-        assert counters.messages() == {("R", 2): 20_000}
-        assert counters.matches() == (20_000,)
-
-
-def one() -> Batch:
-    from bgpipe._view import Msg
-
-    return Msg.from_json(line(1)).batch
+    def test_nothing_for_no_messages(self) -> None:
+        out = Buffer()
+        CountEncoder([], directions="L").encode(Msg.from_json(line(1)).batch, out)
+        assert len(out) == 0
 
 
 class TestCounts:
@@ -130,12 +141,24 @@ class TestCounts:
         assert metrics(pipe, "behind").messages == {("R", "UPDATE"): MANY}
         assert len(read_lines(tmp_path / "x")) == MANY
 
-    def test_killed(self, threads: str, tmp_path: Path) -> None:
-        """What was read ahead, but never got there, is not counted."""
+    @pytest.mark.parametrize(
+        ("words", "code"),
+        [
+            (["--kill=PARSE", "--", "READ", "--", "metrics", "-A", "all: seq > 0"], 1),
+            (["--", "READ", "--", "metrics", "-A", "all: seq > 0", "--", "head", "-n", "100"], 0),
+            (["--", "READ", "--", "metrics", "-A", "all: seq > 0", "--", "grep", "--kill-match", "seq == 102"], 1),
+            (["--", "READ", "--", "metrics", "--stop", "PARSE", "-A", "all: seq > 0"], 0),
+        ],
+    )
+    def test_where_a_message_ends_it(self, words: list[str], code: int, threads: str, tmp_path: Path) -> None:
+        """What was read ahead, or stands behind that message in its batch, never got there and is not counted."""
         source = write_lines(tmp_path / "source.json", lines(100) + bad_line(101) + lines(MANY, first=102))
-        pipe = Pipeline(["--log=disabled", "--kill=PARSE", threads, "--", "read", source, "--", "metrics", "--", "write", str(tmp_path / "x")])
-        assert pipe.execute() == 1
-        assert 101 <= metrics(pipe).messages["R", "UPDATE"] < 2 * MANY // 3
+        at = words.index("READ")
+        words = ["--log=disabled", threads, *words[:at], "read", source, *words[at + 1 :], "--", "write", str(tmp_path / "x")]
+        pipe = Pipeline(words)
+        assert pipe.execute() == code
+        assert metrics(pipe).messages == {("R", "UPDATE"): 101 if {"--stop", "grep"} & {*words} else 100}
+        assert metrics(pipe).matches == {"all": 100}
 
     @pytest.mark.parametrize("name", ["updates.20160811.1600.gz", "updates.example.bz2"])
     def test_real_messages(self, threads: str, name: str, tmp_path: Path) -> None:
@@ -224,6 +247,22 @@ class TestOutput:
         assert seen == {"of the last run"}
         assert samples(out.read_text())["bgpipe_metrics_messages_total", ()] == MANY
         assert sorted(path.name for path in tmp_path.iterdir()) == ["m.prom", "source.json", "x"]
+
+    def test_functions_are_called_in_front_of_outputs_and_not_of_counters(self, mixed: str, tmp_path: Path) -> None:
+        pipe = Pipeline(["--", "read", mixed, "--", "metrics", "--", "write", str(tmp_path / "x")])
+        pipe.on_message(lambda msg: None)
+        pipe.run_sync()
+        assert sum(metrics(pipe).messages.values()) == 5
+
+    def test_in_an_event_loop(self, mixed: str, tmp_path: Path) -> None:
+        pipe = Pipeline(["--", "read", mixed, "--", "metrics", "--", "write", str(tmp_path / "x")])
+
+        @pipe.on_message
+        async def later(msg: Msg) -> Msg:
+            return msg
+
+        pipe.run_sync()
+        assert sum(metrics(pipe).messages.values()) == 5
 
     def test_without_messages(self, tmp_path: Path) -> None:
         source = write_lines(tmp_path / "none.json", "")
