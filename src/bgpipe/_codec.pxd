@@ -162,6 +162,7 @@ cdef class Batch:
     cdef public object error                # an InputError or StageError that ended the input behind these messages, or None
     cdef public object completion
     cdef int grow(self) except -1 nogil
+    cdef int reserve(self, uint32_t cap) except -1 nogil         # room for so many messages in all
     # A zeroed record at the end, whose peer the caller sets; earlier pointers may move.
     cdef inline msg_t* add(self) except NULL nogil:
         cdef msg_t* m
@@ -217,6 +218,7 @@ cdef class Decoder:
     cdef object pending_error               # what ended the input, until the last batch
     cdef PeerTable peers
     cdef Py_ssize_t block_size
+    cdef uint32_t usual                     # messages of the last batch: the next one gets room for as many at once
     cpdef Batch read(self, source)
     # Decode what is whole in p[:n] into `b`; return bytes consumed. eof: nothing follows. Damage: set b.error and stop.
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1

@@ -417,8 +417,13 @@ cdef class Batch:
         return self.n
 
     cdef int grow(self) except -1 nogil:
-        cdef uint32_t cap = 1024 if self.cap == 0 else self.cap * 2
-        cdef msg_t* msgs = <msg_t*>realloc(self.msgs, cap * sizeof(msg_t))
+        return self.reserve(1024 if self.cap == 0 else self.cap * 2)
+
+    cdef int reserve(self, uint32_t cap) except -1 nogil:
+        cdef msg_t* msgs
+        if cap <= self.cap:
+            return 0
+        msgs = <msg_t*>realloc(self.msgs, cap * sizeof(msg_t))
         if msgs == NULL:
             with gil:
                 raise MemoryError()
@@ -725,6 +730,7 @@ cdef class Decoder:
         if self.finished:
             return None
         b = Batch()
+        b.reserve(self.usual)
         b.keep.append(self.peers)
         while not self.ended:
             if not self.paused:
@@ -747,6 +753,7 @@ cdef class Decoder:
         if self.ended:
             self.close(b)
         self.override(b)
+        self.usual = b.n
         return b if b.n or b.error is not None or not self.finished else None
 
     cdef int fill(self, Batch b, source) except -1:

@@ -164,7 +164,7 @@ cdef struct look_t:                         # what has been seen of one message
     const uint16_t* places                  # Program.places
     uint32_t wanted                         # Program.wanted
     field_t unreach, body, reach            # body: the path attributes
-    field_t found[256]                      # attributes by their place; p is NULL where there is none
+    field_t found[257]                      # attributes by their place, p being NULL where there is none; [NO_PLACE]: others
 
 
 cdef inline bint find_sections(look_t* l, const msg_t* m) noexcept nogil:
@@ -193,10 +193,12 @@ cdef inline bint find_sections(look_t* l, const msg_t* m) noexcept nogil:
 
 
 cdef bint find_attributes(look_t* l, const msg_t* m) noexcept nogil:
+    cdef const uint16_t* places = l.places
     cdef const uint8_t* p
     cdef const uint8_t* end
-    cdef uint32_t n, head
-    cdef uint16_t place
+    cdef const uint8_t* value
+    cdef field_t* f
+    cdef uint32_t n
     l.attributes = True
     if not find_sections(l, m):
         return False
@@ -204,21 +206,20 @@ cdef bint find_attributes(look_t* l, const msg_t* m) noexcept nogil:
         l.found[n].p = NULL
     p = l.body.p
     end = p + l.body.n
-    while end - p >= 3:
-        head = 3
+    while p + 3 <= end:
         n = p[2]
+        value = p + 3
         if p[0] & 0x10:
-            if end - p < 4:
+            if value == end:
                 break
-            head = 4
-            n = be16(p + 2)
-        if n + head > <uint32_t>(end - p):
+            n = n << 8 | p[3]
+            value += 1
+        if n > <size_t>(end - value):
             break
-        place = l.places[p[1]]
-        if place < l.wanted:
-            l.found[place].p = p + head
-            l.found[place].n = n
-        p += head + n
+        f = l.found + places[p[1]]
+        f.p = value
+        f.n = n
+        p = value + n
     l.bad = p != end
     return not l.bad
 
@@ -298,7 +299,7 @@ cdef inline bint next_prefix4(const uint8_t** p, const uint8_t* end, bint addpat
 # Whether one of these prefixes fits; with op.all, whether one does not.
 cdef bint some_prefix4(const op_t* op, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
     cdef const uint8_t* end = p + n
-    cdef uint32_t length, address, bits = op.bits, shortest = op.shortest, longest = op.longest
+    cdef uint32_t length, address, shift, least = 32 - op.bits, shortest = op.shortest, longest = op.longest
     cdef uint32_t network = <uint32_t>(op.high >> 32)
     cdef bint want = not op.all
     if op.how == ONE_OF:
@@ -307,8 +308,10 @@ cdef bint some_prefix4(const op_t* op, const uint8_t* p, uint32_t n, bint addpat
                 return True
     elif op.family == 4:
         while next_prefix4(&p, end, addpath, &length, &address):
-            if (<uint64_t>(address ^ network) >> (32 - (length if length < bits else bits)) == 0
-                    and shortest <= length <= longest) == want:
+            shift = 32 - length
+            if shift < least:
+                shift = least
+            if (<uint64_t>(address ^ network) >> shift == 0 and shortest <= length <= longest) == want:
                 return True
     else:
         return op.all

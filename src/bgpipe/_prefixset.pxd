@@ -13,6 +13,8 @@ cdef struct prefixes_t:
     prefix6_t* slots6
     uint64_t size4, size6
     uint64_t seed                           # of the hash: no input can be made to meet in one place
+    uint64_t* hints                         # a bit for each hash that is in: small enough for the processor's cache
+    uint64_t hint_mask
 
 cdef class PrefixSet:
     cdef prefixes_t table
@@ -40,16 +42,28 @@ cdef inline uint64_t masked64(uint64_t v, uint32_t bits) noexcept nogil:
     return v if bits >= 64 else v & ~(0xFFFFFFFFFFFFFFFFULL >> bits)
 
 
-cdef inline uint64_t* find4(const prefixes_t* t, uint64_t key) noexcept nogil:
+cdef inline uint64_t hash4(const prefixes_t* t, uint64_t key) noexcept nogil:
+    return mixed(key ^ t.seed)
+
+
+cdef inline uint64_t hash6(const prefixes_t* t, uint64_t high, uint64_t low, uint64_t length) noexcept nogil:
+    return mixed(mixed(high ^ t.seed) ^ low + length)
+
+
+cdef inline bint hinted(const prefixes_t* t, uint64_t h) noexcept nogil:
+    return (t.hints[(h >> 6) & t.hint_mask] >> (h & 63)) & 1
+
+
+cdef inline uint64_t* find4(const prefixes_t* t, uint64_t key, uint64_t h) noexcept nogil:
     """The slot that has `key`, or the empty one that it would get."""
-    cdef uint64_t i = spot(mixed(key ^ t.seed), t.size4)
+    cdef uint64_t i = spot(h, t.size4)
     while t.slots4[i] != 0 and t.slots4[i] != key:
         i = i + 1 if i + 1 < t.size4 else 0
     return t.slots4 + i
 
 
-cdef inline prefix6_t* find6(const prefixes_t* t, uint64_t high, uint64_t low, uint64_t length) noexcept nogil:
-    cdef uint64_t i = spot(mixed(mixed(high ^ t.seed) ^ low + length), t.size6)
+cdef inline prefix6_t* find6(const prefixes_t* t, uint64_t high, uint64_t low, uint64_t length, uint64_t h) noexcept nogil:
+    cdef uint64_t i = spot(h, t.size6)
     cdef prefix6_t* slot = t.slots6 + i
     while slot.length != 0 and (slot.high != high or slot.low != low or slot.length != length):
         i = i + 1 if i + 1 < t.size6 else 0
@@ -58,8 +72,14 @@ cdef inline prefix6_t* find6(const prefixes_t* t, uint64_t high, uint64_t low, u
 
 
 cdef inline bint has4(const prefixes_t* t, uint32_t address, uint32_t length) noexcept nogil:
-    return find4(t, <uint64_t>masked32(address, length) << 8 | (length + 1))[0] != 0
+    cdef uint64_t key = <uint64_t>masked32(address, length) << 8 | (length + 1)
+    cdef uint64_t h = hash4(t, key)
+    return hinted(t, h) and find4(t, key, h)[0] != 0
 
 
 cdef inline bint has6(const prefixes_t* t, uint64_t high, uint64_t low, uint32_t length) noexcept nogil:
-    return find6(t, masked64(high, length), masked64(low, length - 64) if length > 64 else 0, length + 1).length != 0
+    cdef uint64_t h
+    high = masked64(high, length)
+    low = masked64(low, length - 64) if length > 64 else 0
+    h = hash6(t, high, low, length + 1)
+    return hinted(t, h) and find6(t, high, low, length + 1, h).length != 0

@@ -18,7 +18,7 @@ cdef extern from "<arpa/inet.h>" nogil:
 
 @cython.final
 cdef class PrefixSet:
-    """Prefixes in two tables of open addressing: 11 octets an IPv4 prefix, 34 an IPv6 prefix.
+    """Prefixes in two tables of open addressing: 12 to 14 octets an IPv4 prefix, 35 to 37 an IPv6 prefix.
 
     text: one a line; blank lines and what stands behind # do not count, nor do bits behind the length; an address
     without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
@@ -38,17 +38,12 @@ cdef class PrefixSet:
         if lines >= 1 << 31:
             raise MemoryError("more than 2147483647 lines")
         cdef uint64_t* all4 = <uint64_t*>malloc(lines * sizeof(uint64_t))
-        cdef prefix6_t* all6 = NULL
+        cdef prefix6_t* all6 = <prefix6_t*>malloc(lines * sizeof(prefix6_t))  # what is not written to takes no memory
         try:
-            if all4 == NULL:
+            if all4 == NULL or all6 == NULL:
                 raise MemoryError()
             with nogil:
-                bad = scan(p, end, all4, &n4, NULL, &n6)
-                if bad == 0:
-                    all6 = <prefix6_t*>malloc((n6 + 1) * sizeof(prefix6_t))
-                    if all6 != NULL:
-                        n4 = n6 = 0
-                        scan(p, end, all4, &n4, all6, &n6)
+                bad = scan(p, end, all4, &n4, all6, &n6)
             if bad:
                 raise ValueError(bad, text.split(b"\n")[bad - 1][:60].decode("utf-8", "replace").strip())
             self.table.seed = int.from_bytes(os.urandom(8), "little")
@@ -56,7 +51,10 @@ cdef class PrefixSet:
             self.table.size6 = n6 + n6 // 7 * 3 + 8
             self.table.slots4 = <uint64_t*>calloc(self.table.size4, sizeof(uint64_t))
             self.table.slots6 = <prefix6_t*>calloc(self.table.size6, sizeof(prefix6_t))
-            if all6 == NULL or self.table.slots4 == NULL or self.table.slots6 == NULL:
+            while 64 * (self.table.hint_mask + 1) < 8 * (n4 + n6):
+                self.table.hint_mask = 2 * self.table.hint_mask + 1
+            self.table.hints = <uint64_t*>calloc(self.table.hint_mask + 1, sizeof(uint64_t))
+            if self.table.slots4 == NULL or self.table.slots6 == NULL or self.table.hints == NULL:
                 raise MemoryError()
             with nogil:
                 for i in range(n4):
@@ -70,30 +68,35 @@ cdef class PrefixSet:
     def __dealloc__(self):
         free(self.table.slots4)
         free(self.table.slots6)
+        free(self.table.hints)
 
     def __len__(self):
         return self.count
 
     def __sizeof__(self):
-        return self.table.size4 * sizeof(uint64_t) + self.table.size6 * sizeof(prefix6_t)
+        return self.table.size4 * sizeof(uint64_t) + self.table.size6 * sizeof(prefix6_t) + (self.table.hint_mask + 1) * 8
 
 
 cdef uint32_t put4(const prefixes_t* t, uint64_t key) noexcept nogil:
-    cdef uint64_t* slot = find4(t, key)
+    cdef uint64_t h = hash4(t, key)
+    cdef uint64_t* slot = find4(t, key, h)
     cdef bint is_new = slot[0] == 0
+    t.hints[(h >> 6) & t.hint_mask] |= <uint64_t>1 << (h & 63)
     slot[0] = key
     return is_new
 
 
 cdef uint32_t put6(const prefixes_t* t, const prefix6_t* key) noexcept nogil:
-    cdef prefix6_t* slot = find6(t, key.high, key.low, key.length)
+    cdef uint64_t h = hash6(t, key.high, key.low, key.length)
+    cdef prefix6_t* slot = find6(t, key.high, key.low, key.length, h)
     cdef bint is_new = slot.length == 0
+    t.hints[(h >> 6) & t.hint_mask] |= <uint64_t>1 << (h & 63)
     slot[0] = key[0]
     return is_new
 
 
 cdef uint64_t scan(const uint8_t* p, const uint8_t* end, uint64_t* all4, uint64_t* n4, prefix6_t* all6, uint64_t* n6) noexcept nogil:
-    """Reads the lines: IPv4 prefixes into all4, IPv6 ones into all6, or only counted where it is NULL. Returns the line that is no prefix, or 0."""
+    """Reads the lines, IPv4 prefixes into all4, IPv6 ones into all6. Returns the number of the line that is none, or 0."""
     cdef const uint8_t* stop
     cdef const uint8_t* last
     cdef const uint8_t* mark
@@ -138,10 +141,9 @@ cdef uint64_t scan(const uint8_t* p, const uint8_t* end, uint64_t* all4, uint64_
                 all4[n4[0]] = <uint64_t>masked32(be32(octets), length) << 8 | (length + 1)
                 n4[0] += 1
             else:
-                if all6 != NULL:
-                    all6[n6[0]].high = masked64(be64(octets), length)
-                    all6[n6[0]].low = masked64(be64(octets + 8), length - 64) if length > 64 else 0
-                    all6[n6[0]].length = length + 1
+                all6[n6[0]].high = masked64(be64(octets), length)
+                all6[n6[0]].low = masked64(be64(octets + 8), length - 64) if length > 64 else 0
+                all6[n6[0]].length = length + 1
                 n6[0] += 1
         p = stop + 1
     return 0

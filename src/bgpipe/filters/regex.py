@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bgpipe.errors import FieldError
+from bgpipe.filters.lexer import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,5 +22,6 @@ def compile_pattern(pattern: str) -> Callable[[bytes], object]:
     except re2.error as error:
         problem = error.args[0] if error.args else ""
         text = problem.decode("utf-8", "replace") if isinstance(problem, bytes) else str(problem)
-        raise FieldError(f"no regular expression that RE2 takes: {text}") from None
+        what, _, where = text.partition(": ")
+        raise FieldError(f"no regular expression that RE2 takes: {what}{where and f': {quote(where)}'}") from None
     return search
