@@ -468,10 +468,10 @@ class Parser:
         if text == "*":
             return "*" if kind.index == "*" else None
         if kind.index == "*":
-            raise lexer.error(f"{name}[{text}]: expected {name} or {name}[*]", at)
+            raise lexer.error(f"{quote(text)}, expected {name} or {name}[*]", at)
         number = _as_integer(text)
         if number is None or abs(number) > 65535:
-            raise lexer.error(f"{name}[{text}]: expected a number, such as 0 or -1, or *", at)
+            raise lexer.error(f"{quote(text)}, expected a number, such as 0 or -1, or *", at)
         return number
 
     def _attribute_path(self, text: str, at: int) -> str:
