@@ -44,7 +44,7 @@ setup(
         nthreads=0 if TRACE else os.cpu_count() or 1,
         compiler_directives={
             "language_level": 3,
-            "embedsignature": True,
+            "embedsignature": False,  # functions tell theirs by themselves, and it gives those of classes wrong
             "linetrace": TRACE,
             "cdivision": True,
             "boundscheck": True,

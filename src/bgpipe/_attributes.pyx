@@ -227,7 +227,11 @@ def parse_family(value):
 @cython.freelist(256)
 @cython.no_gc
 cdef class Prefix:
-    """An IPv4 or IPv6 prefix, with a path id (RFC 7911) or without."""
+    """Prefix(prefix, *, path_id=None)
+--
+
+    An IPv4 or IPv6 prefix, with a path id (RFC 7911) or without.
+    """
 
     def __init__(self, prefix, *, path_id=None):
         cdef uint32_t n
@@ -631,7 +635,11 @@ def ext_community_type(value):
 @cython.freelist(64)
 @cython.no_gc
 cdef class ExtCommunity:
-    """One extended community (RFC 4360)."""
+    """ExtCommunity(community)
+--
+
+    One extended community (RFC 4360).
+    """
 
     def __init__(self, community):
         if isinstance(community, (bytes, bytearray, memoryview)):

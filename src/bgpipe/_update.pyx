@@ -376,7 +376,10 @@ BRACKETS = {1: ("{", ",", "}"), 2: ("", " ", ""), 3: ("(", " ", ")"), 4: ("[", "
 @cython.freelist(64)
 @cython.no_gc
 cdef class AsPath:
-    """An AS_PATH (RFC 4271 section 4.3, RFC 5065): a message's, or one on its own.
+    """AsPath(path=())
+--
+
+    An AS_PATH (RFC 4271 section 4.3, RFC 5065): a message's, or one on its own.
 
     A sequence of its hops, nearest AS first: an int, or for an AS_SET a tuple of them. Confederation segments are no hops.
     """
@@ -812,7 +815,14 @@ def _update_of(msg):
 @cython.freelist(64)
 @cython.no_gc
 cdef class Update:
-    """An UPDATE message (RFC 4271 section 4.3): prefixes and path attributes, to read and to change."""
+    """Update(*, announce=(), withdraw=(), next_hop=None, as_path=None, origin=None, med=None, local_pref=None,
+       atomic_aggregate=False, aggregator=None, communities=(), large_communities=(), ext_communities=(),
+       originator_id=None, cluster_list=(), otc=None, reach=(), unreach=(), mp_reach=None, mp_unreach=None,
+       as4_path=None, attrs=None, direction="R", time=None, tags=None, context=None)
+--
+
+    An UPDATE message (RFC 4271 section 4.3): prefixes and path attributes, to read and to change.
+    """
 
     cdef readonly Msg msg
 
@@ -848,6 +858,7 @@ cdef class Update:
 
     @staticmethod
     def of(Msg msg not None):
+        """The view of an UPDATE message."""
         cdef Update update = Update.__new__(Update)
         update.msg = msg
         return update

@@ -42,7 +42,11 @@ FAMILIES = tuple([(afi, safi) for afi in AFIS for safi in SAFIS if family(afi, s
 @cython.final
 @cython.no_gc
 cdef class SessionContext:
-    """What decoding a message depends on. Immutable."""
+    """SessionContext(*, as_size=4, addpath=(), extended_messages=False)
+--
+
+    What decoding a message depends on. Immutable.
+    """
 
     def __init__(self, *, as_size=4, addpath=(), extended_messages=False):
         if as_size not in (2, 4):
@@ -95,7 +99,11 @@ def _restore(wire, direction, time, seq, tags, as_size, addpath, extended_messag
 @cython.freelist(256)
 @cython.no_gc
 cdef class Msg:
-    """One BGP message of a batch."""
+    """Msg(wire, *, direction="R", time=None, seq=0, tags=None, context=None)
+--
+
+    One BGP message of a batch.
+    """
 
     def __init__(self, wire, *, direction="R", time=None, seq=0, tags=None, context=None):
         cdef bytes octets = bytes(wire)
@@ -128,6 +136,7 @@ cdef class Msg:
 
     @staticmethod
     def make(kind, body=b"", **options):
+        """A message of this type, by name or number, with this body (RFC 4271 section 4.1). options: as of Msg."""
         cdef bytes octets = bytes(body)
         code = lookup(kind, TYPE_NUMBERS, 255, "a message type")
         size = HEADER_LEN + len(octets)
@@ -137,6 +146,7 @@ cdef class Msg:
 
     @staticmethod
     def from_json(line):
+        """The message of one line of JSON. JsonError with the path of what is wrong."""
         from bgpipe.formats.json import parse_line
         parsed = parse_line(line.encode() if isinstance(line, str) else bytes(line))
         if parsed is None:

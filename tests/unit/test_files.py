@@ -109,3 +109,13 @@ def test_version_is_that_of_the_project() -> None:
 
     project = Path(__file__).parents[2] / "pyproject.toml"
     assert tomllib.loads(project.read_text())["project"]["version"] == bgpipe.__version__
+
+
+def test_a_writer_that_is_closed(tmp_path: Path) -> None:
+    message = bgpipe.Msg.make("KEEPALIVE")
+    with bgpipe.write(tmp_path / "x.json") as out:
+        out.write(message)
+        out.close()
+        with pytest.raises(bgpipe.StageError, match=r"^cannot write .*x\.json: it is closed already$"):
+            out.write(message)
+    assert (tmp_path / "x.json").read_text().count("\n") == 1

@@ -444,6 +444,8 @@ class Pipeline:
         """For the driver: start the stages that start at once."""
         if self.driver is not None:
             raise RuntimeError("a pipeline runs once")
+        if self.options.explain:
+            raise UsageError("--explain asks what a pipeline would do; to run it, leave that out")
         self.driver = driver
         for stage, text in self.warnings():
             self.log.warn(text, stage)

@@ -71,7 +71,9 @@ class GlobalOptions(Options):
     stdout: bool = option("-o --stdout", "write messages of both directions to standard output, at their end")
     stdin_wait: bool = option("-I --stdin-wait", "like --stdin, but start on ESTABLISHED")
     stdout_wait: bool = option("-O --stdout-wait", "like --stdout, but start on EOR")
-    short_asn: bool = option("-2 --short-asn", "AS numbers take 2 bytes, not 4")
+    short_asn: bool = option(
+        "-2 --short-asn", "AS numbers of raw input take 2 bytes, not 4; json and mrt tell by themselves"
+    )
     guess_asn: bool = option("-g --guess-asn", "find out per message whether AS numbers take 2 or 4 bytes")
     caps: int = option(
         "--caps",

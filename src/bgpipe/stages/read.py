@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class StateChanges(StageEvent):
     """Sessions of an MRT archive changed state (RFC 6396 section 4.4.1).
 
-    count: how many times, since the last such event.
+    count: how many times, in the batch that went out before.
     """
 
     __slots__ = ("count",)
@@ -60,12 +60,13 @@ class Read(MessageReader):
     summary = "read messages from a file or URL"
     text = (
         "Reads messages from PATH, a stream of any size: a file, a named pipe, a URL (http, https), or - for "
-        "standard input. With -LR, each goes the way that its direction says."
+        "standard input. With -LR, each goes the way that its direction says. Several such stages read side by side, "
+        "and their messages mix; --wait a/STOP starts one when the stage @a is done."
     )
     options_class = ReadOptions
     options: ReadOptions
     events = ("state_change",)
-    _state_changes = 0
+    _state_changes = 0  # those that events tell of, or will once their batch is out
     _progress: Progress | None = None
 
     def attach(self) -> None:
@@ -85,6 +86,10 @@ class Read(MessageReader):
 
     def read(self) -> Batch | None:
         batch = super().read()
+        count = self._new_state_changes() if batch is not None else 0
+        if batch is not None and count:
+            # Behind its messages, and in front of those of batches that may have been read already.
+            batch.completion = lambda _: self.pipe.emit(StateChanges(self, count))
         error = batch.error if batch is not None else None
         hopeless = self._misread or self.options.recover
         if batch is not None and isinstance(error, MrtError) and not (error.cut_short or hopeless):
@@ -99,14 +104,15 @@ class Read(MessageReader):
     def delivered(self) -> None:
         if self._progress is not None:
             self._progress.update(self.messages)
-        state_changes: int = getattr(self._decoder, "state_changes", 0)
-        if state_changes > self._state_changes:
-            count = state_changes - self._state_changes
-            self._state_changes = state_changes
-            self.pipe.emit(StateChanges(self, count))
+
+    def _new_state_changes(self) -> int:
+        before = self._state_changes
+        self._state_changes = getattr(self._decoder, "state_changes", 0)
+        return self._state_changes - before
 
     def finish(self) -> None:
-        self.delivered()
+        if count := self._new_state_changes():  # behind the last message
+            self.pipe.emit(StateChanges(self, count))
         super().finish()
 
     def abort(self) -> None:

@@ -420,6 +420,20 @@ class TestEvents:
         os.close(source)
         assert list(tmp_path.iterdir()) == [fifo]
 
+    def test_explaining_runs_nothing(self, source: str, tmp_path: Path, target: Path) -> None:
+        pipe = Pipeline(["-n", "read", source, "write", str(target)])
+        with pytest.raises(UsageError, match="--explain asks what a pipeline would do"):
+            pipe.run_sync()
+        with pytest.raises(UsageError, match="--explain"):
+            asyncio.run(Pipeline(["-n", "read", source, "write", str(target)]).run())
+        assert list(tmp_path.iterdir()) == [Path(source)]
+
+    def test_one_file_after_the_other(self, threads: str, source: str, tmp_path: Path, target: Path) -> None:
+        """As the help of read says."""
+        more = write_lines(tmp_path / "more.json", lines(3, first=4))
+        run(threads, "@a", "read", source, "--", "read", "--wait", "a/STOP", more, "--", "write", target)
+        assert read_lines(target) == right(1, 2, 3, 4, 5, 6)
+
     def test_runs_once(self, source: str, target: Path) -> None:
         pipe = Pipeline(["read", source, "write", str(target)])
         pipe.run_sync()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 from pathlib import Path
 
 import pytest
 from lines import TIME, line, lines, read_lines, right, write_lines
 
+import bgpipe
 from bgpipe._codec import Buffer
 from bgpipe.errors import UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
 from bgpipe.stages import write as write_module
 from bgpipe.stages.messages import type_number
+from bgpipe.stages.read import StateChanges
 
 KEEPALIVE = f'["R",9,"{TIME}","KEEPALIVE",null,{{}}]\n'
 REFRESH = f'["R",9,"{TIME}","REFRESH","0x00010001",{{}}]\n'
@@ -117,6 +120,50 @@ class TestRead:
         first, last = capfd.readouterr().err.splitlines()
         assert first.startswith("bgpipe: warning: stage 1 (read): skipped: MRT record 4 at offset ")
         assert last == "bgpipe: warning: stage 1 (read): 50 bytes of the input are lost in all"
+
+
+def state_change(time_s: int) -> bytes:
+    body = struct.pack("!HHHH4s4sHH", 64500, 64501, 0, 1, bytes(4), bytes(4), 6, 1)
+    return struct.pack("!IHHI", time_s, 16, 0, len(body)) + body
+
+
+class TestStateChanges:
+    @pytest.fixture
+    def archive(self, tmp_path: Path) -> Path:
+        """Half a dozen blocks of messages, with two state changes behind the first 100, and one at the end."""
+        source = write_lines(tmp_path / "x.json", lines(100))
+        run("read", source, "--", "write", tmp_path / "part.mrt")
+        part = (tmp_path / "part.mrt").read_bytes()
+        path = tmp_path / "x.mrt"
+        path.write_bytes(part + state_change(1) + state_change(2) + part * 150 + state_change(3))
+        return path
+
+    @pytest.mark.parametrize("threads", [1, 4])
+    def test_in_order(self, threads: int, archive: Path, tmp_path: Path) -> None:
+        target = tmp_path / "target.json"
+        pipe = Pipeline(["--threads", str(threads), "read", str(archive), "--", "write", str(target)])
+        seen: list[tuple[str, int]] = []
+
+        @pipe.on_event("read/state_change")
+        def changed(event: Event) -> None:
+            assert isinstance(event, StateChanges)
+            written = (tmp_path / "target.json.tmp").read_text().count("\n")
+            seen.append((event.describe(), written))
+
+        assert pipe.execute() == 0
+        (first, early), (last, late) = seen
+        assert (first, last) == ("2", "1")
+        assert 100 <= early < late == 15_100
+
+    @pytest.mark.parametrize("threads", [1, 4])
+    def test_kill(self, threads: int, archive: Path, tmp_path: Path) -> None:
+        """What came in one block with the change goes out, and nothing behind it, however far reading got."""
+        target = tmp_path / "target.json"
+        words = ["-l", "disabled", "--kill", "read/state_change", "--threads", str(threads)]
+        assert run(*words, "read", archive, "--", "write", target).exit_code == 1
+        with bgpipe.read(archive) as reader:
+            first = next(iter(reader.batches()))
+        assert len(read_lines(target)) == len(first)
 
 
 class TestWrite:

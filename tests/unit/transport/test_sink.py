@@ -433,6 +433,16 @@ def test_failing_to_make_it_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["x", "x.gz"])
+def test_folder_that_is_removed_meanwhile(tmp_path: Path, name: str) -> None:
+    sink = open_sink(f"{tmp_path}/folder/{name}")
+    sink.write(DATA)
+    shutil.rmtree(tmp_path / "folder")
+    with pytest.raises(StageError, match=rf"^cannot write {tmp_path}/folder/{name}: no such file or directory$"):
+        sink.finish()
+    assert names(tmp_path) == []
+
+
 def test_folder_and_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StageError, match="it is a folder; name a file in it"):
