@@ -890,13 +890,16 @@ cdef class RawDecoder(Decoder):
         cdef msg_t* m
         cdef int64_t now = now_ns()
         while n - i >= HEADER_LEN:
-            length = be16(p + i + 16)
             if self.lost:
+                i = next_marker(p, i, n)
+                if n - i < HEADER_LEN:
+                    break
                 # A run of ones may be longer than the marker at its end.
-                if length >= 0xFF00:
+                if be16(p + i + 16) >= 0xFF00 or be16(p + i + 16) < HEADER_LEN:
                     i += 1
                     continue
                 self.lost = False
+            length = be16(p + i + 16)
             if be64(p + i) != 0xFFFFFFFFFFFFFFFFULL or be64(p + i + 8) != 0xFFFFFFFFFFFFFFFFULL or length < HEADER_LEN:
                 what = "length below 19" if length < HEADER_LEN else "marker is not all ones"
                 error = InputError(
@@ -909,7 +912,7 @@ cdef class RawDecoder(Decoder):
                 self.records += 1
                 self.skip(error)
                 self.lost = True
-                i = next_marker(p, i + 1, n)
+                i += 1
                 continue
             if n - i < length:
                 break
@@ -925,6 +928,8 @@ cdef class RawDecoder(Decoder):
                 m.ctx = self.ctx
                 m.flags = self.direction
             i += length
+        if eof and self.lost:
+            return n
         if eof and i < n:
             error = InputError(
                 f"message {self.records + 1} at offset {self.offset + i} is cut short: {n - i} bytes are left",

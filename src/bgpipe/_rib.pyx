@@ -97,7 +97,8 @@ cdef class Rib:
                 with gil:
                     raise MemoryError()
             self.indexed_cap = count
-        memset(self.indexed, 0, count * sizeof(pending_t))
+        if count:
+            memset(self.indexed, 0, count * sizeof(pending_t))
         self.indexed_n = count
         for i in range(count):
             if end - p < 5:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -258,6 +260,32 @@ sys.exit(start())
 """
         done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (code, "")
+
+    def test_signal_while_routes_are_held_back(self, tmp_path: Path) -> None:
+        """A RIB's routes wait for others that fit their UPDATE; those that were read get out all the same."""
+        rib = Path(__file__).parents[2] / "samples" / "rib.mrt"
+        whole, target, fifo = tmp_path / "whole.json", tmp_path / "target.json", tmp_path / "fifo"
+        assert main(["read", str(rib), "write", str(whole)]) == 0
+        os.mkfifo(fifo)
+        with start("read", fifo, "write", target) as process, fifo.open("wb", buffering=0) as pipe:
+            pipe.write(rib.read_bytes())
+            while fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)) != bytes(4):
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        assert target.read_text() == whole.read_text()
+
+    def test_pardon_goes_on_behind_a_line_of_brackets(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        source = tmp_path / "source.json"
+        deep = '["R",1,null,"UPDATE",{"attrs":{"MED":' + "[" * 30_000 + "]" * 30_000 + "}}]\n"
+        source.write_text(lines(1) + deep + lines(2))
+        assert main(["--", "read", "--pardon", str(source), "--", "stdout"]) == 0
+        out, err = capfd.readouterr()
+        assert out == lines(1) + lines(2)
+        where = f"skipped: line 2 at offset {len(lines(1))}"
+        assert err == f"bgpipe: warning: stage 1 (read): {where}: not JSON: nested too deeply\n"
 
     def test_signal_while_nobody_writes(self, tmp_path: Path) -> None:
         fifo = tmp_path / "fifo"

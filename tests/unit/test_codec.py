@@ -99,8 +99,21 @@ def test_pardon_finds_the_next_marker(step):
         KEEPALIVE + garbage + KEEPALIVE * 2 + b"\x01" * 19, step=step, pardon=True, on_skip=skipped.append
     )
     assert wires(batches) == [KEEPALIVE] * 3
-    assert decoder.skipped == len(skipped) >= 2
-    assert skipped[0].offset == 19
+    assert decoder.skipped == len(skipped) == 2
+    assert [error.offset for error in skipped] == [19, 19 * 3 + len(garbage)]
+
+
+@pytest.mark.parametrize("garbage", [b"garbage" * 99, b"\xff" * 999, KEEPALIVE[:16] + b"\0\1" * 99, b"\0\xff" * 99])
+@pytest.mark.parametrize("step", [1 << 20, 7])
+@pytest.mark.parametrize("behind", [KEEPALIVE, b""])
+def test_pardon_counts_what_it_passes_over_once(garbage, step, behind):
+    """However many reads it takes, and whatever in it looks like the start of a message."""
+    skipped: list[InputError] = []
+    data = KEEPALIVE + b"x" + garbage + behind
+    decoder, batches = decode(data, step=step, pardon=True, on_skip=skipped.append)
+    assert b"".join(wires(batches)) == KEEPALIVE + behind
+    assert [error.offset for error in skipped] == [19]
+    assert decoder.skipped == 1
 
 
 def test_a_source_that_breaks_loses_nothing_that_was_whole():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -442,6 +443,27 @@ def test_errors_are_short_whatever_they_are_about(text: str, around: str) -> Non
     assert isinstance(got.error, JsonError)
     assert len(str(got.error)) < 300
     assert str(got.error).isprintable()
+
+
+def test_tags_that_meet_in_one_slot_of_a_plain_hash() -> None:
+    """Texts of one hash where each word is folded in by a multiplication: the tags come out right, each its own."""
+    mask, golden, factor = (1 << 64) - 1, 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
+    plain = frozenset(range(0x20, 0x7F)) - {0x22, 0x5C}
+    words, size = [], len('{"a":"12') + 16 + len('34567"}')
+    state = golden ^ size
+    state = (state ^ int.from_bytes(b'{"a":"12', "big")) * factor & mask
+    state ^= state >> 32
+    random_words = random.Random(1)
+    while len(words) < 50:
+        first = bytes(random_words.choices(sorted(plain), k=8))
+        after = (state ^ int.from_bytes(first, "big")) * factor & mask
+        after ^= after >> 32
+        second = (after ^ 0x4142434445464748).to_bytes(8, "big")
+        if plain.issuperset(second):
+            words.append((first + second).decode())
+    metas = [f'{{"a":"12{word}34567"}}' for word in words]
+    text = "".join(update("{}", meta=meta) for meta in metas * 2)
+    assert decode(text).json.decode() == text
 
 
 @pytest.mark.parametrize("native", ["'a': 'b'}", "\0\1\0\1\0ab", "\0"])

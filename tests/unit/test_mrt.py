@@ -16,7 +16,7 @@ from bgpipe._codec import Batch, Buffer, RawDecoder, type_mask
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
-from bgpipe.errors import InputError, MrtError
+from bgpipe.errors import InputError, MrtError, StageError
 
 BGP, TABLE_DUMP, TABLE_DUMP_V2, BGP4MP, BGP4MP_ET = 5, 12, 13, 16, 17
 TIME = 1_600_000_000
@@ -526,6 +526,45 @@ def test_what_is_pending_goes_out_in_bounded_batches(behind: bytes) -> None:
     assert (batches[-1].error is None) == (len(behind) != 3)
     seen = [line[4]["reach"] for line in read(data).lines]
     assert sorted(p for reach in seen for p in reach) == sorted(f"10.{k}.0.0/16" for k in range(3) for _ in peers)
+
+
+class Breaking(Source):
+    """Fails behind its bytes."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = super().readinto(buffer)
+        if not count:
+            raise StageError("the disk is gone")
+        return count
+
+
+def test_what_is_held_back_comes_out_where_reading_fails() -> None:
+    decoder, source = MrtDecoder(), Breaking(PEERS + rib(2, P[0], route(0, ATTRS4), route(1, ATTRS4)), 50)
+    batches = []
+    while (batch := decoder.read(source)) is not None:
+        batches.append(batch)
+    assert [batch.wire(n) for batch in batches for n in range(len(batch))] == [update(ATTRS4, P[0])] * 2
+    assert [str(batch.error) for batch in batches][-1] == "the disk is gone"
+    assert [batch.error for batch in batches][:-1] == [None] * (len(batches) - 1)
+    assert decoder.flush() is None
+
+
+def test_what_is_held_back_comes_out_where_reading_is_given_up() -> None:
+    """In bounded parts, and then nothing more is read."""
+    count = 1000
+    routes = [route(n, ATTRS4 + attribute(0xD0, 99, bytes(1500))) for n in range(count)]
+    peers = index_table(*((65001, f"10.0.{n >> 8}.{n & 255}") for n in range(count)))
+    data = peers + rib(2, P[0], *routes) + record(BGP4MP, 4, peer_header(4) + KEEPALIVE)
+    decoder, source = MrtDecoder(), Source(data + PEERS, 1 << 30)
+    first = decoder.read(source)
+    parts = []
+    while (batch := decoder.flush()) is not None:
+        parts.append(batch)
+    assert first is not None
+    assert decoder.read(source) is None
+    assert sum(map(len, [first, *parts])) == count + 1
+    assert len(parts) >= 1
+    assert max(map(octets, parts)) < 2 << 20
 
 
 def test_peers_beyond_a_table_of_them() -> None:

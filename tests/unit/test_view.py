@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import threading
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
@@ -232,6 +233,37 @@ def test_tags_are_a_mapping() -> None:
     assert dict(tags) == {}
     tags["A"] = "x" * 65534
     assert tags["A"] == "x" * 65534
+
+
+def test_json_from_many_threads_at_once() -> None:
+    """One encoder serves all messages; it remembers seconds and next hops, and lets go of the GIL."""
+    lines = [
+        f'["R",{n + 1},"2023-01-02T03:04:{n:02}.000","UPDATE",{{"reach":["10.{n}.0.0/16"],'
+        f'"attrs":{{"NEXTHOP":{{"flags":"T","value":"192.0.2.{n}"}}}}}},{{"PEER_AS":"{n}"}}]'
+        for n in range(60)
+    ]
+    messages = list(json_batch(*lines))
+    barrier = threading.Barrier(4)
+    wrong = []
+
+    def work(first: int) -> None:
+        barrier.wait()
+        for turn in range(2000):
+            n = (first + turn * 7) % len(lines)
+            if (text := messages[n].to_json()) != lines[n]:
+                wrong.append(text)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(n * 15,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
 
 
 def resident_pages() -> int:
