@@ -37,6 +37,7 @@ KERNELS = {
     "match-origin": (f"grep {FILTERS['match-origin']}", "pass.mrt", "passtwice.mrt", "framing"),
     "match-regex": (f"grep {FILTERS['match-regex']}, remembered", "pass.mrt", "passtwice.mrt", "framing"),
     "match-file": (f"grep {FILTERS['match-file']}", "pass.mrt", "passtwice.mrt", "framing"),
+    "edit": ("update --add-com, checks included", "pass.mrt", "passtwice.mrt", "framing"),
     "rib": ("TABLE_DUMP_V2 to messages, per route", "ribpass.mrt", "ribtwice.mrt", ""),
     "rib-json": ("TABLE_DUMP_V2 to JSON, per route", "ribpass.mrt", "ribtwice.mrt", ""),
 }
@@ -48,12 +49,16 @@ def work(kernel: str, path: Path) -> None:
 
     decoder: Decoder
     encoder: Encoder | None = None
-    program = None
+    program = editor = None
     if kernel in FILTERS:
         from bgpipe.filters import Filter
 
         os.chdir(DATA)
         program = Filter(FILTERS[kernel]).program
+    elif kernel == "edit":
+        from bgpipe._edit import Editor
+
+        editor = Editor(add={8: b"\xfd\xe8\0\1"})
     if path.suffix == ".json":
         from bgpipe._json_reader import JsonDecoder
 
@@ -75,6 +80,8 @@ def work(kernel: str, path: Path) -> None:
         while (batch := decoder.read(source)) is not None:
             if program is not None:
                 program.keep(batch, 3)
+            elif editor is not None:
+                editor.edit(batch, 3)
             elif kernel == "check":
                 batch.check()
             if encoder is not None:

@@ -187,6 +187,18 @@ def measures(programs: Path) -> list[Measure]:
             "1.2x the time of grep alone",
         ),
         Measure(
+            "update and tag, MRT to MRT",
+            "messages",
+            [
+                calling("--add-com, 1 thread", 1, "update", "--add-com", "65000:1"),
+                calling("--add-com, 2 threads", 2, "update", "--add-com", "65000:1"),
+                calling("--prepend, 1 thread", 1, "update", "--prepend", "65000x3"),
+                calling("--drop-com=, none there", 1, "update", "--drop-com=1:1"),
+                calling("tag --add, 1 thread", 1, "tag", "--add", "a=1"),
+                ours("updates.mrt", "mrt", 1),
+            ],
+        ),
+        Measure(
             "metrics",
             "messages",
             [

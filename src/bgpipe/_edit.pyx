@@ -3,6 +3,9 @@
 
 A message that a plan changes is put together in a scratch room, attribute by attribute, and copied into the batch's arena; what the
 plan does not name keeps its octets, its flags and its place. A message that gets too long is divided by its prefixes.
+
+Nothing is remembered by attribute bytes: of the messages of real archives 1.5% have those of the one before, 7% those of one of 64
+before, and looking costs the others more.
 """
 
 cimport cython

@@ -202,7 +202,7 @@ class OnMessage(Stage):
     command = "on_message"
     looks = True
     emits = True
-    together = True
+    together = 1
     events = ("error",)
 
     def __init__(

@@ -56,19 +56,19 @@ def route(pipe: Pipeline, producer: Stage, directions: int) -> list[tuple[Stage,
 
     A batch may hold messages of both directions. They meet different stages, or the same in opposite order, save the
     one that may stand at the end of both lines: that one sees them together, in the order in which they came. So does
-    one stage that asks for it.
+    the stage that asks for it most.
     """
     right, left = (path(pipe, producer, way) if directions & way else [] for way in (RIGHT, LEFT))
     return _merge(right, left)
 
 
 def _merge(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:
-    for i, stage in enumerate(right):
-        if stage in left and (stage.together or stage is right[-1] is left[-1]):
-            j = left.index(stage)
-            behind = _merge(right[i + 1 :], left[j + 1 :])
-            return [*_apart(right[:i], left[:j]), (stage, BOTH), *behind]
-    return _apart(right, left)
+    common = [stage for stage in right if stage in left and (stage.together or stage is right[-1] is left[-1])]
+    if not common:
+        return _apart(right, left)
+    stage = max(common, key=lambda stage: stage.together)
+    i, j = right.index(stage), left.index(stage)
+    return [*_apart(right[:i], left[:j]), (stage, BOTH), *_merge(right[i + 1 :], left[j + 1 :])]
 
 
 def _apart(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:

@@ -104,7 +104,8 @@ class Stage:
     produces: makes messages. looks: sees messages on their way. emits: and puts others in. consumes: takes what comes
     out of a line, and so must be first or last. live: needs the event loop. pure: process() may run on any thread, for
     batches in any order.
-    together: of a batch with messages of both directions it is to see those of both at once, in their order.
+    together: of a batch with messages of both directions it is to see those of both at once, in their order; among
+    several stages the one with the highest number does.
     events: names of events of its own. extra_arguments: has a use for what -A takes.
     """
 
@@ -118,7 +119,7 @@ class Stage:
     consumes: ClassVar[bool] = False
     events: tuple[str, ...] = ()
     extra_arguments: ClassVar[bool] = False
-    together: ClassVar[bool] = False
+    together: ClassVar[int] = 0
     live = False
     pure = False
     places: dict[int, float] | None = None  # rank by direction, of a stage that is none of the command line's

@@ -28,7 +28,7 @@ class Head(Stage):
     options_class = HeadOptions
     options: HeadOptions
     looks = True
-    together = True
+    together = 2
 
     def attach(self) -> None:
         self._left = self.options.count

@@ -51,7 +51,7 @@ class Python(Stage):
     options: PythonOptions
     looks = True
     emits = True
-    together = True
+    together = 1
     events = ("error",)
     extra_arguments = True
 

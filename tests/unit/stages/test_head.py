@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import threading
 from pathlib import Path
 
@@ -75,6 +77,15 @@ class TestCount:
         run(threads, *words, "--", "head", "-LR", "-n", "2501")
         assert capfd.readouterr().out == "".join(text[:2501])
 
+    def test_two_ways_beside_functions(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """They too would see both ways together, but an exact count comes first."""
+        text = [line(seq, "RL"[seq % 2]) for seq in range(1, 101)]
+        function = tmp_path / "same.py"
+        function.write_text("def run(msg):\n    return msg\n")
+        words = ["-o", "--", "read", "-LR", "--new", "first", write_lines(tmp_path / "x.json", "".join(text))]
+        run(*words, "--", "python", "-LR", f"{function}:run", "--", "head", "-LR", "-n", "11")
+        assert capfd.readouterr().out == "".join(text[:11])
+
     def test_what_comes_in_front_counts_once(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         """Stages around it on the two ways see their part before and behind."""
         text = [line(seq, "RL"[seq % 2]) for seq in range(1, 101)]
@@ -137,6 +148,33 @@ class TestEnd:
         work.join(30)
         assert not work.is_alive()
         os.close(source)
+        assert pipe.exit_code == 0
+        assert target.read_text() == lines(10)
+
+    @pytest.mark.parametrize("ends", [False, True], ids=["sends on and on", "sends nothing more"])
+    def test_a_url_that_does_not_end(self, threads: str, ends: bool, target: Path) -> None:
+        over = threading.Event()
+
+        def serve(server: socket.socket) -> None:
+            client, _ = server.accept()
+            with client, contextlib.suppress(OSError):  # it goes away
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + lines(30).encode())
+                while not ends and not over.is_set():
+                    client.sendall(lines(100).encode())
+                over.wait(60)
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            sender = threading.Thread(target=serve, args=(server,))
+            sender.start()
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/x.json"
+            pipe = Pipeline([threads, "--", "read", url, "--", "head", "--", "write", str(target)])
+            work = threading.Thread(target=pipe.execute)
+            work.start()
+            work.join(60)
+            over.set()
+            sender.join()
+        assert not work.is_alive()
         assert pipe.exit_code == 0
         assert target.read_text() == lines(10)
 
