@@ -39,6 +39,7 @@ cdef struct peer_t:
     uint32_t peer_as, local_as, ifindex
     uint8_t peer_ip_len, local_ip_len      # 0, 4 or 16 bytes
     uint8_t action                         # ACTION_*: what an "ACTION" tag of the input asked for
+    uint8_t reset                          # the decoder's own: its next message gets MSG_RESET
     uint8_t peer_ip[16]
     uint8_t local_ip[16]
     const uint8_t* json                    # the tags as a JSON object, braces included
@@ -80,6 +81,7 @@ cdef enum:                                  # msg_t.flags
     MSG_REPORTED = 32                       # its parse error has been taken by Batch.failures()
     MSG_HIDDEN = 64                         # passes the stage by that has the batch now (--if, --rate-sample)
     MSG_EXTRA = 128                         # put behind another message by a stage: not of the batch that came
+    MSG_RESET = 256                         # the session of its peer went down or came up in front of it
     MSG_UNSEEN = MSG_DROPPED | MSG_ACCEPTED | MSG_HIDDEN    # what a stage that looks is to leave alone
 
 cdef enum:                                  # msg_t.status; what is above STATUS_OK does not parse

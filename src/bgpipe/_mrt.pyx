@@ -13,7 +13,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from bgpipe._codec cimport (
-    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
+    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
     TYPE_OPEN, TYPE_UPDATE, Batch, Buffer, Decoder, Encoder, PeerTable, addpath_all, attrs_t, check_attr, ctx_t, family,
     has_addpath, index_attrs, msg_t, next_table, peer_t, wanted_type,
 )
@@ -306,6 +306,7 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
             self.what = "its state change is cut short"
             return 1
         self.state_changes += 1
+        (<peer_t*>peer_of(self, b, p, head)).reset = True
         return 0
     if n < head + HEADER_LEN:
         self.what = "its BGP message is cut short"
@@ -329,6 +330,9 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     m.peer = peer
     m.ctx = self.context | (0 if as4 else CTX_AS2)
     m.flags = self.direction
+    if peer.reset:
+        (<peer_t*>peer).reset = False
+        m.flags |= MSG_RESET
     if length > 4096:
         m.ctx |= CTX_EXTENDED
     if (BGP4MP_ADDPATH >> subtype) & 1:

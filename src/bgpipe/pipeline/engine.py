@@ -7,7 +7,7 @@ import os
 
 from bgpipe.errors import BgpipeError, ClosedOutput, StageError, UsageError
 from bgpipe.pipeline import grammar
-from bgpipe.pipeline.events import PIPE, Bus, Event, ParseEvent, StageEvent, resolve
+from bgpipe.pipeline.events import PIPE, Bus, Event, StageEvent, resolve
 from bgpipe.pipeline.line import Lane, route
 from bgpipe.pipeline.log import Log, Tally
 from bgpipe.pipeline.options import hint
@@ -105,7 +105,8 @@ class Pipeline:
         self._turned_lanes: dict[tuple[Stage, int], Lane] = {}
         self.opening = 0  # the thread in which a stage opens its source: a signal may break that off
         self._signalled = False
-        self._unparsed = Tally(self.log, "messages do not parse", event="PARSE")
+        self._tallies: dict[str, Tally] = {}
+        self._heard: set[str] = set()
         self.stages: list[Stage] = []
         self._build(specs)
 
@@ -177,6 +178,8 @@ class Pipeline:
             raise UsageError(f"--kill or --events: {error}") from None
         for names in (self._kill_on, *(stage.start_on + stage.stop_on for stage in self.stages)):
             self.checks = self.checks or _PARSE in names
+            self._heard.update(names)
+        self._heard.update(self._log_on)
 
     # ---- the two lines -----------------------------------------------------------------------------------------
 
@@ -250,6 +253,7 @@ class Pipeline:
         """
         subscribed = resolve(names or ("*",), self.stages, ("START", "STOP", "READY", "PREPARE"))
         self.checks = self.checks or _PARSE in subscribed
+        self._heard.update(subscribed)
 
         def subscribe(handler: Handler) -> Handler:
             for name in subscribed:
@@ -312,6 +316,10 @@ class Pipeline:
         given = filter
         return add
 
+    def wants(self, name: str) -> bool:
+        """Whether anybody wants to hear of this event ("limit/session"): none need be made otherwise."""
+        return name in self._heard or "*" in self._heard
+
     def emit(self, event: Event) -> None:
         """Log an event, tell the handlers, then do what it starts, stops or kills."""
         with self.lock:
@@ -337,12 +345,14 @@ class Pipeline:
                 self.driver.spawn(result)
 
     def _log_event(self, event: Event) -> None:
-        if isinstance(event, ParseEvent):
-            self._unparsed.count(event.describe())
-        elif isinstance(event, StageEvent):
-            self.log.info(event.describe(), event.stage, event.name)
-        else:
-            self.log.info(event.describe(), event=event.name)
+        stage = event.stage if isinstance(event, StageEvent) else None
+        if not event.many:
+            self.log.info(event.describe(), stage, event.name)
+            return
+        name = str(event)
+        if name not in self._tallies:
+            self._tallies[name] = Tally(self.log, event.many, stage, event.name)
+        self._tallies[name].count(event.describe())
 
     def _kill(self, event: Event) -> None:
         if self.failure is None:
@@ -561,7 +571,8 @@ class Pipeline:
     def concluded(self) -> None:
         """For the driver: all stages have stopped."""
         self.emit(Event(PIPE, "STOP"))
-        self._unparsed.close()
+        for tally in self._tallies.values():
+            tally.close()
 
     def abort(self) -> None:
         """Drop everything: temporary files are removed. Raises nothing."""

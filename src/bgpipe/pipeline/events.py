@@ -13,7 +13,7 @@ from bgpipe.pipeline.options import hint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
+    from typing import Any, ClassVar
 
     from bgpipe._codec import Batch
     from bgpipe.errors import MessageError
@@ -30,9 +30,11 @@ class Event:
 
     source: name of the stage it comes from, or PIPE. name: "START", "session", ...
     batch, index: the message that caused it, or None and -1.
+    many: what there may be many of, "messages that do not parse": the first few are logged, then how many there were.
     """
 
     __slots__ = ("batch", "index", "name", "source")
+    many: ClassVar[str] = ""
 
     def __init__(self, source: str, name: str, batch: Batch | None = None, index: int = -1) -> None:
         self.source = source
@@ -65,6 +67,7 @@ class ParseEvent(Event):
     """
 
     __slots__ = ("error", "wire")
+    many = "messages that do not parse"
 
     def __init__(self, batch: Batch, index: int, error: MessageError) -> None:
         super().__init__(PIPE, "PARSE", batch, index)

@@ -11,6 +11,7 @@ STAGES = {
     "drop": ("grep", "Drop"),
     "grep": ("grep", "Grep"),
     "head": ("head", "Head"),
+    "limit": ("limit", "Limit"),
     "metrics": ("metrics", "Metrics"),
     "python": ("python", "Python"),
     "read": ("read", "Read"),
