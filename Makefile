@@ -44,7 +44,7 @@ unit: build
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build
-FUZZ_TARGETS ?= framing update edit open other json mrt view bunzip2 filters
+FUZZ_TARGETS ?= framing update edit open other json mrt view bunzip2 filters limit
 FUZZ_SECONDS ?= 600
 CLANG ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14))
 fuzz_options = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=$(or $(fuzz_len_$*),16384) -use_value_profile=1 \
@@ -98,6 +98,7 @@ $(BENCH)/counts.json: bench/prepare.py $(BENCH)/venv/installed
 
 bench: $(BENCH)/counts.json
 	$(BENCH)/venv/bin/python bench/run.py $(BENCH)/venv/bin $(BENCH_OPTIONS)
+	$(BENCH)/venv/bin/python bench/limit.py
 
 instructions: $(BENCH)/counts.json
 	$(BENCH)/venv/bin/python bench/instructions.py $(KERNELS)

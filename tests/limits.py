@@ -327,10 +327,12 @@ def record(item: Item) -> bytes:
 def batches(items: Iterable[Item]) -> Iterator[tuple[Batch, set[int]]]:
     """The messages in batches, a new one where the direction changes; which of them come behind a state change."""
     decoders = {direction: MrtDecoder(direction=direction) for direction in "RL"}
+    held = dict.fromkeys("RL", b"")  # no messages yet
     changed: set[tuple[str, int, int]] = set()
     for direction, group in groupby(items, lambda item: item.direction):
         given = list(group)
-        resets, count = set(), 0
+        resets: set[int] = set()
+        count = 0
         for item in given:
             key = (direction, item.peer, item.as_size)
             if not item.wire:
@@ -340,6 +342,10 @@ def batches(items: Iterable[Item]) -> Iterator[tuple[Batch, set[int]]]:
                 resets.add(count)
             changed.discard(key)
             count += 1
-        batch = decoders[direction].read(BytesIO(b"".join(map(record, given))))
+        data = held[direction] + b"".join(map(record, given))
+        held[direction] = b"" if count else data
+        if not count:
+            continue
+        batch = decoders[direction].read(BytesIO(data))
         assert batch is not None and batch.error is None and len(batch) == count
         yield batch, resets

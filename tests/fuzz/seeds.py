@@ -174,6 +174,12 @@ def seeds(target: str) -> Iterator[bytes]:
             for over in range(8):
                 yield bytes([over << 3]) + block
                 yield bytes([over << 3]) + block + b"\x17"
+    elif target == "limit":
+        everything = [message for message in messages() if len(message) > 18]
+        for how in range(0, 128, 2):
+            yield bytes([how, how * 37 & 255]) + b"".join(everything[how % 24 :: 24])
+        for count, records in enumerate(mrt_records()):
+            yield bytes([1 | count * 8 & 127, count * 37 & 255]) + records
     else:
         raise ValueError(target)
 

@@ -8,7 +8,9 @@ gives turns back into the bytes that it came from. The first byte or two of an i
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from bgpipe._bunzip2 import Decoder as Decompressor
 from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncoder
@@ -17,8 +19,9 @@ from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe._prefixset import PrefixSet
+from bgpipe._table import Limiter, RouteTable
 from bgpipe._update import Update
-from bgpipe._view import Msg, SessionContext, collect
+from bgpipe._view import Msg, SessionContext, collect, message_at, messages
 from bgpipe.errors import FieldError, FilterError, InputError, MessageError
 from bgpipe.filters import Filter
 from bgpipe.transport.bzip2 import _Block, _Library
@@ -382,6 +385,68 @@ def edit(data: bytes) -> None:
             assert not short
     else:
         assert routes(found)[::3] == routes([wire])[::3], "what is withdrawn goes on"
+def recount(table: RouteTable, limits: dict[str, Any]) -> None:
+    """What the counts say is what the routes add up to, and no more than there may be."""
+    routes = table.routes()
+    assert len(routes) == len(table)
+    origins: Counter[object] = Counter(origin for *_, found in routes for origin in found)
+    blocks: Counter[object] = Counter()
+    sessions: Counter[object] = Counter()
+    for owner, asn, address, _, _, prefix, found in routes:
+        assert len(found) == len(set(found)) <= 64
+        bits = 16 if prefix.afi == 1 else 32
+        first = int.from_bytes(prefix.packed[:8].ljust(8, b"\0")) >> (64 - bits) << (64 - bits)
+        blocks[prefix.bits, first] += 1
+        sessions[owner, asn, address] += 1
+    totals = table.totals()
+    for what, counted in (("origin", origins), ("block", blocks)):
+        assert {key: count for (kind, key), count in totals.items() if kind == what} == (counted if limits[what] else {})
+    held = sorted(count for (kind, _), count in totals.items() if kind == "session")
+    assert held == (sorted(sessions.values()) if limits["session"] else [])
+    for (what, _), count in totals.items():
+        assert 0 < count <= limits[what]
+
+
+def limited(data: bytes) -> None:
+    """Messages through a limiter: bytes 0 and 1 say which limits and what the rest is, archive or bare messages."""
+    how, many, stream = *(data[:2] + b"\0\0")[:2], data[2:]
+    limits: dict[str, Any] = {"session": many & 7, "origin": many >> 3 & 3, "block": many >> 5}
+    lengths: dict[str, Any] = {"min_length": 9, "max_length": 40} if how & 8 else {}
+    families = 15 if how & 16 else 5
+
+    def run(wanted: int) -> list[Batch]:
+        if how & 1:
+            found, _ = decode(MrtDecoder(pardon=True), stream, 500)
+        else:
+            found, _ = decode(RawDecoder(addpath=bool(how & 2), as_size=2 if how & 4 else 4, pardon=True), stream, 500)
+        table = RouteTable()
+        limiter = Limiter(table, families=families, permanent=bool(how & 32), drop_unparsed=not how & 64, **limits, **lengths)
+        limiter.wanted = wanted
+        for batch in found:
+            before = wires([batch])
+            at = 0
+            while at < len(batch):
+                at = limiter.run(batch, 3, at)
+                assert not limiter.found or message_at(batch, at - 1).wire != before[at - 1] or message_at(batch, at - 1).dropped
+            recount(table, limits)
+            for index, wire in enumerate(before):
+                msg = message_at(batch, index)
+                assert msg.edited == (msg.wire != wire)
+                if msg.edited:
+                    assert msg.error is None and msg.update is not None and msg.update.end_of_rib is None
+                    assert len(msg.wire) == int.from_bytes(msg.wire[16:18]) < len(wire)
+                if lengths and msg.update is not None and not msg.dropped and msg.error is None:
+                    for prefix in (*msg.update.reach, *msg.update.unreach):
+                        assert 9 <= prefix.length <= 40
+        limiter.forget()
+        assert not table.totals() and not len(table)
+        return found
+
+    one, other = run(0), run(31)
+    assert wires(one) == wires(other)
+    assert [msg.dropped for batch in one for msg in messages(batch, dropped=True)] == [
+        msg.dropped for batch in other for msg in messages(batch, dropped=True)
+    ]
 
 
 def filters(data: bytes) -> None:
@@ -427,4 +492,5 @@ TARGETS = {
     "view": view,
     "bunzip2": bunzip2,
     "filters": filters,
+    "limit": limited,
 }

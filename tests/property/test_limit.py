@@ -7,8 +7,6 @@ from dataclasses import asdict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
-
-from bgpipe._table import Limiter, RouteTable
 from limits import (
     CEASE,
     OPEN,
@@ -24,6 +22,8 @@ from limits import (
     path,
     update,
 )
+
+from bgpipe._table import Limiter, RouteTable
 
 # Few of each, so that they meet.
 IPV4 = ["10.0.0.0/8", "10.0.0.0/16", "10.1.0.0/16", "10.1.128.0/17", "10.1.2.0/24", "10.1.3.0/24", "10.1.3.1/24", "10.1.2.3/32"]

@@ -245,6 +245,7 @@ class Pipeline:
     def kill_on(self, name: str) -> None:
         """End with exit code 1 at an event of this canonical name, as --kill does."""
         self._kill_on = (*self._kill_on, name)
+        self._heard.add(name)
 
     def on_event(self, *names: str) -> Callable[[Handler], Handler]:
         """Have a function called with each event of these names (all events, without names).

@@ -40,17 +40,18 @@ def _length(most: int) -> Kind:
 class LimitOptions(LookerOptions):
     """Options of limit. 0: no such limit."""
 
-    ipv4: bool = option("-4 --ipv4", "look at IPv4 prefixes; so it does without -6, too")
+    ipv4: bool = option("-4 --ipv4", "look at IPv4 prefixes; that is so without -6, too")
     ipv6: bool = option("-6 --ipv6", "look at IPv6 prefixes")
-    multicast: bool = option("--multicast", "at multicast ones besides unicast")
-    permanent: bool = option("--permanent", "what was counted once, counts on when it is withdrawn")
+    multicast: bool = option("--multicast", "look at multicast prefixes, too")
+    permanent: bool = option("--permanent", "what was counted once counts on when it is withdrawn")
     min_length: int = option("-m --min-length", "take out shorter prefixes", kind=_length(128), default=0)
     max_length: int = option("-M --max-length", "take out longer prefixes", kind=_length(128), default=0)
     session: int = option("-s --session", "at most so many prefixes in a session", kind=integer(0), default=0)
     origin: int = option("-o --origin", "at most so many prefixes from an origin AS", kind=integer(0), default=0)
     block: int = option("-b --block", "at most so many prefixes in a block of addresses", kind=integer(0), default=0)
     block_length: int = option(
-        "-B --block-length", "prefix length of such a block: 16 for IPv4 and 32 for IPv6 unless given, at most 64",
+        "-B --block-length",
+        "prefix length of such a block: 16 for IPv4 and 32 for IPv6 unless given, at most 64",
         kind=_length(64),
         default=0,
     )
@@ -113,8 +114,8 @@ class Limit(Stage):
     command = "limit"
     summary = "take prefixes over a limit out of UPDATEs"
     text = (
-        "Counts the prefixes that are announced and not yet withdrawn, and takes those over a limit, and those that are "
-        "too short or too long, out of their messages. A message left with no prefix is dropped. Sessions are told "
+        "Counts the prefixes that were announced and not withdrawn since. Takes those over a limit, and those that are "
+        "too short or too long, out of their messages; a message left with no prefix is dropped. Sessions are told "
         "apart by the tags PEER_AS and PEER_IP; with -LR both directions share the counts."
     )
     options_class = LimitOptions
@@ -126,9 +127,7 @@ class Limit(Stage):
     def attach(self) -> None:
         options = self.options
         if 0 < options.max_length < options.min_length:
-            raise self.error(
-                f"no prefix has --min-length {options.min_length} and --max-length {options.max_length}"
-            )
+            raise self.error(f"no prefix has --min-length {options.min_length} and --max-length {options.max_length}")
         self._key = (
             self.name,
             *(options.ipv4 or not options.ipv6, options.ipv6, options.multicast, options.permanent),
@@ -190,7 +189,8 @@ class Limit(Stage):
         with _shared_lock:
             counts.users -= 1
             if not counts.users:
-                _shared.pop(self._key, None) if _shared.get(self._key) is counts else None
+                if _shared.get(self._key) is counts:
+                    del _shared[self._key]
                 return
         with counts.lock:
             self._limiter.forget()
