@@ -99,7 +99,8 @@ cdef enum:
     SESSION_BITS = 10
 
 # Routes and counts. No locks: whoever shares one among threads holds one around each call.
-# reserve() makes room for one more route, and what goes with it; only then add() and add_origin(), which cannot fail.
+# reserve() makes room for one more route, and what goes with it, so that records and slots move; only then add_count(), add() and
+# add_origin(), which cannot fail.
 cdef class RouteTable:
     cdef session_t** sessions
     cdef uint32_t sessions_n, sessions_cap

@@ -641,9 +641,11 @@ cdef class Limiter:
         cdef route_t* route = &x.route
         cdef uint32_t slot = find_route(s, x)
         cdef bint by_origin = self.origin_limit != NONE
-        cdef route_t* known = NULL
+        cdef uint32_t at = NONE
+        cdef route_t* known
         if slot != NONE:
-            known = s.routes + s.index.slots[slot].at - 1
+            at = s.index.slots[slot].at - 1
+            known = s.routes + at
             if not by_origin or (self.origin.at != NONE and self.table.has_origin(known, self.origin.at)):
                 return FINE
             if known.origins == MAX_ORIGINS:
@@ -658,17 +660,17 @@ cdef class Limiter:
         if by_origin and self.origin.at != NONE and counts[self.origin.at].n >= self.origin_limit:
             count[0] = counts[self.origin.at].n
             return ORIGIN
-        if known == NULL and self.block_limit != NONE:
+        if at == NONE and self.block_limit != NONE:
             self.find_block(route)
             if self.block.at != NONE and counts[self.block.at].n >= self.block_limit:
                 count[0] = counts[self.block.at].n
                 return BLOCK
-        self.table.reserve(s)
+        self.table.reserve(s)               # slots and records move
         counts = self.table.counts
         if by_origin and self.origin.at == NONE:
             self.origin.at = self.table.add_count(self.origin.kind, self.origin.key)
-        if known != NULL:
-            self.table.add_origin(s.routes + s.index.slots[slot].at - 1, self.origin.at)
+        if at != NONE:
+            self.table.add_origin(s.routes + at, self.origin.at)
             return FINE
         route.block = NONE
         route.origins = 0

@@ -451,6 +451,18 @@ class TestWhatIsFound:
         assert self.run(to, batch) == [(0, "long", "#7#10.0.0.0/25", 64496, 0)]
 
 
+def test_growth() -> None:
+    """Whatever the number of routes, what comes next finds all of them."""
+    for count in range(1, 200):
+        to = limiter(session=1000, origin=1000, block=1000)
+        prefixes = [f"10.{n}.0.0/16" for n in range(count)]
+        for wire in (update(*prefixes), update(*prefixes, hops=[2]), update(withdraw=prefixes[::2], hops=[2])):
+            passed(to, wire)
+        assert to.table.totals().get(("origin", 2), 0) == count // 2
+        passed(to, update(withdraw=prefixes[1::2]))
+        assert not to.table.totals()
+
+
 def test_churn() -> None:
     """Many come and go in every order; what is left over is nothing."""
     limits = Limits(session=50, origin=30, block=10, ipv4_block=12)

@@ -30,7 +30,7 @@ class Event:
 
     source: name of the stage it comes from, or PIPE. name: "START", "session", ...
     batch, index: the message that caused it, or None and -1.
-    many: what there may be many of, "messages that do not parse": the first few are logged, then how many there were.
+    many: what there may be many of, "messages do not parse": the first few are logged, then how many there were.
     """
 
     __slots__ = ("batch", "index", "name", "source")
@@ -67,7 +67,7 @@ class ParseEvent(Event):
     """
 
     __slots__ = ("error", "wire")
-    many = "messages that do not parse"
+    many = "messages do not parse"
 
     def __init__(self, batch: Batch, index: int, error: MessageError) -> None:
         super().__init__(PIPE, "PARSE", batch, index)
