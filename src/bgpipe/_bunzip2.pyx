@@ -158,7 +158,8 @@ cdef bint read_symbols(block_t* b, table_t* tables, uint8_t* selectors) noexcept
     cdef const table_t* t = NULL
     cdef uint16_t entry
     cdef uint8_t c
-    b.at += 48
+    if take(b, 24) != 0x314159 or take(b, 24) != 0x265359:
+        return False
     b.crc = take(b, 32)
     if take(b, 1):                          # randomised: versions before 0.9.5 of 1999
         return False

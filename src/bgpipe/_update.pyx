@@ -56,6 +56,7 @@ cdef enum:
     EXT_COMMUNITIES = 16
     AS4_PATH = 17
     AS4_AGGREGATOR = 18
+    AS_TRANS = 23456
     LARGE_COMMUNITIES = 32
     ONLY_TO_CUSTOMER = 35
 
@@ -963,6 +964,10 @@ cdef class Update:
         """A new AsPath: AS_PATH, with the numbers of AS4_PATH where its own take 2 octets (RFC 6793 section 4.2.3)."""
         path = bound_path(self.msg, AS_PATH)
         if not self.msg.record().ctx & CTX_AS2:
+            return AsPath(path)
+        # An AS without numbers of 4 octets aggregated: what they said before does not count.
+        aggregator = decoded(self.msg, AGGREGATOR)
+        if aggregator is not None and aggregator[0] != AS_TRANS and find(self.msg.attributes(), AS4_AGGREGATOR) != NULL:
             return AsPath(path)
         return merged_path(path, bound_path(self.msg, AS4_PATH))
 

@@ -154,6 +154,15 @@ def test_paths_merged(path: Any, as4_path: Any, merged: Any) -> None:
     assert update({"ASPATH": path, "AS4PATH": as4_path}).full_as_path == path
 
 
+@pytest.mark.parametrize(("aggregator", "merged"), [(23456, [1, 70000]), (3, [1, 23456])])
+def test_paths_are_not_merged_behind_an_old_aggregator(aggregator: int, merged: list[int]) -> None:
+    """RFC 6793 section 4.2.3: an AGGREGATOR other than AS_TRANS beside AS4_AGGREGATOR voids AS4_PATH."""
+    old = {"ASPATH": [1, 23456], "AGGREGATOR": {"asn": aggregator, "addr": "1.2.3.4"}, "AS4PATH": [70000]}
+    assert update(old, as_size=2).full_as_path == [1, 70000]
+    new = old | {"AS4AGGREGATOR": {"asn": 70000, "addr": "1.2.3.4"}}
+    assert update(new, as_size=2).full_as_path == merged
+
+
 def test_path_ids() -> None:
     view = update({"MP_REACH": {"af": "IPV6/UNICAST", "nexthop": "::1", "prefixes": ["#7#::/0"]}}, reach=["#5#10.0.0.0/8"])
     assert view.reach[0].path_id == 5
