@@ -40,11 +40,13 @@ cdef enum:
     NEXT_HOP = 3
     MED = 4
     LOCAL_PREF = 5
+    AGGREGATOR = 7
     COMMUNITIES = 8
     MP_REACH = 14
     MP_UNREACH = 15
     EXT_COMMUNITIES = 16
     AS4_PATH = 17
+    AS4_AGGREGATOR = 18
     LARGE_COMMUNITIES = 32
 
 cdef struct values_t:                       # what becomes of an attribute that is a list of values of one width
@@ -392,7 +394,8 @@ cdef int divide(Batch b, pieces_t* pieces, uint32_t index, uint32_t limit, part_
             reach = a
             d.place = d.base.len
         elif a.code == MP_UNREACH:
-            mp_unreach = part(p, behind - p)
+            if a.length > 3:  # without prefixes it would become an End-of-RIB marker (RFC 4724 section 2)
+                mp_unreach = part(p, behind - p)
         else:
             memcpy(base + d.base.len, p, behind - p)
             d.base.len += behind - p
@@ -544,6 +547,8 @@ cdef class Editor:
         cdef uint64_t missing, codes
         cdef bint announces = reach < end
         cdef bint changed = False
+        cdef bint old_aggregator = False                    # one without AS numbers of four octets
+        cdef bint void                                      # AS4_PATH and AS4_AGGREGATOR mean nothing
         cdef uint8_t code
         cdef int64_t n
         cdef size_t size
@@ -554,6 +559,8 @@ cdef class Editor:
                 seen |= bit(a.code)
                 if a.code == AS_PATH:
                     path = part(a.value, a.length)
+                elif a.code == AGGREGATOR:
+                    old_aggregator = be16(a.value) != AS_TRANS
                 elif a.code == MP_REACH and a.length > 5 + a.value[3]:
                     announces = True
         if not announces:
@@ -562,6 +569,8 @@ cdef class Editor:
             touch &= ~bit(NEXT_HOP)
         if not m.ctx & CTX_AS2:
             touch &= ~bit(AS4_PATH)
+        # RFC 6793 section 4.2.3. They are not to void the AS4_PATH that we write.
+        void = old_aggregator and seen & bit(AS4_AGGREGATOR) and touch & bit(AS4_PATH)
         missing = self.insert & touch & ~seen
         if missing:
             self.find_places(missing, attrs, reach, places)
@@ -587,10 +596,10 @@ cdef class Editor:
             here = p
             p = next_attr(p, &a)
             n = 0
-            if not (self.drop[a.code >> 6] >> (a.code & 63)) & 1:
+            if not ((self.drop[a.code >> 6] >> (a.code & 63)) & 1 or void and a.code == AS4_AGGREGATOR):
                 if a.code >= 64 or not touch & bit(a.code):
                     continue
-                n = self.edit_value(m, a.code, a.value, a.length, path, room)
+                n = self.edit_value(m, a.code, a.value, 0 if void and a.code == AS4_PATH else a.length, path, room)
                 if n == SAME:
                     continue
                 if n > LONGEST_ATTRS:

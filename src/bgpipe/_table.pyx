@@ -33,9 +33,14 @@ cdef enum:
 
 cdef enum:                                  # attribute codes
     AS_PATH = 2
+    AGGREGATOR = 7
     MP_REACH = 14
     MP_UNREACH = 15
     AS4_PATH = 17
+    AS4_AGGREGATOR = 18
+
+cdef enum:
+    AS_TRANS = 23456                        # RFC 6793 section 9
 
 cdef enum:                                  # RFC 4271 section 4.3; from 3 on, RFC 5065: no hops
     AS_SET = 1
@@ -854,6 +859,7 @@ cdef int find_origin(const attrs_t* attrs, ctx_t ctx, origin_t* out) noexcept no
     cdef uint32_t as_len = 2 if ctx & CTX_AS2 else 4
     cdef uint32_t i, j, asn
     cdef hops_t hops, as4
+    cdef bint old_aggregator = False, as4_aggregator = False
     memset(&hops, 0, sizeof(hops))
     memset(&as4, 0, sizeof(as4))
     for i in range(attrs.count):
@@ -861,7 +867,12 @@ cdef int find_origin(const attrs_t* attrs, ctx_t ctx, origin_t* out) noexcept no
             hops = hops_of(&attrs.attr[i], as_len)
         elif attrs.attr[i].code == AS4_PATH and as_len == 2:
             as4 = hops_of(&attrs.attr[i], 4)
-    if as4.count and as4.count <= hops.count:
+        elif attrs.attr[i].code == AGGREGATOR:
+            old_aggregator = attrs.attr[i].length >= 2 and be16(attrs.attr[i].value) != AS_TRANS
+        elif attrs.attr[i].code == AS4_AGGREGATOR:
+            as4_aggregator = True
+    # Where an AS without 4-octet numbers aggregated, AS4_PATH says nothing of the path any more.
+    if as4.count and as4.count <= hops.count and not (old_aggregator and as4_aggregator):
         hops = as4
         as_len = 4
     out.n = 0

@@ -286,6 +286,30 @@ class TestTwoOctets:
         after = update("40 02 08 0203 5ba0 0008 0001", "c0 11 0e 0203 00011170 00000008 00000001")
         assert edited(before, self.WIDE, as_size=2) == after
 
+    def test_as4_path_is_void_where_an_old_speaker_aggregated(self) -> None:
+        """RFC 6793 section 4.2.3. AS4_AGGREGATOR goes: it would void what is written now."""
+        old, new = "c0 07 06 0007 c0000201", "c0 12 08 00011172 c0000201"
+        path, as4 = "40 02 06 0202 0001 0002", "c0 11 06 0201 00011171"
+        after = "40 02 0a 0204 5ba0 0008 0001 0002", old, "c0 11 12 0204 00011170 00000008 00000001 00000002"
+        assert edited(update(path, old, as4, new), self.WIDE, as_size=2) == update(*after)
+        assert edited(update(path, old, new), self.WIDE, as_size=2) == update(*after)
+        mappable = Editor(prepend=[8])
+        assert edited(update(path, old, as4, new), mappable, as_size=2) == update("40 02 08 0203 0008 0001 0002", old, as4, new)
+
+    @pytest.mark.parametrize(
+        "aggregators",
+        [
+            ["c0 07 06 5ba0 c0000201", "c0 12 08 00011172 c0000201"],
+            ["c0 07 06 0007 c0000201"],
+            ["c0 12 08 00011172 c0000201"],
+        ],
+    )
+    def test_aggregators_that_void_nothing(self, aggregators: list[str]) -> None:
+        before = update("40 02 06 0202 0001 5ba0", "c0 11 06 0201 00011171", *aggregators)
+        as4 = "c0 11 14 0203 00011170 00000008 00000001 0201 00011171"
+        after = update("40 02 0a 0204 5ba0 0008 0001 5ba0", as4, *aggregators)
+        assert edited(before, self.WIDE, as_size=2) == after
+
     def test_as4_path_in_four_octets_is_nobodys_business(self) -> None:
         before = update(PATH, "c0 11 06 0201 00011171")
         assert edited(before, self.WIDE) == update("40 02 0e 0203 00011170 00000008 0000fde8", "c0 11 06 0201 00011171")
@@ -435,6 +459,18 @@ class TestDivision:
             update(ORIGIN, path, mp_reach6(reach6), HOP, reach=""),
             update(ORIGIN, path, HOP, reach=reach),
         ]
+
+    @pytest.mark.parametrize("family", ["0002 01", "0001 01", "4004 47"])
+    def test_no_end_of_rib_is_made(self, family: str) -> None:
+        """RFC 4724 section 2: an MP_UNREACH without prefixes says it, once it stands alone."""
+        empty = octets("80 0f 03", family)
+        before = update(empty, ORIGIN, PATH, HOP, reach=prefixes(800))
+        found, short = edit_all(Editor(prepend=[1] * 25), before)
+        assert short == []
+        path = octets("40 02 6a 021a", b"\0\0\0\1" * 25, "0000fde8")
+        fit = (4096 - 23 - len(octets(ORIGIN, path, HOP))) // 5 * 5
+        nlri = prefixes(800)
+        assert found == [update(ORIGIN, path, HOP, reach=part) for part in (nlri[:fit], nlri[fit:])]
 
     def test_extended_messages(self) -> None:
         """RFC 8654."""

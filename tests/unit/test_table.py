@@ -361,6 +361,22 @@ class TestOrigins:
         passed(to, Item(update("10.0.0.0/8", attrs=attribute(2, short) + attribute(17, as4, 0xC0)), as_size=2))
         assert to.table.totals() == {("origin", origin): 1}
 
+    @pytest.mark.parametrize(
+        ("aggregator", "as4_aggregator", "origin"),
+        [(64999, True, 64500), (64999, False, 200000), (23456, True, 200000), (None, True, 200000)],
+    )
+    def test_an_old_aggregator_voids_as4_path(self, aggregator: int | None, as4_aggregator: bool, origin: int) -> None:
+        """RFC 6793 section 4.2.3: else an origin could be put on where others look at the real one."""
+        to = limiter(origin=1)
+        attrs = attribute(2, path(65001, 64500, as_size=2))
+        if aggregator is not None:
+            attrs += attribute(7, aggregator.to_bytes(2) + bytes(4), 0xC0)
+        attrs += attribute(17, path(100000, 200000), 0xC0)
+        if as4_aggregator:
+            attrs += attribute(18, bytes(8), 0xC0)
+        passed(to, Item(update("10.0.0.0/8", attrs=attrs), as_size=2))
+        assert to.table.totals() == {("origin", origin): 1}
+
     def test_as4_path_beside_long_numbers_is_nothing(self) -> None:
         to = limiter(origin=1)
         passed(to, update("10.0.0.0/8", attrs=attribute(2, path(5)) + attribute(17, path(6), 0xC0)))
