@@ -82,7 +82,7 @@ fuzz: $(addprefix fuzz-,$(FUZZ_TARGETS))
 
 # Some seconds for each target, to see that all of it works: what the long runs found is replayed by tests/fuzz/test_replay.py.
 fuzz-short:
-	@if $(MAKE) -s fuzz-ready; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=15; else [ "$$CI" != true ]; fi
+	@if $(MAKE) -s fuzz-ready; then $(MAKE) --no-print-directory fuzz FUZZ_SECONDS=8; else [ "$$CI" != true ]; fi
 
 # Against other programs on millions of real messages, with a bgpipe installed as users have it; bench/README.md.
 BENCH := bench/data
