@@ -213,7 +213,7 @@ cdef class Decoder:
     cdef bint borrowed                      # frame() says: a message points into it
     cdef Py_ssize_t at                      # where it goes on in there: a record that is not whole yet, or whatever follows a pause
     cdef Py_ssize_t need                    # bytes of that record, as far as frame() knows, else 0
-    cdef bint paused
+    cdef readonly bint paused
     cdef bint eof                           # nothing follows the block
     cdef bint ended                         # nothing more is read
     cdef bint finished                      # nor is anything held back
@@ -224,6 +224,7 @@ cdef class Decoder:
     cpdef Batch read(self, source)
     # Decode what is whole in p[:n] into `b`; return bytes consumed. eof: nothing follows. Damage: set b.error and stop.
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1
+    cdef bint make_room(self, Batch b, Py_ssize_t room) except -1
     cdef int fill(self, Batch b, source) except -1
     cdef int close(self, Batch b) except -1
     # Called behind the last bytes: what the decoder still holds back goes into `b`. Not 0: that is full, and there is more.

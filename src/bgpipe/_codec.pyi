@@ -73,6 +73,8 @@ class Batch:
         """The messages of index start up to stop, as a batch of its own; what is changed there is not changed here."""
     def visible(self, directions: int = 3) -> int:
         """How many messages of these directions (bit 0: R, bit 1: L) a stage that looks gets to see."""
+    def find(self, interest: int, directions: int = 3) -> list[int]:
+        """Indices of messages of these directions and this interest (bgp/watch.py), without dropped and hidden ones."""
     def behind(self, count: int, directions: int = 3) -> int:
         """The index behind the `count`th of the messages that visible() counts, or behind all where there are fewer."""
     def sample(self, count: int, directions: int = 3, *, drop: bool = False) -> None:
@@ -128,6 +130,17 @@ class Decoder:
         """Of them, skipped as damaged."""
     def read(self, source: Source) -> Batch | None:
         """The next batch, or None at the end. Blocks as long as the source does."""
+    @property
+    def paused(self) -> bool:
+        """Whether the last batch ended in front of more that is there already."""
+    def feed(self, data: bytes | bytearray | memoryview) -> Batch:
+        """In place of read(), for bytes that come by themselves: the batch of what is whole now, which may be empty.
+
+        While `paused` is true, there is more of it: feed(b"") goes on. Behind an `error` of a batch, nothing more is
+        decoded.
+        """
+    def rest(self, most: int) -> bytes:
+        """The first octets, at most so many, of those that came and are not decoded."""
     def flush(self) -> Batch | None:
         """For who stops reading before the end: what is held back (routes of a RIB), or None. No more is read then."""
 
@@ -152,8 +165,11 @@ class RawDecoder(Decoder):
 
     as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids. context: more bits of
     a session context (ctx_t of _codec.pxd).
+    ctx: that of the messages to come. cut: behind each message of this interest (bgp/watch.py) a batch ends.
     """
 
+    ctx: int
+    cut: int
     def __init__(
         self,
         *,

@@ -556,6 +556,17 @@ cdef class Batch:
                 return
             left -= 1
 
+    def find(self, uint64_t interest, uint32_t directions=3):
+        """Indices of messages of these directions and this interest (bgp/watch.py), without dropped and hidden ones."""
+        cdef uint32_t i
+        cdef msg_t* m
+        found = []
+        for i in range(self.n):
+            m = self.msgs + i
+            if of_interest(m, interest) and not m.flags & (MSG_DROPPED | MSG_HIDDEN) and (directions >> (m.flags & MSG_LEFT)) & 1:
+                found.append(i)
+        return found
+
     def behind(self, uint32_t count, uint32_t directions=3):
         """The index behind the `count`th of the messages that visible() counts, or behind all where there are fewer."""
         cdef uint32_t i
@@ -756,11 +767,44 @@ cdef class Decoder:
         self.usual = b.n
         return b if b.n or b.error is not None or not self.finished else None
 
-    cdef int fill(self, Batch b, source) except -1:
-        # More bytes behind those that are left.
+    def feed(self, data):
+        """In place of read(), for bytes that come by themselves: the batch of what is whole now, which may be empty.
+
+        While `paused` is true, there is more of it: feed(b"") goes on. Behind an `error` of a batch, nothing more is decoded.
+        """
+        cdef Batch b = Batch()
+        cdef Py_buffer view
+        cdef Py_ssize_t used
+        b.keep.append(self.peers)
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            if self.ended or (view.len and not self.make_room(b, view.len)):
+                return b
+            self.block.append(view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+        b.reserve(min(self.usual, <uint32_t>(self.block.len - self.at) // HEADER_LEN + 1))
+        self.paused = False
+        self.need = 0
+        used = self.frame(b, self.block.data + self.at, self.block.len - self.at, False)
+        if self.borrowed and b.n:
+            b.keep.append(self.block)
+        if b.error is not None:
+            self.ended = True
+        self.at += used
+        self.offset += used
+        self.override(b)
+        self.usual = b.n
+        return b
+
+    def rest(self, Py_ssize_t most):
+        """The first octets, at most so many, of those that came and are not decoded."""
+        return PyBytes_FromStringAndSize(<char*>self.block.data + self.at, min(most, self.block.len - self.at))
+
+    cdef bint make_room(self, Batch b, Py_ssize_t room) except -1:
+        # Behind the bytes that are left, which go to the front of a block. Not where they are too many: b.error.
         cdef Buffer block = self.block
-        cdef Py_ssize_t n, left = block.len - self.at
-        cdef Py_ssize_t room = max(self.block_size, self.need - left)
+        cdef Py_ssize_t left = block.len - self.at
         if self.borrowed:
             block = Buffer(left + room)
             block.append(self.block.data + self.at, left)
@@ -773,9 +817,19 @@ cdef class Decoder:
             if left > MAX_LEFT:
                 b.error = InputError(f"no record ends within {left} bytes at offset {self.offset}", offset=self.offset)
                 self.ended = True
-                return 0
+                return False
             block.reserve(room)
         self.at = 0
+        return True
+
+    cdef int fill(self, Batch b, source) except -1:
+        # More bytes behind those that are left.
+        cdef Py_ssize_t n, left = self.block.len - self.at
+        cdef Py_ssize_t room = max(self.block_size, self.need - left)
+        cdef Buffer block
+        if not self.make_room(b, room):
+            return 0
+        block = self.block
         unpoison(block.data + left, room)
         try:
             n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + left, room, PyBUF_WRITE))
@@ -875,9 +929,11 @@ cdef class RawDecoder(Decoder):
     """BGP messages back to back, as on a TCP connection (RFC 4271 section 4.1). They get the time now.
 
     as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids. context: more bits of ctx_t.
+    cut: behind each message of this interest (bgp/watch.py) a batch ends: what follows may be decoded otherwise.
     """
 
     cdef public ctx_t ctx
+    cdef public uint64_t cut
     cdef bint lost                          # behind damage: looking for the next message
 
     def __init__(self, *, uint32_t as_size=4, bint addpath=False, ctx_t context=0, **options):
@@ -927,6 +983,9 @@ cdef class RawDecoder(Decoder):
                 m.time = now
                 m.ctx = self.ctx
                 m.flags = self.direction
+                if of_interest(m, self.cut):
+                    self.paused = True
+                    return i + length
             i += length
         if eof and self.lost:
             return n
@@ -940,6 +999,13 @@ cdef class RawDecoder(Decoder):
                 return n
             b.error = error
         return i
+
+
+cdef inline bint of_interest(const msg_t* m, uint64_t interest) noexcept nogil:
+    if (interest >> (m.type if m.type < 32 else 0)) & 1:
+        return True
+    # An UPDATE that may be an End-of-RIB: nothing at all, or an MP_UNREACH without prefixes (RFC 4724 section 2).
+    return m.type == TYPE_UPDATE and (interest >> 32) & 1 and (m.len == 23 or m.len == 29 or m.len == 30)
 
 
 cdef Py_ssize_t next_marker(const uint8_t* p, Py_ssize_t i, Py_ssize_t n) noexcept nogil:

@@ -29,6 +29,8 @@ class SessionContext:
     @property
     def extended_messages(self) -> bool:
         """Messages may have 65535 octets, not 4096."""
+    def __int__(self) -> int:
+        """As one value: ctx_t of _codec.pxd."""
     def __hash__(self) -> int: ...
     def __eq__(self, other: object) -> bool: ...
 

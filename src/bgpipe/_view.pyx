@@ -71,6 +71,9 @@ cdef class SessionContext:
         """Names of the families whose prefixes carry path ids (RFC 7911)."""
         return frozenset([family_name(afi, safi) for afi, safi in FAMILIES if has_addpath(self.ctx, family(afi, safi))])
 
+    def __int__(self):
+        return self.ctx
+
     def __hash__(self):
         return hash(self.ctx)
 

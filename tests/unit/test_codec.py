@@ -287,3 +287,77 @@ def test_encoders_want_a_batch_and_a_buffer():
     for encoder in (RawEncoder(), JsonEncoder(), MrtEncoder()):
         with pytest.raises(TypeError):
             encoder.encode(None, Buffer())
+
+
+class TestFeed:
+    MESSAGES = (KEEPALIVE, update(), message(5, b"\0\1\0\1"), update(b"\x08\x0a"), KEEPALIVE)
+
+    @pytest.mark.parametrize("size", [1, 2, 18, 19, 20, 50, 1000])
+    def test_any_pieces(self, size: int) -> None:
+        data = b"".join(self.MESSAGES)
+        decoder = RawDecoder(direction="L")
+        found = []
+        for start in range(0, len(data), size):
+            batch = decoder.feed(data[start : start + size])
+            assert batch.error is None
+            assert not decoder.paused
+            found += [batch.wire(index) for index in range(len(batch))]
+        assert found == list(self.MESSAGES)
+        assert decoder.rest(9) == b""
+        assert decoder.offset == len(data)
+
+    def test_batches_own_their_bytes(self) -> None:
+        decoder = RawDecoder()
+        data = bytearray(update(b"\x08\x0a") + KEEPALIVE[:7])
+        first = decoder.feed(data)
+        data[:] = bytes(len(data))
+        assert decoder.rest(19) == KEEPALIVE[:7]
+        second = decoder.feed(KEEPALIVE[7:])
+        assert [first.wire(0), second.wire(0)] == [update(b"\x08\x0a"), KEEPALIVE]
+        assert len(first) == len(second) == 1
+
+    def test_nothing(self) -> None:
+        assert len(RawDecoder().feed(b"")) == 0
+
+    def test_damage(self) -> None:
+        decoder = RawDecoder()
+        batch = decoder.feed(KEEPALIVE + b"\xff" * 16 + b"\0\2\4" + KEEPALIVE)
+        assert len(batch) == 1
+        assert "length below 19" in str(batch.error)
+        assert decoder.rest(19) == b"\xff" * 16 + b"\0\2\4"
+        assert len(decoder.feed(KEEPALIVE)) == 0
+
+    def test_cut(self) -> None:
+        """A batch ends behind what the session has an interest in; what follows may be decoded otherwise."""
+        decoder = RawDecoder()
+        decoder.cut = 1 << 4
+        batch = decoder.feed(b"".join(self.MESSAGES) + KEEPALIVE[:5])
+        assert (len(batch), decoder.paused) == (1, True)
+        decoder.ctx = 1
+        batch = decoder.feed(b"")
+        assert (len(batch), decoder.paused) == (4, True)
+        assert [msg.context.as_size for msg in batch] == [2, 2, 2, 2]
+        batch = decoder.feed(b"")
+        assert (len(batch), decoder.paused) == (0, False)
+        assert decoder.feed(KEEPALIVE[5:]).wire(0) == KEEPALIVE
+
+    def test_cut_at_what_may_be_an_end_of_rib(self) -> None:
+        decoder = RawDecoder()
+        decoder.cut = 1 << 32
+        ends = [update(), update(attrs=b"\x80\x0f\x03\0\2\1"), update(attrs=b"\x90\x0f\0\x03\0\2\1")]
+        decoder.feed(KEEPALIVE + ends[0] + ends[1] + update(b"\x08\x0a") + ends[2])
+        sizes = []
+        while decoder.paused:
+            sizes.append(len(decoder.feed(b"")))
+        assert sizes == [1, 2, 0]
+
+    def test_find(self) -> None:
+        decoder = RawDecoder()
+        batch = decoder.feed(b"".join(self.MESSAGES))
+        assert batch.find(1 << 4) == [0, 4]
+        assert batch.find(1 << 4, 2) == []
+        assert batch.find(1 << 32) == [1]
+        assert batch.find(1 << 2 | 1 << 5) == [1, 2, 3]
+        for msg in batch:
+            msg.dropped = msg.seq == 0 and msg.type == "UPDATE"
+        assert batch.find(1 << 2 | 1 << 5) == [2]

@@ -32,6 +32,11 @@ EXPLAIN = {
         *("--add-com", "65000:1,1:2", "--drop-com-large", "--drop-com=1:1,2:2", "--prepend", "65000x3,1"),
         *("--drop-attr", "MED,99", "--set-local-pref", "0", "--add-com-ext", '{"type":"TARGET","value":"1:2"}'),
     ],
+    "session": [
+        *("-o", "--", "listen", "--md5", "secret", "--peer", "192.0.2.0/24", ":1790", "--", "limit", "--session", "100"),
+        *("--", "connect", "--wait", "listen", "--bind", "192.0.2.9", "192.0.2.1"),
+    ],
+    "speaker": ["--", "speaker", "--active", "--asn", "65055", "--", "read", "--wait", "ESTABLISHED", "x.mrt", "--", ":1790"],
     "mistakes": ["--", "read", "-L", "x.mrt", "--", "write", "y.json", "--", "stdout", "-L"],
 }
 

@@ -222,7 +222,7 @@ class OnMessage(Stage):
         self.directions = directions
         self.places = places
         self.start_on = (f"{PIPE}/START",)
-        self.live = self._callback.asynchronous
+        self.live = self.waits = self._callback.asynchronous
 
     def filters(self) -> tuple[Filter, ...]:
         return self._callback.filters

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
     from typing import Any, TypeVar, overload
 
-    from bgpipe._codec import Batch
+    from bgpipe._codec import Batch, Buffer
     from bgpipe.filters import Filter
     from bgpipe.pipeline.grammar import StageSpec
-    from bgpipe.pipeline.stage import Stage
+    from bgpipe.pipeline.session import Session
+    from bgpipe.pipeline.stage import Output, Stage
 
     Handler = TypeVar("Handler", bound=Callable[[Any], object])
 else:
@@ -49,9 +50,17 @@ class Driver:
     def ending(self) -> None:
         """The pipeline ends; producers have been told. From any thread."""
 
-    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
-        """Call it after a delay, between two batches, if the pipeline still runs then."""
+    def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
+        """Call a function of a stage after a delay, between two batches, if the pipeline still runs then."""
         raise AssertionError
+
+    def write(self, stage: Output, data: Buffer) -> None:
+        """Have an output write these bytes. StageError."""
+        stage.write(data)
+
+    def finish(self, stage: Stage) -> Awaitable[None] | None:
+        """Stage.finish(), behind all that the stage has still to do. StageError."""
+        return stage.finish()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> object:
         """Run this beside the rest, and end no sooner than it has."""
@@ -60,6 +69,16 @@ class Driver:
     async def put(self, stage: Stage, batch: Batch) -> None:
         """Bring a batch through the line."""
         raise AssertionError("it takes an event loop")
+
+    def push(self, stage: Stage, batch: Batch) -> Awaitable[None] | None:
+        """The same, at once where nobody has to wait."""
+        raise AssertionError("it takes an event loop")
+
+    def room(self) -> None:
+        """An output that was full is so no more."""
+
+    async def quiet(self, within_s: float) -> None:
+        """Wait until nothing is on its way, but no longer than this."""
 
 
 class Pipeline:
@@ -104,9 +123,10 @@ class Pipeline:
         self._turned: list[tuple[Stage, int, Batch]] = []
         self._turned_lanes: dict[tuple[Stage, int], Lane] = {}
         self.opening = 0  # the thread in which a stage opens its source: a signal may break that off
-        self._signalled = False
+        self.signalled = False
         self._tallies: dict[str, Tally] = {}
         self._heard: set[str] = set()
+        self.session: Session | None = None  # where stages speak BGP
         self.stages: list[Stage] = []
         self._build(specs)
 
@@ -433,17 +453,30 @@ class Pipeline:
         assert self.driver is not None
         await self.driver.put(stage, batch)
 
-    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
-        """Call a function after a delay, between two batches, if the pipeline still runs then. Raises StageError."""
+    def push(self, stage: Stage, batch: Batch) -> Awaitable[None] | None:
+        """The same, at once where that can be; else what to wait for before more is read."""
         assert self.driver is not None
-        self.driver.call_later(delay_s, function)
+        return self.driver.push(stage, batch)
+
+    def room(self) -> None:
+        """For live outputs: one that was full is so no more."""
+        if self.driver is not None:
+            self.driver.room()
+
+    def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
+        """Call a function of a stage after a delay, between two batches, if the pipeline still runs then.
+
+        A StageError that it raises is the stage's. Raises StageError.
+        """
+        assert self.driver is not None
+        self.driver.call_later(stage, delay_s, function)
 
     def on_signal(self) -> None:
         """SIGINT or SIGTERM came."""
-        if self._signalled:
+        if self.signalled:
             self.abort()
             os._exit(1)
-        self._signalled = True
+        self.signalled = True
         self.log.info("stopping: what was read goes out first; the same signal again ends it at once")
         self.end()
         if self.opening == _thread.get_ident():
@@ -539,7 +572,7 @@ class Pipeline:
             if stage.state != RUNNING:
                 return
             try:
-                waiting = stage.finish()
+                waiting = self.driver.finish(stage) if self.driver is not None else stage.finish()
             except BgpipeError as error:
                 self.fail(stage, error)
                 return

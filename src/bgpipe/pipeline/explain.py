@@ -21,7 +21,7 @@ def explain(pipe: Pipeline) -> str:
     """The text that --explain prints."""
     parts: list[tuple[str, ...]] = []
     for direction, title in ((RIGHT, "Messages to the right (R)"), (LEFT, "Messages to the left (L)")):
-        stages = [s for s in pipe.stages if s.directions & direction]
+        stages = [s for s in pipe.stages if s is not pipe.session and _works(s, direction)]
         stages.sort(key=lambda stage: pipe.rank(stage, direction))
         lines = [line for stage in stages for line in _stage(pipe, stage, direction)]
         parts.append((f"{title}:", *(lines or ["  none"])))
@@ -34,12 +34,16 @@ def explain(pipe: Pipeline) -> str:
     return "\n\n".join("\n".join(map(visible, part)) for part in parts) + "\n"
 
 
+def _works(stage: Stage, direction: int) -> bool:
+    return bool(stage.directions & direction) or (stage.looks and stage.takes(direction))
+
+
 def _stage(pipe: Pipeline, stage: Stage, direction: int) -> list[str]:
     lines = [f"  {stage.label}"]
-    if stage.produces:
+    if stage.produces and stage.directions & direction:
         lines.append(f"    reads    {stage.reads()}")
         lines.append(f"    enters   {_entry(stage)}")
-    if stage.looks:
+    if stage.looks and (stage.takes(direction) or not stage.produces):
         handles = f"messages of direction {DIRECTION_NAMES[direction]}"
         senders = [s.label for s in pipe.stages if s.produces and _meets(pipe, s, stage, direction)]
         lines.append(f"    handles  {handles} from {', '.join(senders) if senders else 'no stage'}")

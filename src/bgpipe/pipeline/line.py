@@ -78,12 +78,11 @@ def _apart(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:
 class Step:
     """A stage on a lane; for an output with this lane's encoder and buffer.
 
-    pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by. outside:
-    what it writes leaves the process. seen, of an output: the batch as it came by. keeps: stages behind may change it,
-    so `seen` is a copy.
+    pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by. seen, of
+    an output: the batch as it came by. keeps: stages behind may change it, so `seen` is a copy.
     """
 
-    __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "outside", "pure", "seen", "stage")
+    __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
 
     def __init__(self, stage: Stage, directions: int) -> None:
         self.stage = stage
@@ -95,7 +94,6 @@ class Step:
         self.pure = stage.pure and stage.bucket is None
         if isinstance(stage, Output):
             self.output = stage
-            self.outside = stage.outside
             self.encoder: Encoder = stage.encoder()
             self.encoder.directions = directions
             self.encoder.accepted = stage.tap or stage.consumes
@@ -154,8 +152,8 @@ class Step:
 
     def write(self) -> None:
         """Bring out what run() encoded. StageError."""
-        if self.output is not None and self.output.state == RUNNING:
-            self.output.write(self.buffer)
+        if self.output is not None and self.output.state == RUNNING and self.output.pipe.driver is not None:
+            self.output.pipe.driver.write(self.output, self.buffer)
 
 
 def hand_over(batch: Batch, after: Batch) -> None:
@@ -172,10 +170,13 @@ class Lane:
 
     producer: the stage that makes them, or one that looks, and was given messages of the other direction. directions:
     those of the messages. outputs: the steps that write. paced: some stage limits the rate; then one lane alone takes a
-    producer's batches, part by part, and waits as long as delay_s() says behind each.
+    producer's batches, part by part, and waits as long as delay_s() says behind each. waits: deliver() may have to.
     """
 
-    __slots__ = ("_bucket", "_late", "_limits", "_of", "_pure", "_share", "outputs", "paced", "pipe", "producer")
+    __slots__ = (
+        *("_bucket", "_late", "_limits", "_of", "_pure", "_share"),
+        *("outputs", "paced", "pipe", "producer", "waits"),
+    )
 
     def __init__(self, pipe: Pipeline, producer: Stage, directions: int) -> None:
         self.pipe = pipe
@@ -192,11 +193,17 @@ class Lane:
         changing = False
         for step in reversed(steps):
             step.keeps = changing
-            changing = changing or step.output is None
+            changing = changing or (step.output is None and step.stage.changes)
+        self.waits = any(step.stage.waits for step in steps)
         stages = [producer, *(step.stage for step in steps)]
         self.paced = any(stage.bucket is not None for stage in stages)
         self._limits = [stage.bucket for stage in stages if stage.bucket is not None and stage.options.rate_limit]
         self._share = min((max(1, int(bucket.rate * _SHARE_S)) for bucket in self._limits), default=_ALL)
+
+    @property
+    def full(self) -> bool:
+        """Whether an output has enough to do with what it has."""
+        return any(step.output.full for step in self.outputs if step.output is not None)
 
     def parts(self, batch: Batch) -> Iterable[Batch]:
         """The batch in parts that are small enough for the rates of the line."""

@@ -1,30 +1,34 @@
 """The driver of pipelines with live stages: an event loop (uvloop), and threads for what blocks.
 
-Batches come through put(), which brings one after the other through the line, and returns when the outputs have
-taken it: while one of them blocks, no producer makes anything new. Stages that know no event loop read, write
-and prepare in threads of the loop's executor. All events are told on the loop.
+A batch goes through its line at once where nobody has to wait (`push`), else in a task of its own, and its producer
+reads on when that is done: while an output has enough to do, nothing new comes to it. Outputs that block have a thread
+each (writer.py); stages that know no event loop read and prepare in threads of the loop's executor. All events are
+told on the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from bgpipe.errors import BgpipeError, StageError
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.events import StageEvent
-from bgpipe.pipeline.line import Lane
+from bgpipe.pipeline.line import Lane, at_once
 from bgpipe.pipeline.stage import RUNNING
+from bgpipe.pipeline.writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
-    from bgpipe._codec import Batch
+    from bgpipe._codec import Batch, Buffer
     from bgpipe.pipeline.engine import Pipeline
-    from bgpipe.pipeline.stage import Stage
+    from bgpipe.pipeline.stage import Output, Stage
 
 _NAP_S = 0.1  # how soon a producer that waits for its rate sees that the pipeline ends
+_LAST_S = 2.0  # how long an output that does not take what is written may hold up the end that a signal asked for
 
 
 def run(pipe: Pipeline, *, signals: bool) -> None:
@@ -46,6 +50,10 @@ class LoopDriver(Driver):
         self._loop = asyncio.get_running_loop()
         self._line = asyncio.Lock()
         self._lanes: dict[Stage, Lane] = {}
+        self._writers: dict[Stage, Writer] = {}
+        self._going = 0  # batches that wait on their way
+        self._quiet = asyncio.Event()
+        self._for_room: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: set[asyncio.Task[None]] = set()
         self._running: dict[Stage, asyncio.Task[None]] = {}
@@ -72,19 +80,45 @@ class LoopDriver(Driver):
         except asyncio.CancelledError:
             raise
         except BaseException:
+            for writer in self._writers.values():
+                writer.abort()
             pipe.abort()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             raise
 
+    # ---- batches on their way ----------------------------------------------------------------------------------
+
+    def push(self, stage: Stage, batch: Batch) -> Awaitable[None] | None:
+        """Bring what `stage` made through the line at once; what to wait for where that cannot be."""
+        waiting = deque(((self._lanes[stage], batch),))
+        while waiting:
+            lane, batch = waiting[0]
+            if lane.waits or lane.paced or lane.full or self._line.locked():
+                return self.spawn(self._go(waiting))
+            waiting.popleft()
+            self.pipe.number(batch)
+            at_once(self._bring(lane, batch))
+            waiting += self.pipe.turned()
+        return None
+
     async def put(self, stage: Stage, batch: Batch) -> None:
         """Bring what `stage` made through the line. Raises CancelledError, behind it, where the stage is to stop."""
         self._putting.add(stage)
         try:
-            waiting = [(self._lanes[stage], batch)]
+            await self._go(deque(((self._lanes[stage], batch),)))
+        finally:
+            self._putting.discard(stage)
+        if stage in self._stopping:
+            raise asyncio.CancelledError
+
+    async def _go(self, waiting: deque[tuple[Lane, Batch]]) -> None:
+        self._going += 1
+        try:
             while waiting:
-                lane, batch = waiting.pop(0)
+                lane, batch = waiting.popleft()
+                await self._wait_for_room(lane)
                 async with self._line:
                     self.pipe.number(batch)
                 for part in lane.parts(batch):
@@ -94,24 +128,51 @@ class LoopDriver(Driver):
                     while (delay_s := lane.delay_s()) > 0:
                         await asyncio.sleep(min(delay_s, _NAP_S))
         finally:
-            self._putting.discard(stage)
-        if stage in self._stopping:
-            raise asyncio.CancelledError
+            self._going -= 1
+            if not self._going:
+                self._quiet.set()
+
+    async def quiet(self, within_s: float) -> None:
+        if self._going:
+            self._quiet.clear()
+            waiting = asyncio.ensure_future(self._quiet.wait())
+            await asyncio.wait((waiting,), timeout=within_s)
+            waiting.cancel()
 
     async def _bring(self, lane: Lane, batch: Batch) -> None:
         after = await lane.deliver(lane.carry(batch))
-        if after is None:
+        if after is not None:
+            lane.write(after)
+
+    async def _wait_for_room(self, lane: Lane) -> None:
+        while lane.full and not self.pipe.closed:
+            room = self._loop.create_future()
+            self._for_room.append(room)
+            await room
+
+    def room(self) -> None:
+        waiting, self._for_room = self._for_room, []
+        for room in waiting:
+            if not room.done():
+                room.set_result(None)
+
+    def write(self, stage: Output, data: Buffer) -> None:
+        if stage.live or not stage.outside:
+            stage.write(data)
             return
-        for step in lane.outputs:
-            if len(step.buffer) and step.stage not in self.pipe.stopping:
-                try:
-                    if step.outside:
-                        await asyncio.to_thread(step.write)
-                    else:
-                        step.write()
-                except StageError as error:
-                    self.pipe.fail(step.stage, error)
-        lane.complete(after)
+        if stage not in self._writers:
+
+            def failed(error: BaseException) -> None:
+                self._failed(stage, error)
+
+            self._writers[stage] = Writer(stage, self.room, failed)
+        self._writers[stage].put(data)
+
+    def _failed(self, stage: Stage, error: BaseException) -> None:
+        if isinstance(error, BgpipeError):
+            self.pipe.fail(stage, error)
+        else:
+            self.spawn(_raise(error))
 
     # ---- what the pipeline calls -------------------------------------------------------------------------------
 
@@ -134,23 +195,43 @@ class LoopDriver(Driver):
     def ending(self) -> None:
         self._loop.call_soon_threadsafe(self._stop_starting)
 
-    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+    def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
         def now() -> None:
-            self.spawn(self._between_batches(function))
+            if stage in self._writers:
+                self._writers[stage].call(unless_closed)
+            else:
+                self.spawn(self._between_batches(stage, unless_closed))
+
+        def unless_closed() -> None:
+            if not self.pipe.closed:
+                function()
 
         self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, now)
 
+    def finish(self, stage: Stage) -> Awaitable[None] | None:
+        writer = self._writers.get(stage)
+        return stage.finish() if writer is None else self._finish(stage, writer)
+
     # ---- tasks -------------------------------------------------------------------------------------------------
 
+    async def _finish(self, stage: Stage, writer: Writer) -> None:
+        if not await writer.finish(_LAST_S if self.pipe.signalled else None):
+            writer.abort()
+            raise StageError("what it has to write is not taken; the rest is given up")
+        await asyncio.to_thread(stage.finish)
+
     def _interrupt(self, stage: Stage) -> None:
+        if stage in self._stopping:
+            return
         self._stopping.add(stage)
         if stage in self._running and stage not in self._putting:
             self._running[stage].cancel()
 
     def _stop_starting(self) -> None:
-        """Who is still being prepared need not go on."""
+        """Who is still being prepared need not go on, nor is it waited for."""
         for task in self._starting:
             task.cancel()
+        self.room()
 
     async def _conclude(self) -> None:
         await self._settle()
@@ -159,10 +240,12 @@ class LoopDriver(Driver):
         self.pipe.concluded()
         await self._settle()
 
-    async def _between_batches(self, function: Callable[[], None]) -> None:
+    async def _between_batches(self, stage: Stage, function: Callable[[], None]) -> None:
         async with self._line:
-            if not self.pipe.closed:
+            try:
                 function()
+            except StageError as error:
+                self.pipe.fail(stage, error)
 
     async def _settle(self) -> None:
         """Wait until nothing is under way. Raises what a task raised."""
@@ -226,3 +309,7 @@ class LoopDriver(Driver):
             await self.put(stage, batch)
             if failure is not None and not self.pipe.closed:
                 raise failure
+
+
+async def _raise(error: BaseException) -> None:
+    raise error

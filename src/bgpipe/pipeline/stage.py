@@ -122,6 +122,8 @@ class Stage:
     together: ClassVar[int] = 0
     live = False
     pure = False
+    waits = False  # process() may return an awaitable
+    changes: ClassVar[bool] = True  # process() may change, drop or put in messages
     places: dict[int, float] | None = None  # rank by direction, of a stage that is none of the command line's
 
     options: StageOptions
@@ -227,12 +229,19 @@ class Output(Stage):
     Encoding is pure, and runs on whichever thread has the batch, with an encoder and a buffer of its own; write()
     is called with what came of each batch, in order. Where a message ends the pipeline, nothing behind it is written.
 
-    outside: what is written leaves the process, and may have to wait.
+    outside: what is written leaves the process, and may have to wait. Of a live stage, write() does not wait: the stage
+    is `blocked` while enough is waiting to leave already, and tells the pipeline when there is `room` again.
     """
 
     looks = True
     pure = True
     outside: ClassVar[bool] = True
+    blocked = False
+
+    @property
+    def full(self) -> bool:
+        """Whether it is to be waited for before it gets more."""
+        return self.blocked
 
     def encoder(self) -> Encoder:
         """A new encoder for one thread; the pipeline sets its directions."""

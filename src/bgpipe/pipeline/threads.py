@@ -115,18 +115,20 @@ class ThreadDriver(Driver):
                     pipe.fail(stage, StageError(f"no thread for {stage.label}: {error}"))
                     return
 
-    def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+    def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
         try:
-            _thread.start_new_thread(self._call_later, (delay_s, function))
+            _thread.start_new_thread(self._call_later, (stage, delay_s, function))
         except RuntimeError as error:
             raise StageError(f"no thread to wait in: {error}") from None
 
-    def _call_later(self, delay_s: float, function: Callable[[], None]) -> None:
+    def _call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
         time.sleep(delay_s)  # the process does not wait for such a thread
         with self.pipe.lock:
             try:
                 if not self.pipe.closed:
                     function()
+            except StageError as error:
+                self.pipe.fail(stage, error)
             except BaseException as error:
                 self.crashed(error)
 

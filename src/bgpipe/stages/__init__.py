@@ -8,13 +8,16 @@ if TYPE_CHECKING:
 
 # command -> (module, class)
 STAGES = {
+    "connect": ("connect", "Connect"),
     "drop": ("grep", "Drop"),
     "grep": ("grep", "Grep"),
     "head": ("head", "Head"),
     "limit": ("limit", "Limit"),
+    "listen": ("listen", "Listen"),
     "metrics": ("metrics", "Metrics"),
     "python": ("python", "Python"),
     "read": ("read", "Read"),
+    "speaker": ("speaker", "Speaker"),
     "stdin": ("stdin", "Stdin"),
     "stdout": ("stdout", "Stdout"),
     "tag": ("tag", "Tag"),

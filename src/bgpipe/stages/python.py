@@ -69,7 +69,8 @@ class Python(Stage):
         if self.args and self._setup is None:
             raise self.error(f"{path} has no function setup that would take the words behind -A")
         self._callback = Callback(self, function, batch=self.options.batch, on_error=self.options.on_error)
-        self.live = self._callback.asynchronous or is_async(self._setup)
+        self.waits = self._callback.asynchronous
+        self.live = self.waits or is_async(self._setup)
 
     def _load(self) -> ModuleType:
         """Run the file as a module of this stage's own. Modules beside it can be imported."""

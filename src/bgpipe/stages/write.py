@@ -6,7 +6,7 @@ import os
 import time
 
 from bgpipe import formats
-from bgpipe.errors import StageError, UsageError
+from bgpipe.errors import UsageError
 from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
 from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageWriter, WriterOptions
@@ -128,13 +128,10 @@ class Write(MessageWriter):
         def rotate() -> None:
             if self.state == STOPPED:
                 return
-            try:
-                sink.rotate(time.time())
-                self._rotate_at(sink, time.time())
-            except StageError as error:
-                self.pipe.fail(self, error)
+            sink.rotate(time.time())
+            self._rotate_at(sink, time.time())
 
-        self.pipe.call_later(max(sink.next_s - now_s, 0.001), rotate)
+        self.pipe.call_later(self, max(sink.next_s - now_s, 0.001), rotate)
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:

@@ -81,13 +81,13 @@ def set_md5(sock: socket.socket, peers: Network, secret: bytes) -> None:
 
 def _md5(sock: socket.socket, peers: Network, secret: bytes) -> tuple[int, bytes]:
     address, length = peers.network_address, peers.prefixlen
+    whole = length == address.max_prefixlen
     if sock.family == socket.AF_INET6:
         if isinstance(address, ipaddress.IPv4Address):  # a socket of both families knows IPv4 peers as ::ffff:a.b.c.d
-            address, length = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed), length + 96
+            address = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed)  # and the length as that of IPv4
         peer = struct.pack("=HHI", socket.AF_INET6, 0, 0) + address.packed + bytes(4)
     else:
         peer = struct.pack("=HH", socket.AF_INET, 0) + address.packed
-    whole = length == address.max_prefixlen
     packed = peer.ljust(128, b"\0")  # struct tcp_md5sig
     packed += struct.pack("=BBHi", 0 if whole else _MD5_PREFIX, 0 if whole else length, len(secret), 0)
     return _TCP_MD5SIG if whole else _TCP_MD5SIG_EXT, packed + secret.ljust(_MD5_LONGEST, b"\0")

@@ -263,7 +263,7 @@ class TestWrite:
         timers: list[tuple[float, object]] = []
         monkeypatch.setattr(write_module, "time", clock)
         pipe = Pipeline(["stdin", "--", "write", "--every", "1h", str(tmp_path / "x.$TIME.raw")])
-        monkeypatch.setattr(pipe, "call_later", lambda delay_s, function: timers.append((delay_s, function)))
+        monkeypatch.setattr(pipe, "call_later", lambda stage, delay_s, function: timers.append((delay_s, function)))
         stage = pipe.stages[1]
         assert isinstance(stage, write_module.Write)
         stage.prepare()

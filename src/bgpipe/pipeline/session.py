@@ -1,0 +1,196 @@
+"""The BGP session that passes through a live pipeline, between what is at its two ends.
+
+It is there when a stage speaks BGP (connect, listen, speaker). As a stage that the command line does not have it stands
+behind all others on both lines, sees the messages that matter to the session as they leave (bgp/watch.py), and tells
+the events OPEN, ALIVE, UPDATE, ESTABLISHED, EOR_AF and EOR. The stages at the ends are its members: they learn from it
+in which context to decode, when there is something to send that no stage has made, and when one of them ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bgpipe._view import message_at
+from bgpipe.bgp import events as found
+from bgpipe.bgp.causes import NOTIFICATION, OPEN, Cause, cease
+from bgpipe.bgp.negotiation import address
+from bgpipe.bgp.notifications import ADMIN_RESET, ADMIN_SHUTDOWN, CEASE
+from bgpipe.bgp.watch import Watch
+from bgpipe.pipeline.events import PIPE, Event
+from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, RIGHT, Stage, StageOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bgpipe._codec import Batch
+    from bgpipe._view import Msg
+    from bgpipe.bgp.watch import End
+    from bgpipe.pipeline.engine import Pipeline
+
+_BEHIND = 0.75  # all stages of the command line, and on_message; in front of the tap that -o adds
+
+
+class SessionEvent(Event):
+    """Something happened to the session.
+
+    seen: what, one of those of bgpipe.bgp.events: Opened, Alive, Updated, Established, EndOfRib, EndOfRibs.
+    """
+
+    __slots__ = ("seen",)
+
+    def __init__(self, seen: found.Seen, batch: Batch, index: int) -> None:
+        super().__init__(PIPE, seen.name, batch, index)
+        self.seen = seen
+
+    def describe(self) -> str:
+        seen = self.seen
+        if isinstance(seen, found.Opened):
+            offer = seen.offer
+            return f"{seen.direction}: AS {offer.asn}, id {address(offer.id)}, hold time {offer.hold_time} s"
+        if isinstance(seen, found.Established):
+            left, right = seen.negotiated.local, seen.negotiated.remote
+            families = ", ".join(seen.negotiated.families) or "no family"
+            return f"AS {left.asn} and AS {right.asn}, hold time {seen.negotiated.hold_time} s, {families}"
+        if isinstance(seen, found.EndOfRib):
+            return f"{seen.direction}: {seen.family}"
+        return seen.direction
+
+
+class Member:
+    """What a stage at an end of the session is told."""
+
+    def tune(self) -> None:
+        """What its messages are to be decoded and encoded for may have changed."""
+
+    def progress(self, now: float) -> None:
+        """Tell the timers whether the peer has taken something of what waits to be sent."""
+
+    def settle(self) -> None:
+        """There may be something to send, and it may be the last."""
+
+    def ended(self) -> None:
+        """Another member has ended: what it sent is through, and no more comes."""
+
+
+class Session(Stage):
+    """The session of a pipeline: `watch`, and its members."""
+
+    command = "session"
+    options_class = StageOptions
+    looks = True
+    changes = False
+
+    def __init__(self, pipe: Pipeline) -> None:
+        options = StageOptions(left=True, right=True, args=False, wait=(), stop=())
+        super().__init__(pipe, 0, self.command, options)
+        self.label = self.command
+        self.directions = BOTH
+        self.places = dict.fromkeys((RIGHT, LEFT), pipe.count + _BEHIND)
+        self.start_on = (f"{PIPE}/START",)
+        self.watch = Watch()
+        self.members: list[Member] = []
+        self.failures: dict[End, Cause] = {}  # ends with peers that cannot go on
+        self._timer: asyncio.TimerHandle | None = None
+        self._settling = False
+
+    @classmethod
+    def of(cls, pipe: Pipeline) -> Session:
+        """The one of this pipeline."""
+        if pipe.session is None:
+            pipe.session = cls(pipe)
+            pipe.stages.append(pipe.session)
+        return pipe.session
+
+    def end(self, side: int) -> End:
+        """The end at that side, LEFT or RIGHT."""
+        return self.watch.left if side == LEFT else self.watch.right
+
+    def interest(self, direction: int) -> int:
+        """Which messages of a direction are to end the batch that they come in."""
+        return self.watch.interest(DIRECTION_NAMES[direction])
+
+    # ---- what happens ------------------------------------------------------------------------------------------
+
+    def came(self, batch: Batch) -> None:
+        """The last message of a batch is of interest: it came from a peer."""
+        self._see(message_at(batch, len(batch) - 1), None)
+
+    def process(self, batch: Batch, directions: int) -> None:
+        for direction in (RIGHT, LEFT):
+            if direction & directions:
+                for index in batch.find(self.interest(direction), direction):
+                    self._see(message_at(batch, index), batch)
+
+    def _see(self, msg: Msg, out: Batch | None) -> None:
+        now = asyncio.get_running_loop().time()
+        seen: list[found.Seen] = []
+        if out is None:
+            self.watch.came(msg, now)
+            if msg.type_code == NOTIFICATION:
+                side = "left" if msg.dir == "R" else "right"
+                self.pipe.log.info(f"the {side} ended the session: {Cause.parse(msg.body) or 'no reason given'}")
+        else:
+            seen = self.watch.went(msg, now)
+        if msg.type_code == OPEN or seen:
+            for member in self.members:
+                member.tune()
+        self.changed()
+        for event in seen:
+            if out is not None and not self.pipe.closed:
+                self.pipe.emit(SessionEvent(event, out, msg.index))
+
+    def changed(self) -> None:
+        """Timers may run otherwise than before, and there may be something to send."""
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
+        for member in self.members:
+            member.settle()
+        when = self.watch.next_deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(when, self._tick) if when is not None else None
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for member in self.members:
+            member.progress(now)
+        ends = [end for end in (self.watch.left, self.watch.right) if not end.over]
+        self.watch.tick(now)
+        for end in ends:
+            if end.over and end.cause is not None and end.cause.code != CEASE:
+                self.failures[end] = end.cause
+        self._settle()
+
+    # ---- the end -----------------------------------------------------------------------------------------------
+
+    def member_ended(self, member: Member) -> None:
+        """All that it sent is through."""
+        for other in self.members:
+            if other is not member:
+                other.ended()
+
+    def fail(self, end: End, cause: Cause) -> None:
+        """The peer at this end cannot go on, for this reason: the other one is told, too."""
+        other = self.watch.right if end is self.watch.left else self.watch.left
+        self.failures[end] = cause
+        end.end(cause)
+        other.end(cease(f"the other side of the proxy: {cause}", ADMIN_RESET))
+        self._settle()
+
+    def goodbye(self) -> Cause:
+        """What a peer is told when the pipeline ends."""
+        failure = self.pipe.failure
+        if failure is not None:
+            return cease(f"bgpipe: {failure}", ADMIN_RESET)
+        return cease("bgpipe was stopped", ADMIN_SHUTDOWN)
+
+    def finish(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def abort(self) -> None:
+        self.finish()

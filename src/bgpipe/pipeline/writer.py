@@ -1,0 +1,128 @@
+"""Outputs that block (files, pipes) beside an event loop: each has a thread that writes for it.
+
+What is to be written waits in a queue, small pieces joined. Producers keep it bounded: the stage is `blocked`
+when there is much in it, and no more when half of that is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+
+from bgpipe._codec import Buffer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bgpipe.pipeline.stage import Output
+
+FULL = 4 << 20  # octets
+_PIECE = 256 << 10
+_MOMENT_S = 1.0
+
+
+class Writer:
+    """Writes for one stage. Its methods are called on the loop.
+
+    on_room: called on the loop when the stage is blocked no more. on_error: likewise, with what writing raised; nothing
+    more is written then.
+    """
+
+    def __init__(
+        self, stage: Output, on_room: Callable[[], None], on_error: Callable[[BaseException], None]
+    ) -> None:
+        self._stage = stage
+        self._on_room = on_room
+        self._on_error = on_error
+        self._loop = asyncio.get_running_loop()
+        self._over = self._loop.create_future()
+        self._queue: deque[Buffer | Callable[[], None]] = deque()
+        self._size = 0
+        self._closed = False  # nothing is added any more
+        self._ended = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._work, name=f"bgpipe {stage.label}", daemon=True).start()
+
+    def put(self, data: Buffer) -> None:
+        """Have these bytes written, behind all that came before."""
+        with self._changed:
+            if self._closed:
+                return
+            last = self._queue[-1] if self._queue else None
+            if not isinstance(last, Buffer) or len(last) + len(data) > _PIECE:
+                last = Buffer()
+                self._queue.append(last)
+            last.extend(memoryview(data))
+            self._size += len(data)
+            self._stage.blocked = self._size > FULL
+            self._changed.notify()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call a function in the thread, behind all that came before."""
+        with self._changed:
+            if not self._closed:
+                self._queue.append(function)
+                self._changed.notify()
+
+    async def finish(self, within_s: float | None = None) -> bool:
+        """Wait until all is written, and for the thread. Returns whether that came about, within this time if given."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        done, _ = await asyncio.wait((self._over,), timeout=within_s)
+        return bool(done)
+
+    def abort(self) -> None:
+        """Forget what is not written yet, and wait a moment for the write that is under way."""
+        with self._changed:
+            self._closed = True
+            self._queue.clear()
+            self._changed.notify()
+            self._changed.wait_for(lambda: self._ended, _MOMENT_S)
+
+    def _room(self) -> None:
+        self._stage.blocked = False
+        self._on_room()
+
+    def _end(self, error: BaseException | None) -> None:
+        self._over.set_result(None)
+        if error is not None:
+            self._on_error(error)
+        self._room()
+
+    # ---- in the thread -----------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        failure = None
+        try:
+            while (item := self._next()) is not None:
+                if isinstance(item, Buffer):
+                    self._stage.write(item)
+                    self._written(len(item))
+                else:
+                    item()
+        except BaseException as error:
+            failure = error
+        with self._changed:
+            self._closed = self._ended = True
+            self._queue.clear()
+            self._changed.notify()
+        self._tell(self._end, failure)
+
+    def _next(self) -> Buffer | Callable[[], None] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            return self._queue.popleft() if self._queue else None
+
+    def _written(self, size: int) -> None:
+        with self._changed:
+            before, self._size = self._size, self._size - size
+        if before >= FULL // 2 > self._size:
+            self._tell(self._room)
+
+    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is nobody to tell
+            self._loop.call_soon_threadsafe(function, *arguments)

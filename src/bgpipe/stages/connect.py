@@ -1,0 +1,146 @@
+"""connect: a session with a BGP peer that we connect to."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import random
+import socket
+
+from bgpipe.errors import StageError, UsageError
+from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
+from bgpipe.stages.peer import MD5_COUNTERS, Peer, PeerOptions
+from bgpipe.transport import tcp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bgpipe.transport.connection import Connection
+
+_FIRST_S, _LONGEST_S = 1.0, 60.0  # how long to wait until the next try
+
+
+def _source(text: str) -> str:
+    try:
+        ipaddress.ip_address(tcp.endpoint(text)[0])
+    except (UsageError, ValueError):
+        raise ValueError("an address of this machine: IP, IP:PORT or [IPV6]:PORT") from None
+    return text
+
+
+SOURCE = Kind("IP[:PORT]", _source)
+
+
+class ConnectOptions(PeerOptions):
+    """Options of connect."""
+
+    bind: str | None = option("--bind", "connect from this address", kind=SOURCE)
+    insecure: bool = option("--insecure", "with --tls: take any certificate")
+    no_ipv6: bool = option("--no-ipv6", "of a name, take IPv4 addresses only")
+    timeout_s: float = option("--timeout", "how long one try may take, 0 for any time", kind=DURATION, default=15.0)
+    retry: bool = option("--retry", "try again, later and later, until there is a connection")
+    retry_max: int = option(
+        "--retry-max", "with --retry: give up after so many tries, 0 for never", kind=integer(0), default=0
+    )
+    address: str = argument("ADDR", "HOST, HOST:PORT or [IPV6]:PORT (port 179)")
+
+
+class Connect(Peer):
+    """Connects to a peer."""
+
+    command = "connect"
+    summary = "connect to a BGP peer"
+    text = (
+        "Connects to a BGP speaker, as the first stage or the last. What it sends flows to the other end of the "
+        "pipeline, and what comes from there it gets. The session is that of whoever is there: another connection, or "
+        "the stage speaker."
+    )
+    options_class = ConnectOptions
+    options: ConnectOptions
+
+    def attach(self) -> None:
+        super().attach()
+        try:
+            self._host, self._port = tcp.endpoint(self.options.address)
+        except UsageError as error:
+            raise self.error(str(error)) from None
+        if not self._host:
+            raise self.error(f"{self.options.address!r} is no address to connect to: the host is missing")
+        if self.options.retry_max and not self.options.retry:
+            raise self.error("--retry-max is for --retry")
+
+    def place(self) -> str:
+        return tcp.show((self._host, self._port))
+
+    async def open(self) -> socket.socket:
+        tries, delay_s = 0, _FIRST_S
+        while True:
+            tries += 1
+            try:
+                return await self._try()
+            except StageError as error:
+                if not self.options.retry or tries == self.options.retry_max:
+                    raise
+                wait_s = delay_s * random.uniform(0.75, 1)
+                self.pipe.log.warn(f"{error}; next try in {wait_s:.1f} s", self)
+                await asyncio.sleep(wait_s)
+                delay_s = min(2 * delay_s, _LONGEST_S)
+
+    async def _try(self) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET if self.options.no_ipv6 else socket.AF_UNSPEC
+        try:
+            found = await loop.getaddrinfo(self._host, self._port, family=family, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise StageError(f"cannot find {self._host}: {error.strerror or error}") from None
+        problems = []
+        for kind, _, _, _, address in found:
+            try:
+                return await asyncio.wait_for(self._reach(kind, address), self.options.timeout_s or None)
+            except TimeoutError:
+                problem = f"no answer within {self.options.timeout_s:g} s"
+            except OSError as error:
+                problem = (os.strerror(error.errno) if error.errno else str(error)).lower()
+            problems.append(f"{tcp.show((str(address[0]), int(address[1])))}: {problem}")
+        text = f"cannot connect: {', '.join(problems)}"
+        if self.options.md5 is not None:
+            text += f"; if the other side has another key, these count what does not fit: {MD5_COUNTERS}"
+        raise StageError(text)
+
+    async def _reach(self, family: socket.AddressFamily, address: Any) -> socket.socket:
+        options = self.options
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            if options.transparent:
+                tcp.set_transparent(sock)
+            if options.bind is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(tcp.endpoint(options.bind, 0))
+            if options.md5 is not None:
+                tcp.set_md5(sock, ipaddress.ip_network(address[0].partition("%")[0]), options.md5)
+            if options.ttl is not None:
+                tcp.set_ttl(sock, options.ttl)
+            if options.ttl_min is not None:
+                tcp.set_least_ttl(sock, options.ttl_min)
+            await asyncio.get_running_loop().sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def begin(self, sock: socket.socket, connection: Connection) -> None:
+        if not self.options.tls:
+            await super().begin(sock, connection)
+            return
+        import ssl
+
+        context = ssl.create_default_context()
+        if self.options.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        await asyncio.get_running_loop().create_connection(
+            lambda: connection, sock=sock, ssl=context, server_hostname=self._host
+        )

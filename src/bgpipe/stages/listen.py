@@ -1,0 +1,143 @@
+"""listen: a session with a BGP peer that connects to us."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from bgpipe.errors import StageError, UsageError
+from bgpipe.pipeline.options import DURATION, Kind, argument, option
+from bgpipe.stages.messages import PATH
+from bgpipe.stages.peer import MD5_COUNTERS, Peer, PeerOptions
+from bgpipe.transport import tcp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+
+    from bgpipe.transport.connection import Connection
+
+
+def _networks(text: str) -> tuple[tcp.Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word.strip()) for word in text.split(","))
+    except ValueError:
+        raise ValueError("addresses or prefixes") from None
+
+
+NETWORKS = Kind("PREFIX", _networks, many=True)
+_ANYBODY = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+class ListenOptions(PeerOptions):
+    """Options of listen."""
+
+    peer: tuple[tcp.Network, ...] = option("--peer", "take connections of these peers only", kind=NETWORKS)
+    cert: str = option("--cert", "with --tls: our certificate, a PEM file", kind=PATH, default="")
+    key: str = option("--key", "with --tls: its key, if it is not in the same file", kind=PATH, default="")
+    timeout_s: float = option("--timeout", "how long to wait for a peer, 0 for any time", kind=DURATION, default=0.0)
+    address: str = argument("ADDR", "IP, IP:PORT, [IPV6]:PORT or :PORT (default :179)", default=":179")
+
+
+class Listen(Peer):
+    """Waits for a peer."""
+
+    command = "listen"
+    summary = "wait for a BGP peer to connect"
+    text = (
+        "Waits, as the first stage or the last, until a BGP speaker connects, and listens no more then. What it sends "
+        "flows to the other end of the pipeline, and what comes from there it gets. The session is that of whoever is "
+        "there: another connection, or the stage speaker."
+    )
+    options_class = ListenOptions
+    options: ListenOptions
+    _context: ssl.SSLContext | None = None
+
+    def attach(self) -> None:
+        super().attach()
+        options = self.options
+        try:
+            host, self._port = tcp.endpoint(options.address)
+            self._host = str(ipaddress.ip_address(host)) if host else ""
+        except UsageError as error:
+            raise self.error(str(error)) from None
+        except ValueError:
+            raise self.error(f"{options.address!r}: {host} is no IP address to listen on") from None
+        if options.tls and not options.cert:
+            raise self.error("--tls takes a certificate: --cert")
+        if (options.cert or options.key) and not options.tls:
+            raise self.error("--cert and --key are for --tls")
+
+    def place(self) -> str:
+        return f"the peer that connects to {tcp.show((self._host, self._port))}"
+
+    async def open(self) -> socket.socket:
+        self._load()
+        listening = self._listen()
+        try:
+            return await asyncio.wait_for(self._accept(listening), self.options.timeout_s or None)
+        except TimeoutError:
+            text = f"nobody has connected within {self.options.timeout_s:g} s"
+            if self.options.md5 is not None:
+                text += f"; if the other side has another key, these count what does not fit: {MD5_COUNTERS}"
+            raise StageError(text) from None
+        except OSError as error:
+            raise StageError(f"cannot accept: {error.strerror}") from None
+        finally:
+            listening.close()
+
+    def _load(self) -> None:
+        if not self.options.tls:
+            return
+        import ssl
+
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            self._context.load_cert_chain(self.options.cert, self.options.key or None)
+        except OSError as error:
+            raise StageError(f"cannot use {self.options.cert}: {error.strerror or error}") from None
+
+    def _listen(self) -> socket.socket:
+        options = self.options
+        both = not self._host and socket.has_dualstack_ipv6()
+        host = self._host or ("::" if both else "0.0.0.0")
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+            if options.transparent:
+                tcp.set_transparent(sock)
+            if options.md5 is not None:
+                for network in options.peer or _ANYBODY:
+                    if both or (network.version == 6) == (sock.family == socket.AF_INET6):
+                        tcp.set_md5(sock, network, options.md5)
+            if options.ttl is not None:
+                tcp.set_ttl(sock, options.ttl)
+            if options.ttl_min is not None:
+                tcp.set_least_ttl(sock, options.ttl_min)
+            sock.bind((host, self._port))
+            sock.listen()
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                raise StageError(f"cannot listen on {tcp.show((self._host, self._port))}: {error.strerror}") from None
+            raise
+        self.pipe.log.info(f"listening on {tcp.show(sock.getsockname())}", self)
+        return sock
+
+    async def _accept(self, listening: socket.socket) -> socket.socket:
+        while True:
+            sock, address = await asyncio.get_running_loop().sock_accept(listening)
+            host = ipaddress.ip_address(address[0].partition("%")[0])
+            if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped is not None:
+                host = host.ipv4_mapped
+            if not self.options.peer or any(host in network for network in self.options.peer):
+                return sock
+            self.pipe.log.warn(f"{host} has connected, and is not of --peer", self)
+            sock.close()
+
+    async def begin(self, sock: socket.socket, connection: Connection) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock, ssl=self._context)

@@ -1,0 +1,260 @@
+"""What connect and listen share: a stage at an end of the pipeline with a TCP connection to a BGP peer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from bgpipe._codec import RawDecoder, RawEncoder
+from bgpipe.bgp.causes import HEADER_SIZE, header_error
+from bgpipe.errors import StageError
+from bgpipe.pipeline.options import DURATION, Kind, integer, option
+from bgpipe.pipeline.session import Member, Session
+from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, ProducerOptions
+from bgpipe.transport import tcp
+from bgpipe.transport.connection import Connection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable
+
+    from bgpipe._codec import Batch, Buffer, Encoder
+
+MD5_COUNTERS = "nstat -az 'TcpExtTCPMD5*'"
+_MOMENT_S = 0.5  # how long a peer may hold up the end of the pipeline, at each step
+
+KEY = Kind("KEY", tcp.key, show=lambda _: "***")
+HOPS = integer(1, most=255)
+
+
+class PeerOptions(ProducerOptions):
+    """Options of stages that have a connection to a peer."""
+
+    md5: bytes | None = option("--md5", "sign with this key, and take only what is signed with it (RFC 2385)", kind=KEY)
+    ttl: int | None = option("--ttl", "TTL, or hop limit, of what is sent", kind=HOPS)
+    ttl_min: int | None = option(
+        "--ttl-min", "take only what comes with at least this TTL, 255 from a neighbour (RFC 5082)", kind=HOPS
+    )
+    transparent: bool = option("--transparent", "use addresses that are not this machine's (IP_TRANSPARENT)")
+    tls: bool = option("--tls", "speak TLS")
+    closed_timeout_s: float = option(
+        "--closed-timeout", "how long the peer may go on once one side has closed", kind=DURATION, default=1.0
+    )
+    keepalive_s: float = option(
+        "--keepalive",
+        "how often TCP asks whether a silent peer is still there, 0 for never",
+        kind=DURATION,
+        default=15.0,
+    )
+
+
+class Peer(Output, Member):
+    """A stage with a connection. A subclass says in open() how it comes to be.
+
+    As the first stage it sends what comes from its peer to the right, and its peer gets what flows to the left; as the
+    last one the other way round.
+    """
+
+    produces = True
+    consumes = True
+    live = True
+    options: PeerOptions
+    _connection: Connection | None = None
+    _told = False  # the other side has ended
+    _mute = False  # nothing is written any more
+    _broken: Exception | None = None
+    _unsent = 0  # octets, when it was looked last
+
+    async def open(self) -> socket.socket:
+        """A connected socket. StageError."""
+        raise AssertionError(f"{self.command} connects to nothing")
+
+    async def begin(self, sock: socket.socket, connection: Connection) -> None:
+        """Have the loop take care of a connection; TLS is there at the end. OSError."""
+        await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
+
+    def attach(self) -> None:
+        mine = LEFT if self.last else RIGHT
+        if (self.options.left or self.options.right) and self.directions != mine:
+            end, way = ("last", "-L") if self.last else ("first", "-R")
+            raise self.error(f"as the {end} stage it works in direction {way}, and takes what comes the other way")
+        self.directions = mine
+        self.side = BOTH - mine
+        self.session = Session.of(self.pipe)
+        self.session.members.append(self)
+        self.end = self.session.end(self.side)
+
+    def takes(self, direction: int) -> bool:
+        return direction == self.side
+
+    def encoder(self) -> Encoder:
+        return RawEncoder()
+
+    @property
+    def full(self) -> bool:
+        return self.blocked or (self.state in (NEW, STARTING) and not self.pipe.ending)
+
+    # ---- beginning ---------------------------------------------------------------------------------------------
+
+    def prepare(self) -> Awaitable[None]:
+        return self._prepare()
+
+    async def _prepare(self) -> None:
+        self._over = asyncio.Event()  # it is time to leave
+        self.silent = asyncio.Event()  # nothing more comes from the peer
+        self.decoder = RawDecoder(direction="L" if self.directions == LEFT else "R")
+        sock = await self.open()
+        connection = Connection(self.decoder, self)
+        try:
+            tcp.set_keepalive(sock, self.options.keepalive_s)
+            self.local, self.remote = tcp.show(sock.getsockname()), tcp.show(sock.getpeername())
+            await self.begin(sock, connection)
+        except OSError as error:
+            sock.close()
+            raise StageError(str(error)) from None
+        except BaseException:
+            sock.close()
+            raise
+        side = "L" if self.side == LEFT else "R"
+        self.pipe.values |= {f"{side}_LOCAL": self.local, f"{side}_REMOTE": self.remote}
+        self._connection = connection
+        self.end.connected(asyncio.get_running_loop().time())
+        self.tune()
+        self.session.changed()
+        self.pipe.log.info(f"{self.remote} is connected, with {self.local}", self)
+
+    # ---- what the session tells --------------------------------------------------------------------------------
+
+    def tune(self) -> None:
+        if self._connection is not None:
+            self.decoder.ctx = int(self.end.receive)
+            self.decoder.cut = self.session.interest(self.directions)
+
+    def progress(self, now: float) -> None:
+        if self.blocked and self._connection is not None and self.end.timers is not None:
+            before, self._unsent = self._unsent, self._connection.unsent
+            if self._unsent < before:
+                self.end.timers.sent(now)
+
+    def settle(self) -> None:
+        for message in self.end.take():
+            self._send(message)
+        if self.end.over and self._connection is not None:
+            self._mute = True
+            self._over.set()
+
+    def ended(self) -> None:
+        self._told = True
+        if self._connection is not None:
+            self._over.set()
+
+    # ---- what the connection tells -----------------------------------------------------------------------------
+
+    def came(self, batch: Batch) -> Awaitable[None] | None:
+        if self.end.timers is not None:
+            self.end.timers.heard(asyncio.get_running_loop().time())
+        waiting = None
+        if len(batch):
+            if self.decoder.paused:
+                self.session.came(batch)
+            waiting = self.pipe.push(self, batch)
+        if batch.error is not None:
+            head = self.decoder.rest(HEADER_SIZE)
+            cause = header_error(head, extended=self.end.receive.extended_messages)
+            assert cause is not None, head
+            self.session.fail(self.end, cause)
+        return waiting
+
+    def reading(self, on: bool) -> None:
+        if self.end.timers is not None:
+            self.end.timers.reading(on, asyncio.get_running_loop().time())
+        self.session.end(self.directions).waiting(not on)
+        self.session.changed()
+
+    def writing(self, on: bool) -> None:
+        self.blocked = not on
+        if self._connection is not None:
+            self._unsent = self._connection.unsent
+        if self.end.timers is not None:
+            self.end.timers.writing(on, asyncio.get_running_loop().time())
+        self.session.changed()
+        if on:
+            self.pipe.room()
+
+    def eof(self) -> None:
+        self.silent.set()
+        self._over.set()
+
+    def lost(self, error: Exception | None) -> None:
+        if not self._over.is_set():
+            self._broken = error
+        self._mute = True
+        self.end.closed()
+        self.silent.set()
+        self._over.set()
+        self.blocked = False
+        self.pipe.room()
+
+    # ---- running, and the end ----------------------------------------------------------------------------------
+
+    def write(self, data: Buffer) -> None:
+        self._send(bytes(data))
+
+    def _send(self, data: bytes) -> None:
+        if self._connection is not None and not self._mute:
+            self._connection.write(data)
+            if self.end.timers is not None and not self.blocked:
+                self.end.timers.sent(asyncio.get_running_loop().time())
+
+    async def run(self) -> None:
+        assert self._connection is not None and self.pipe.driver is not None
+        connection = self._connection
+        linger_s = self.options.closed_timeout_s
+        self.pipe.room()  # who has something for us may have been waiting for the start
+        connection.start()
+        try:
+            await self._over.wait()
+            self.session.member_ended(self)
+            if self.silent.is_set() and not self._mute:  # the peer may still want to hear what the other one says
+                await self._others_silent(linger_s)
+        except asyncio.CancelledError:
+            linger_s = min(linger_s, _MOMENT_S)
+            connection.stop()
+            if not (self._told or self.silent.is_set()):
+                await self.pipe.driver.quiet(_MOMENT_S)
+                self.end.end(self.session.goodbye())
+                self.settle()
+        await self.pipe.driver.quiet(linger_s)
+        self._mute = True
+        connection.write_eof()
+        await _wait(self.silent, linger_s)
+        await connection.close(min(linger_s, _MOMENT_S))
+        if self.end in self.session.failures:
+            raise StageError(f"{self.remote}: {self.session.failures[self.end]}")
+        if self._broken is not None:
+            raise StageError(f"the connection with {self.remote} broke: {self._broken}")
+
+    async def _others_silent(self, within_s: float) -> None:
+        for other in self.session.members:
+            if isinstance(other, Peer) and other is not self and other._connection is not None:
+                await _wait(other.silent, within_s)
+
+    def abort(self) -> None:
+        if self._connection is not None:
+            self._connection.abort()
+
+    def reads(self) -> str:
+        return f"BGP from {self.place()}"
+
+    def writes(self) -> str:
+        return f"BGP to {self.place()}"
+
+    def place(self) -> str:
+        """What --explain calls the peer."""
+        raise AssertionError(f"{self.command} connects to nothing")
+
+
+async def _wait(event: asyncio.Event, within_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), within_s)

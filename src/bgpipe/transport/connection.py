@@ -1,0 +1,185 @@
+"""A TCP connection on the event loop: octets in, framed to a batch a read; batches out, a joined write each.
+
+Bytes are received into one buffer that all connections of a thread share, and copied by the decoder into a block of
+the batch. While whoever takes the batches has to wait with one, nothing is read: the kernel's window closes, and the
+other side stops sending. The other way, `writing` says when the other side does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Protocol, cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from bgpipe._codec import Batch, Decoder
+
+RECEIVE_SIZE = 64 << 10
+MOST_UNSENT = 256 << 10  # octets that wait to be sent, beside those of the kernel
+
+
+class Taker(Protocol):
+    """Who has a connection, and is told what happens to it."""
+
+    def came(self, batch: Batch) -> Awaitable[None] | None:
+        """The messages of a read; what to wait for before there are more. An `error` of the batch is the end."""
+
+    def reading(self, on: bool) -> None:
+        """Whether the connection is read from."""
+
+    def writing(self, on: bool) -> None:
+        """Whether the other side takes what is written."""
+
+    def eof(self) -> None:
+        """The other side sends nothing more. It may still read."""
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone; not without an error if it was broken off."""
+
+
+class _Shared(threading.local):
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(RECEIVE_SIZE))
+
+
+_shared = _Shared()
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection. Nothing is read before start().
+
+    decoder: makes the batches. taker: see there. Its transport is made by the loop, with this as the protocol.
+    """
+
+    def __init__(self, decoder: Decoder, taker: Taker) -> None:
+        self._decoder = decoder
+        self._taker = taker
+        self._buffer = _shared.buffer
+        self._early = b""  # came before start()
+        self._started = False
+        self._held = False  # a batch is waited for
+        self._reading = True
+        self._eof = False
+        self._silent = False  # the taker knows that nothing more comes
+        self._stopped = False
+        self.gone = asyncio.get_running_loop().create_future()
+
+    def start(self) -> None:
+        """Read from now on."""
+        self._started = True
+        early, self._early = self._early, b""
+        self._bring(self._decoder.feed(early))
+
+    def stop(self) -> None:
+        """Take no more of what comes, but tell when it ends."""
+        self._stopped = True
+        if not self._held:
+            self._read(True)
+
+    def write(self, data: bytes) -> None:
+        """Send this, behind what was written before."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    @property
+    def unsent(self) -> int:
+        """Octets that the kernel has not taken yet."""
+        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
+
+    def write_eof(self) -> None:
+        """Nothing more is written. Over TLS there is no such thing, and the end comes with close()."""
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    async def close(self, moment_s: float) -> None:
+        """Send what is left, as long as within each moment something of it goes out, and close."""
+        self._silent = self._stopped = True
+        unsent = self.unsent
+        self.transport.close()
+        while not self.gone.done():
+            await asyncio.wait((self.gone,), timeout=moment_s)
+            before, unsent = unsent, self.transport.get_write_buffer_size()
+            if unsent >= before:
+                self.transport.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._silent = self._stopped = True
+        self.transport.abort()
+
+    # ---- what the loop calls -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport.set_write_buffer_limits(MOST_UNSENT)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._stopped:
+            return
+        data = self._buffer[:nbytes]
+        if not self._started or self._held:  # the loop had begun to read before it could be told not to
+            self._early += bytes(data)
+            self._read(False)
+        else:
+            self._bring(self._decoder.feed(data))
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._started and not self._held:
+            self._end()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._silent = self._stopped = True
+        self.gone.set_result(None)
+        self._taker.lost(exc)
+
+    def pause_writing(self) -> None:
+        self._taker.writing(False)
+
+    def resume_writing(self) -> None:
+        self._taker.writing(True)
+
+    # ---- how ---------------------------------------------------------------------------------------------------
+
+    def _bring(self, batch: Batch) -> None:
+        while True:
+            waiting = self._taker.came(batch) if len(batch) or batch.error is not None else None
+            if waiting is not None:
+                self._held = True
+                self._read(False)
+                asyncio.ensure_future(waiting).add_done_callback(self._go_on)
+                return
+            if not self._decoder.paused:
+                break
+            batch = self._decoder.feed(b"")
+        if self._eof:
+            self._end()
+        else:
+            self._read(True)
+
+    def _go_on(self, done: asyncio.Future[None]) -> None:
+        self._held = False
+        if not done.cancelled() and done.exception() is None:
+            early, self._early = self._early, b""
+            self._bring(self._decoder.feed(early))
+
+    def _read(self, on: bool) -> None:
+        if on != self._reading and not self.transport.is_closing():
+            self._reading = on
+            if on:
+                self.transport.resume_reading()
+            else:
+                self.transport.pause_reading()
+            self._taker.reading(on)
+
+    def _end(self) -> None:
+        if not self._silent:
+            self._silent = True
+            self._taker.eof()

@@ -1,0 +1,162 @@
+"""Live pipelines in one event loop with peers made for the purpose, over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any, TypeVar
+
+import uvloop
+
+from bgpipe.bgp.causes import KEEPALIVE_MESSAGE, message
+from bgpipe.bgp.negotiation import Offer
+from bgpipe.bgp.session import CAPABILITIES
+from bgpipe.errors import BgpipeError
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.events import Event
+
+Result = TypeVar("Result")
+
+KEEPALIVE = KEEPALIVE_MESSAGE
+PATIENCE_S = 30.0  # for what never happens, if there is a bug
+NO_EXTENDED = tuple(pair for pair in CAPABILITIES if pair[0] != 6)
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    async def soon() -> Result:
+        return await asyncio.wait_for(work, PATIENCE_S)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(soon())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        number: int = sock.getsockname()[1]
+        return number
+
+
+def open_message(asn: int, identifier: int = 7, hold_time: int = 90, capabilities: Iterable[tuple[int, bytes]] = ()) -> bytes:
+    return Offer(asn, hold_time, identifier, tuple(capabilities)).wire
+
+
+def update(number: int, size: int = 0) -> bytes:
+    """An UPDATE that withdraws prefixes which have `number` in them; at least `size` octets of them."""
+    prefixes = b"\x20" + number.to_bytes(4)
+    prefixes *= max(1, size // len(prefixes))
+    return message(2, len(prefixes).to_bytes(2) + prefixes + b"\0\0")
+
+
+class Live:
+    """A pipeline that runs as a task. events: their names. failure: what it ended with."""
+
+    def __init__(self, *words: str) -> None:
+        self.pipe = Pipeline(["-l", "disabled", *words])
+        self.events: list[Event] = []
+        self._news = asyncio.Condition()
+        self.pipe.on_event()(self._on_event)
+        self.task = asyncio.ensure_future(self._run())
+
+    def _on_event(self, event: Event) -> None:
+        self.events.append(event)
+        asyncio.ensure_future(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def _run(self) -> BgpipeError | None:
+        try:
+            await self.pipe.run()
+        except BgpipeError as error:
+            return error
+        return None
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name if event.source == "bgpipe" else str(event) for event in self.events]
+
+    async def until(self, name: str) -> None:
+        async with self._news:
+            await self._news.wait_for(lambda: name in self.names)
+
+    async def stop(self) -> BgpipeError | None:
+        self.pipe.end()
+        return await self.task
+
+
+class Remote:
+    """The other side of a connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, *messages: bytes) -> None:
+        self.writer.write(b"".join(messages))
+
+    async def message(self) -> bytes:
+        head = await self.reader.readexactly(19)
+        return head + await self.reader.readexactly(int.from_bytes(head[16:18]) - 19)
+
+    async def rest(self) -> bytes:
+        """All that comes until the end."""
+        return await self.reader.read()
+
+    async def establish(self, hello: bytes) -> None:
+        """As a speaker that sends its OPEN at once."""
+        self.send(hello)
+        assert (await self.message())[18] == 1
+        self.send(KEEPALIVE)
+        assert await self.message() == KEEPALIVE
+
+    def close(self) -> None:
+        self.writer.close()
+
+    def reset(self) -> None:
+        self.writer.transport.abort()
+
+
+async def dial(port: int, host: str = "127.0.0.1", **options: Any) -> Remote:
+    """Connect as soon as somebody listens there."""
+    while True:
+        with contextlib.suppress(ConnectionRefusedError):
+            return Remote(*await asyncio.open_connection(host, port, **options))
+        await asyncio.sleep(0.01)
+
+
+class Server:
+    """Listens on a port of its own."""
+
+    def __init__(self) -> None:
+        self._remotes: asyncio.Queue[Remote] = asyncio.Queue()
+
+    async def __aenter__(self) -> Server:
+        self._server = await asyncio.start_server(
+            lambda reader, writer: self._remotes.put_nowait(Remote(reader, writer)), "127.0.0.1", 0
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def accept(self) -> Remote:
+        return await self._remotes.get()
+
+
+@contextlib.asynccontextmanager
+async def proxy(*stages: str) -> AsyncIterator[tuple[Live, Remote, Remote]]:
+    """listen, these stages, connect: the pipeline, and the two that it is between."""
+    async with Server() as server:
+        port = free_port()
+        between = [word for stage in stages for word in (*stage.split(), "--")]
+        live = Live("--", "listen", f"127.0.0.1:{port}", "--", *between, "connect", "--wait", "listen", f"127.0.0.1:{server.port}")
+        left = await dial(port)
+        right = await server.accept()
+        yield live, left, right
+        await live.stop()
+        left.close()
+        right.close()

@@ -1,0 +1,134 @@
+"""Threads that write for outputs which block."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from live import run
+
+from bgpipe._codec import Buffer
+from bgpipe.errors import StageError
+from bgpipe.pipeline import writer
+from bgpipe.pipeline.stage import Output
+from bgpipe.pipeline.writer import Writer
+
+
+def buffer(data: bytes) -> Buffer:
+    out = Buffer()
+    out.extend(data)
+    return out
+
+
+class Sink:
+    """An output that writes when `gate` lets it."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.written: list[bytes] = []
+        self.rooms = 0
+        self.errors: list[BaseException] = []
+        self.stage = cast(Output, SimpleNamespace(label="sink", blocked=False, write=self.write))
+        self.writer = Writer(self.stage, self.room, self.errors.append)
+
+    def write(self, data: Buffer) -> None:
+        self.gate.wait()
+        if b"bad" in bytes(data):
+            raise StageError("disk full")
+        self.written.append(bytes(data))
+
+    def room(self) -> None:
+        self.rooms += 1
+
+
+def with_sink(test: Callable[[Sink], Coroutine[Any, Any, None]]) -> None:
+    async def work() -> None:
+        sink = Sink()
+        try:
+            await test(sink)
+        finally:
+            sink.gate.set()
+            await sink.writer.finish()
+
+    run(work())
+
+
+def test_in_order_and_joined() -> None:
+    async def test(sink: Sink) -> None:
+        for number in range(1000):
+            sink.writer.put(buffer(b"%d " % number))
+        sink.gate.set()
+        assert await sink.writer.finish()
+        assert b"".join(sink.written) == b"".join(b"%d " % number for number in range(1000))
+        assert len(sink.written) <= 2
+
+    with_sink(test)
+
+
+def test_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "FULL", 1000)
+    monkeypatch.setattr(writer, "_PIECE", 100)
+
+    async def test(sink: Sink) -> None:
+        for _ in range(10):
+            sink.writer.put(buffer(bytes(100)))
+        assert not sink.stage.blocked
+        sink.writer.put(buffer(bytes(100)))
+        assert sink.stage.blocked
+        assert sink.rooms == 0
+        sink.gate.set()
+        while sink.stage.blocked:
+            await asyncio.sleep(0.001)
+        assert sink.rooms == 1
+
+    with_sink(test)
+
+
+def test_an_error() -> None:
+    """Nothing behind it is written, and nobody has to wait for room."""
+
+    async def test(sink: Sink) -> None:
+        sink.writer.put(buffer(b"good"))
+        sink.writer.call(lambda: None)
+        sink.writer.put(buffer(b"bad"))
+        sink.writer.call(lambda: sink.written.append(b"called"))
+        sink.gate.set()
+        await sink.writer.finish()
+        assert [str(error) for error in sink.errors] == ["disk full"]
+        assert sink.written == [b"good"]
+        assert sink.rooms
+        sink.writer.put(buffer(b"more"))
+        assert sink.written == [b"good"]
+
+    with_sink(test)
+
+
+def test_calls_keep_the_order() -> None:
+    async def test(sink: Sink) -> None:
+        sink.writer.put(buffer(b"first"))
+        sink.writer.call(lambda: sink.written.append(b"between"))
+        sink.writer.put(buffer(b"last"))
+        sink.gate.set()
+        await sink.writer.finish()
+        assert sink.written == [b"first", b"between", b"last"]
+
+    with_sink(test)
+
+
+def test_one_that_does_not_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_MOMENT_S", 0.001)
+
+    async def test(sink: Sink) -> None:
+        sink.writer.put(buffer(b"x" * writer._PIECE))
+        sink.writer.put(buffer(b"y"))
+        assert not await sink.writer.finish(0.01)
+        sink.writer.abort()
+        sink.gate.set()
+        assert await sink.writer.finish()
+        assert b"y" not in sink.written
+
+    with_sink(test)

@@ -1,0 +1,449 @@
+"""connect and listen: what two peers notice of us between them, and what each stage does by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from live import KEEPALIVE, NO_EXTENDED, Live, Remote, Server, dial, free_port, open_message, proxy, run, update
+
+from bgpipe.bgp.causes import Cause, message
+from bgpipe.errors import StageError, UsageError
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.stages import connect
+from bgpipe.stages.peer import Peer
+from bgpipe.transport import tcp
+
+LEFT_OPEN = open_message(65001, 1, capabilities=NO_EXTENDED)
+RIGHT_OPEN = open_message(65002, 2, capabilities=NO_EXTENDED)
+ESTABLISHING = len(LEFT_OPEN) + len(KEEPALIVE)
+
+
+async def establish(left: Remote, right: Remote) -> None:
+    left.send(LEFT_OPEN)
+    assert await right.message() == LEFT_OPEN
+    right.send(RIGHT_OPEN, KEEPALIVE)
+    assert await left.message() == RIGHT_OPEN
+    left.send(KEEPALIVE)
+    assert await right.message() == KEEPALIVE
+    assert await left.message() == KEEPALIVE
+
+
+def notification(octets: bytes) -> str:
+    assert octets[18] == 3
+    assert int.from_bytes(octets[16:18]) == len(octets)
+    return str(Cause.parse(octets[19:]))
+
+
+class TestProxy:
+    def test_the_very_octets(self) -> None:
+        """Whatever comes goes on as it came, however it is cut into pieces."""
+
+        def script(seed: int) -> list[bytes]:
+            dice = random.Random(seed)
+            hello = [LEFT_OPEN, KEEPALIVE, message(2, b"\0\0\0\0"), b"\xff" * 16 + b"\0\x17\x02" + b"\xff\xff\0\0"]
+            kinds = [2, 4, 5, 77]
+            return hello + [message(dice.choice(kinds), dice.randbytes(dice.randrange(500))) for _ in range(2000)]
+
+        async def send(remote: Remote, octets: bytes) -> None:
+            dice = random.Random(1)
+            while octets:
+                size = dice.choice((1, 18, 19, 20, 100, 5000, 100_000))
+                remote.send(octets[:size])
+                await remote.writer.drain()
+                octets = octets[size:]
+            remote.writer.write_eof()
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                rightward, leftward = b"".join(script(3)), b"".join(script(4))
+                await asyncio.gather(send(left, rightward), send(right, leftward))
+                assert await right.rest() == rightward
+                assert await left.rest() == leftward
+                assert await live.task is None
+
+        run(test())
+
+    def test_half_closed(self) -> None:
+        """Who has sent all it has may still be told something."""
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                left.writer.write_eof()
+                assert await right.rest() == b""
+                right.send(update(1))
+                right.close()
+                assert await left.rest() == update(1)
+                assert await live.task is None
+
+        run(test())
+
+    def test_a_notification_is_the_end(self) -> None:
+        cause = Cause(6, 2)
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                left.send(update(1), cause.wire)
+                assert await right.rest() == update(1) + cause.wire
+                assert await left.rest() == b""
+                assert await live.task is None
+
+        run(test())
+
+    def test_garbage(self) -> None:
+        """Who sends it is told so; the other one, that it was not its fault."""
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                left.send(update(1), b"x" * 30)
+                assert notification(await left.rest()).startswith("MESSAGE_HEADER_ERROR/CONNECTION_NOT_SYNCHRONIZED")
+                assert await right.message() == update(1)
+                assert "CEASE/ADMIN_RESET: the other side of the proxy: MESSAGE_HEADER" in notification(await right.rest())
+                assert "the marker is not all ones" in str(await live.task)
+
+        run(test())
+
+    def test_a_reset_connection(self) -> None:
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                left.reset()
+                assert await right.rest() == b""  # closed as it would have been without us
+                failure = await live.task
+                assert failure is None or "broke" in str(failure)
+
+        run(test())
+
+    def test_stopped(self) -> None:
+        """Both get a Cease, behind what was on its way."""
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                left.send(update(1))
+                assert await right.message() == update(1)
+                live.pipe.end()
+                for remote in (left, right):
+                    assert notification(await remote.rest()) == "CEASE/ADMIN_SHUTDOWN: bgpipe was stopped"
+                    remote.close()
+                assert await live.task is None
+
+        run(test())
+
+    def test_a_peer_that_hangs_does_not_hold_up_the_end(self) -> None:
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                await stuff(live, left, right)
+                await live.stop()
+
+        run(test())
+
+    def test_a_failed_stage(self, tmp_path: Path) -> None:
+        script = tmp_path / "fails.py"
+        script.write_text("def process(msg):\n    if msg.type == 'UPDATE': raise ValueError('no')\n    return msg\n")
+
+        async def test() -> None:
+            async with proxy(f"python --on-error stop {script}") as (live, left, right):
+                await establish(left, right)
+                left.send(update(1))
+                for remote in (left, right):
+                    assert "CEASE/ADMIN_RESET: bgpipe: stopped by process()" in notification(await remote.rest())
+                    remote.close()
+                assert isinstance(await live.task, StageError)
+
+        run(test())
+
+    def test_a_slow_receiver_stops_the_sender(self) -> None:
+        """No more is read than what is bounded; nothing is lost. See `stuff`."""
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                sent = await stuff(live, left, right)
+                left.writer.write_eof()
+                assert await right.rest() == sent
+                assert await left.rest() == b""
+                assert await live.task is None
+
+        run(test())
+
+    def test_one_way_blocked_the_other_goes_on(self) -> None:
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                await stuff(live, left, right)
+                right.send(update(5))
+                assert await left.message() == update(5)
+
+        run(test())
+
+    def test_stages_between(self) -> None:
+        async def test() -> None:
+            async with proxy("limit --session 1", "update --add-com 65000:1") as (_, left, right):
+                await establish(left, right)
+                attributes = bytes.fromhex("40010100400200400304c0000201")
+                body = b"\0\0" + len(attributes).to_bytes(2) + attributes + b"\x18\x0a\0\1\x18\x0a\0\2"
+                left.send(message(2, body))
+                wire = await right.message()
+                assert wire.endswith(b"\xfd\xe8\0\1" + b"\x18\x0a\0\1")
+                right.send(message(2, body))  # the other way there are no stages
+                assert await left.message() == message(2, body)
+
+        run(test())
+
+
+async def stuff(live: Live, left: Remote, right: Remote) -> bytes:
+    """Send from the left until nothing goes any more, as the right does not read. Returns what was sent."""
+    right.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    listening, connecting = (stage for stage in live.pipe.stages if isinstance(stage, Peer))
+    sent = bytearray()
+    number = 0
+    while not (connecting.blocked and left.writer.transport.get_write_buffer_size() > 1 << 20):
+        piece = b"".join(update(number + i, 3000) for i in range(20))
+        number += 20
+        left.send(piece)
+        sent += piece
+        await asyncio.sleep(0)
+        assert len(sent) < 100 << 20, "somebody takes all of it"
+    assert connecting._connection is not None
+    assert connecting._connection.unsent < 1 << 20
+    assert listening.end.timers is not None
+    right.reader._transport.resume_reading()  # type: ignore[attr-defined]
+    right.reader._paused = False  # type: ignore[attr-defined]
+    return bytes(sent)
+
+
+class TestConnect:
+    def test_nobody_listens(self) -> None:
+        async def test() -> None:
+            failure = await Live("speaker", "--active", "--asn", "1", "connect", f"127.0.0.1:{free_port()}").task
+            assert str(failure).startswith("cannot connect: 127.0.0.1:")
+            assert str(failure).endswith("connection refused")
+
+        run(test())
+
+    def test_no_such_host(self) -> None:
+        async def test() -> None:
+            failure = await Live("connect", "no-such-host.invalid").task
+            assert str(failure).startswith("cannot find no-such-host.invalid: ")
+
+        run(test())
+
+    def test_retry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connect, "_FIRST_S", 0.01)
+
+        async def test() -> None:
+            port = free_port()
+            live = Live("connect", "--retry", f"127.0.0.1:{port}")
+            await asyncio.sleep(0.03)
+            other = Live("listen", f"127.0.0.1:{port}")
+            await other.until("listen/START")
+            await live.until("connect/START")
+            await live.stop()
+            await other.task
+
+        run(test())
+
+    def test_retry_max(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connect, "_FIRST_S", 0.001)
+        tries = []
+
+        async def attempt(self: connect.Connect) -> socket.socket:
+            tries.append(1)
+            raise StageError("no")
+
+        monkeypatch.setattr(connect.Connect, "_try", attempt)
+
+        async def test() -> None:
+            assert str(await Live("connect", "--retry", "--retry-max", "4", "127.0.0.1").task) == "no"
+
+        run(test())
+        assert len(tries) == 4
+
+    def test_bind_and_ttl(self) -> None:
+        async def test() -> None:
+            async with Server() as server:
+                live = Live("connect", "--bind", "127.0.0.9", "--ttl", "7", f"127.0.0.1:{server.port}")
+                remote = await server.accept()
+                assert remote.writer.get_extra_info("peername")[0] == "127.0.0.9"
+                await live.until("connect/START")
+                assert live.pipe.values["R_LOCAL"].startswith("127.0.0.9:")
+                assert live.pipe.values["R_REMOTE"] == f"127.0.0.1:{server.port}"
+                stage = live.pipe.stages[0]
+                assert isinstance(stage, Peer) and stage._connection is not None
+                sock = stage._connection.transport.get_extra_info("socket")
+                assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) == 7
+                await live.stop()
+
+        run(test())
+
+    def test_what_came_before_the_start_is_not_lost(self) -> None:
+        """A peer may speak while other stages are still being prepared."""
+
+        async def test() -> None:
+            async with Server() as server:
+                port = free_port()
+                live = Live("--", "connect", f"127.0.0.1:{server.port}", "--", "listen", f"127.0.0.1:{port}")
+                left = await server.accept()
+                left.send(LEFT_OPEN, update(1))
+                await asyncio.sleep(0.02)
+                right = await dial(port)
+                assert await right.message() == LEFT_OPEN
+                assert await right.message() == update(1)
+                await live.stop()
+
+        run(test())
+
+    @pytest.mark.parametrize(
+        ("words", "problem"),
+        [
+            (["connect", "a:b:c"], "is no address"),
+            (["connect", ":179"], "the host is missing"),
+            (["connect", "--retry-max", "3", "x"], "--retry-max is for --retry"),
+            (["connect", "--bind", "nonsense", "x"], "an address of this machine"),
+            (["connect", "--md5", "", "x"], "a key of 1 to 80 octets"),
+            (["--", "connect", "-L", "x", "--", "write", "y"], "as the first stage it works in direction -R"),
+            (["--", "write", "y", "--", "connect", "x", "--", "write", "z"], "must be the first stage or the last"),
+            (["listen", "host:1"], "no IP address"),
+            (["listen", "--tls", ":1"], "--cert"),
+            (["listen", "--key", "x", ":1"], "for --tls"),
+            (["listen", "--peer", "x", ":1"], "addresses or prefixes"),
+            (["speaker", "--active"], "--asn: "),
+            (["speaker", "--hold", "2"], "--hold: "),
+            (["speaker", "--id", "0.0.0.0"], "--id: "),
+        ],
+    )
+    def test_usage(self, words: list[str], problem: str) -> None:
+        with pytest.raises(UsageError, match=problem):
+            Pipeline(words)
+
+
+class TestListen:
+    def test_timeout(self) -> None:
+        async def test() -> None:
+            failure = await Live("listen", "--timeout", "10ms", f"127.0.0.1:{free_port()}").task
+            assert str(failure) == "nobody has connected within 0.01 s"
+
+        run(test())
+
+    def test_a_port_that_is_taken(self) -> None:
+        async def test() -> None:
+            async with Server() as server:
+                failure = await Live("listen", f"127.0.0.1:{server.port}").task
+                assert str(failure) == f"cannot listen on 127.0.0.1:{server.port}: Address already in use"
+
+        run(test())
+
+    def test_one_peer(self) -> None:
+        """Nobody else is taken, before --peer or behind the first one."""
+
+        async def test() -> None:
+            port = free_port()
+            live = Live("listen", "--peer", "127.0.0.2,192.0.2.0/24", f":{port}")
+            stranger = await dial(port)
+            assert await stranger.rest() == b""
+            peer = await dial(port, local_addr=("127.0.0.2", 0))
+            await live.until("listen/START")
+            assert live.pipe.values["R_REMOTE"].startswith("127.0.0.2:") or "127.0.0.2" in live.pipe.values["R_REMOTE"]
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+            await live.stop()
+            peer.close()
+            stranger.close()
+
+        run(test())
+
+    def test_stopped_while_waiting(self) -> None:
+        async def test() -> None:
+            live = Live("listen", f"127.0.0.1:{free_port()}")
+            await live.until("listen/PREPARE")
+            assert await live.stop() is None
+
+        run(test())
+
+
+def has_md5() -> bool:
+    with socket.socket() as sock:
+        try:
+            tcp.set_md5(sock, ipaddress.ip_network("192.0.2.1"), b"key")
+        except StageError:
+            return False
+        return True
+
+
+@pytest.mark.skipif(not has_md5(), reason="this kernel has no TCP-MD5")
+class TestMd5:
+    def test_on_both_sides(self) -> None:
+        async def test() -> None:
+            for address in ("127.0.0.1", "[::1]"):
+                place = f"{address}:{free_port()}"
+                listening = Live("listen", "--md5", "secret", place, "--", "speaker", "--asn", "1")
+                await asyncio.sleep(0.05)
+                connecting = Live("speaker", "--active", "--asn", "2", "--", "connect", "--md5", "secret", place)
+                await asyncio.gather(listening.until("ESTABLISHED"), connecting.until("ESTABLISHED"))
+                await connecting.stop()
+                await listening.task
+
+        run(test())
+
+    def test_another_key(self) -> None:
+        async def test() -> None:
+            place = f"127.0.0.1:{free_port()}"
+            listening = Live("listen", "--md5", "secret", place)
+            await asyncio.sleep(0.05)
+            failure = await Live("connect", "--md5", "other", "--timeout", "100ms", place).task
+            assert "no answer" in str(failure)
+            assert "TCPMD5" in str(failure)
+            await listening.stop()
+
+        run(test())
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    tool = shutil.which("openssl")
+    if tool is None:
+        pytest.skip("openssl makes the certificate")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    path = tmp_path / "cert.pem"
+    subprocess.run([tool, *words, "-keyout", path, "-out", tmp_path / "only.pem"], check=True, capture_output=True)
+    path.write_text(path.read_text() + (tmp_path / "only.pem").read_text())
+    return path
+
+
+class TestTls:
+    def test_a_session(self, certificate: Path) -> None:
+        async def test() -> None:
+            port = free_port()
+            words = ["listen", "--tls", "--cert", str(certificate), f"127.0.0.1:{port}", "--", "speaker", "--asn", "1"]
+            listening = Live(*words)
+            await asyncio.sleep(0.1)
+            place = f"localhost:{port}"
+            words = ["connect", "--tls", "--insecure", "--no-ipv6", "--retry", place]
+            connecting = Live("speaker", "--active", "--asn", "2", "--", *words)
+            await asyncio.gather(listening.until("ESTABLISHED"), connecting.until("ESTABLISHED"))
+            await connecting.stop()
+            assert await listening.task is None
+
+        run(test())
+
+    def test_a_certificate_that_nobody_vouches_for(self, certificate: Path) -> None:
+        async def test() -> None:
+            port = free_port()
+            listening = Live("listen", "--tls", "--cert", str(certificate), f"127.0.0.1:{port}")
+            await asyncio.sleep(0.1)
+            failure = await Live("connect", "--tls", "--no-ipv6", f"localhost:{port}").task
+            assert "certificate" in str(failure).lower()
+            assert isinstance(await listening.task, StageError)
+
+        run(test())
