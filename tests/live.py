@@ -55,17 +55,13 @@ class Live:
     def __init__(self, *words: str) -> None:
         self.pipe = Pipeline(["-l", "disabled", *words])
         self.events: list[Event] = []
-        self._news = asyncio.Condition()
+        self._news = asyncio.Event()
         self.pipe.on_event()(self._on_event)
         self.task = asyncio.ensure_future(self._run())
 
     def _on_event(self, event: Event) -> None:
         self.events.append(event)
-        asyncio.ensure_future(self._tell())
-
-    async def _tell(self) -> None:
-        async with self._news:
-            self._news.notify_all()
+        self._news.set()
 
     async def _run(self) -> BgpipeError | None:
         try:
@@ -79,8 +75,9 @@ class Live:
         return [event.name if event.source == "bgpipe" else str(event) for event in self.events]
 
     async def until(self, name: str) -> None:
-        async with self._news:
-            await self._news.wait_for(lambda: name in self.names)
+        while name not in self.names:
+            self._news.clear()
+            await self._news.wait()
 
     async def stop(self) -> BgpipeError | None:
         self.pipe.end()
