@@ -7,6 +7,7 @@ The format has no specification but its programs: magic of 48 bits, checksum, or
 50 symbols, symbols: run lengths in base 2, places in a move-to-front list.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -270,6 +271,7 @@ cdef void walk(block_t* b) noexcept nogil:
         link >>= 8
 
 
+@cython.auto_pickle(False)
 cdef class Runs:
     """A block without its last step: what read() gives is expanded and checked on the way. eof: all of it has been read."""
 

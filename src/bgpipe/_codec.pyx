@@ -540,7 +540,7 @@ cdef class Batch:
         self.keep.extend([owner for owner in other.keep if isinstance(owner, PeerTable)])
         return 0
 
-    def cut_like(self, Batch other, uint32_t count):
+    def cut_like(self, Batch other not None, uint32_t count):
         """Cut this batch where `other`, a batch that stages made of it, is cut by cut(count)."""
         cdef uint32_t i, left = 0
         if self.n == other.n:  # nothing was put in between

@@ -436,7 +436,7 @@ cdef class Editor:
     cdef size_t more                        # octets that a message may grow by
     cdef object owned                       # what the pointers above point into
 
-    def __init__(
+    def __cinit__(
         self, *, hop4=(b"", b""), hop6=(b"", b""), add=None, drop=None, med=None, local_pref=None, prepend=(), drop_attrs=()
     ):
         self.owned = []

@@ -53,6 +53,7 @@ cdef class Program:
     # out[i] = 1 where message i matches, else 0; `skipped` for other directions, and for messages with a flag of `unseen`.
     # directions: bit 0: R, bit 1: L.
     cdef int run(self, Batch b, uint8_t* out, uint32_t directions=*, uint16_t unseen=*, uint8_t skipped=*) except -1
+    cdef int need(self, int32_t at) except -1
     cdef Memo take_memo(self)
     cdef int test(self, const op_t* op, Batch b, uint32_t i, look_t* l, Memo memo, bint python) except -1 nogil
     cdef int ask_message(self, const op_t* op, Batch b, uint32_t i) except -1 with gil

@@ -745,6 +745,8 @@ cdef class Program:
         cdef op_t* op
         cdef op_t* ops
         cdef bytes address
+        self.need(yes)
+        self.need(no)
         if self.n == self.cap:
             ops = <op_t*>realloc(self.ops, (self.cap * 2 + 8) * sizeof(op_t))
             if ops == NULL:
@@ -784,8 +786,16 @@ cdef class Program:
 
     def begin(self, int32_t update, int32_t other):
         """Where to begin with an UPDATE, and with other messages: the number of a test, ACCEPT or REJECT."""
+        self.need(update)
+        self.need(other)
         self.update = update
         self.other = other
+
+    cdef int need(self, int32_t at) except -1:
+        # Tests lead to such as were added before them: so a run has an end.
+        if not ACCEPTED <= at < <int64_t>self.n:
+            raise ValueError(f"there is no test {at}")
+        return 0
 
     cdef int ask(self, const op_t* op, const asked_t* about, Memo memo, bint python) except -1 nogil:
         """The answer of op's function: remembered, or given now if `python`, else UNSURE."""
@@ -969,13 +979,13 @@ cdef class Program:
         except IndexError:
             return Memo()
 
-    def matches(self, Batch b):
+    def matches(self, Batch b not None):
         """One octet a message: 1 where it matches, else 0."""
         cdef bytes out = PyBytes_FromStringAndSize(NULL, b.n)
         self.run(b, <uint8_t*>PyBytes_AS_STRING(out))
         return out
 
-    def match(self, Msg msg):
+    def match(self, Msg msg not None):
         """Whether a message matches."""
         cdef look_t look
         cdef Memo memo
@@ -989,7 +999,7 @@ cdef class Program:
             if memo is not None:
                 self.memos.append(memo)
 
-    def verdicts(self, Batch b, uint32_t directions):
+    def verdicts(self, Batch b not None, uint32_t directions):
         """One octet a message: 1 where it matches, 0 where it does not, 2 where it is not looked at.
 
         directions: bit 0: R, bit 1: L.
@@ -998,7 +1008,7 @@ cdef class Program:
         self.run(b, <uint8_t*>PyBytes_AS_STRING(found), directions, MSG_UNSEEN, UNSEEN)
         return found
 
-    def hide(self, Batch b, uint32_t directions):
+    def hide(self, Batch b not None, uint32_t directions):
         """Hide what does not match from the stage that has the batch now. directions: bit 0: R, bit 1: L."""
         cdef bytes found = self.verdicts(b, directions)
         cdef uint32_t i
@@ -1006,7 +1016,7 @@ cdef class Program:
             if (<const uint8_t*>PyBytes_AS_STRING(found))[i] == NO:
                 b.msgs[i].flags |= MSG_HIDDEN
 
-    def keep(self, Batch b, uint32_t directions, bint invert=False, unparsed=None):
+    def keep(self, Batch b not None, uint32_t directions, bint invert=False, unparsed=None):
         """Drop what does not match; with invert, what does. Returns what verdicts() does, of before.
 
         unparsed: whether to drop what does not parse; None: as what does not match.

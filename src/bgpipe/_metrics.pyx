@@ -33,6 +33,8 @@ cdef class CountEncoder(Encoder):
         cdef bytes matches
         cdef msg_t* m
         cdef uint32_t i
+        if b is None or out is None:
+            raise TypeError("encode() takes a Batch and a Buffer")
         memset(counts, 0, sizeof(counts))
         for m in b.msgs[:b.n]:
             if self.wanted(m):

@@ -24,7 +24,7 @@ cdef class PrefixSet:
     without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
     """
 
-    def __init__(self, bytes text not None):
+    def __cinit__(self, bytes text not None):
         cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(text)
         cdef const uint8_t* end = p + PyBytes_GET_SIZE(text)
         cdef uint64_t lines = 1, bad, n4 = 0, n6 = 0, i

@@ -125,6 +125,7 @@ cdef class RouteTable:
     cdef int add_origin(self, route_t* route, uint32_t origin) noexcept nogil
     cdef int discount_route(self, session_t* s, const route_t* route) noexcept nogil
     cdef int remove(self, session_t* s, uint32_t slot) noexcept nogil
+    cdef object key(self, uint32_t at)
 
 # What one stage does with a table: its limits, and the messages that pass it.
 cdef class Limiter:

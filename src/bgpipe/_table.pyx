@@ -367,7 +367,7 @@ cdef class RouteTable:
                 origins = []
                 at = r.origin
                 for k in range(r.origins):
-                    origins.append(self._key(self.more[at].origin if r.origins > 1 else at))
+                    origins.append(self.key(self.more[at].origin if r.origins > 1 else at))
                     at = self.more[at].next if r.origins > 1 else at
                 put32(wire, r.path_id)
                 wire[4] = r.length
@@ -389,10 +389,10 @@ cdef class RouteTable:
         """
         cdef uint32_t i
         return {
-            (COUNTS[self.counts[i].kind], self._key(i)): self.counts[i].n for i in range(self.counts_n) if self.counts[i].n
+            (COUNTS[self.counts[i].kind], self.key(i)): self.counts[i].n for i in range(self.counts_n) if self.counts[i].n
         }
 
-    def _key(self, uint32_t at):
+    cdef object key(self, uint32_t at):
         cdef count_t* c = self.counts + at
         if c.kind == COUNT_AS_SET:
             return "set", c.key
@@ -412,17 +412,15 @@ cdef uint32_t limit(object value):
 cdef class Limiter:
     """The limits of one stage, over the routes of a table."""
 
-    def __cinit__(self):
-        self.kept = Buffer()
-        self.hits = Buffer()
-        self.found = []
-
-    def __init__(
+    def __cinit__(
         self, RouteTable table not None, *, owner=0, families=1, min_length=0, max_length=128, session=0, origin=0, block=0, ipv4_block=16,
         ipv6_block=32, permanent=False, shared=False, drop_unparsed=True,
     ):
         if not (1 <= ipv4_block <= 32 and 1 <= ipv6_block <= 64):
             raise ValueError("blocks have lengths from 1 to 32 (IPv4) and 64 (IPv6)")
+        self.kept = Buffer()
+        self.hits = Buffer()
+        self.found = []
         self.table = table
         self.owner = owner
         self.families = families & 15

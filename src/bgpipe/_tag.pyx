@@ -34,7 +34,7 @@ cdef class Tagger:
         self.peers = PeerTable()
         pack_pairs(self.add)
 
-    def apply(self, Batch batch, uint32_t directions):
+    def apply(self, Batch batch not None, uint32_t directions):
         """Change the tags of the messages of these directions that a stage may see."""
         cdef uint32_t i
         cdef msg_t* m

@@ -793,10 +793,12 @@ class Attributes(MutableMapping):
         return iter([attribute_name(attrs.attr[i].code) for i in range(attrs.count)])
 
     def __len__(self):
-        return (<Msg>self._msg).attributes().count
+        cdef Msg msg = self._msg
+        return msg.attributes().count
 
     def __contains__(self, key):
-        return find((<Msg>self._msg).attributes(), code_of(key)) != NULL
+        cdef Msg msg = self._msg
+        return find(msg.attributes(), code_of(key)) != NULL
 
     def __repr__(self):
         return f"Attributes({list(self)})"
