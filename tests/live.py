@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from bgpipe._view import Msg
 from bgpipe.bgp.causes import KEEPALIVE_MESSAGE, message
 from bgpipe.bgp.negotiation import Offer
 from bgpipe.bgp.session import CAPABILITIES
@@ -50,10 +51,13 @@ def update(number: int, size: int = 0) -> bytes:
 
 
 class Live:
-    """A pipeline that runs as a task. events: their names. failure: what it ended with."""
+    """A pipeline that runs as a task. events: what happened. seen: copies of its messages, where it is to `look`."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, look: bool = False) -> None:
         self.pipe = Pipeline(["-l", "disabled", *words])
+        self.seen: list[Msg] = []
+        if look:
+            self.pipe.on_message(self._look)
         self.events: list[Event] = []
         self._news = asyncio.Event()
         self.pipe.on_event()(self._on_event)
@@ -62,6 +66,10 @@ class Live:
     def _on_event(self, event: Event) -> None:
         self.events.append(event)
         self._news.set()
+
+    def _look(self, msg: Msg) -> Msg:
+        self.seen.append(msg.copy())
+        return msg
 
     async def _run(self) -> BgpipeError | None:
         try:
@@ -145,12 +153,13 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def proxy(*stages: str) -> AsyncIterator[tuple[Live, Remote, Remote]]:
+async def proxy(*stages: str, look: bool = False) -> AsyncIterator[tuple[Live, Remote, Remote]]:
     """listen, these stages, connect: the pipeline, and the two that it is between."""
     async with Server() as server:
         port = free_port()
         between = [word for stage in stages for word in (*stage.split(), "--")]
-        live = Live("--", "listen", f"127.0.0.1:{port}", "--", *between, "connect", "--wait", "listen", f"127.0.0.1:{server.port}")
+        ends = ["listen", f"127.0.0.1:{port}"], ["connect", "--wait", "listen", f"127.0.0.1:{server.port}"]
+        live = Live("--", *ends[0], "--", *between, *ends[1], look=look)
         left = await dial(port)
         right = await server.accept()
         yield live, left, right

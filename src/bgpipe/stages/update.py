@@ -192,6 +192,7 @@ class Update(Stage):
     looks = True
     pure = True
     events = ("too_long",)
+    _editor: Editor | None
 
     def attach(self) -> None:
         options = self.options
@@ -212,11 +213,18 @@ class Update(Stage):
             raise self.error(f"communities to add of more than {_MOST_ADDED} octets: no message has room for them")
 
     def prepare(self) -> None:
-        options = self.options
         self._too_long = Tally(self.pipe.log, "messages have prefixes that do not fit", self, "too_long")
         self.pure = not self.pipe.hears(self, "too_long")
+        if self.options.nexthop_self and any(stage.consumes for stage in self.pipe.stages):
+            self._editor = None  # its addresses are known when messages come
+            self._check_connections()
+        else:
+            self._editor = self._make_editor()
+
+    def _make_editor(self) -> Editor:
+        options = self.options
         hops = [self._next_hops(direction) for direction in (RIGHT, LEFT)]
-        self._editor = Editor(
+        return Editor(
             hop4=(hops[0][0], hops[1][0]),
             hop6=(hops[0][1], hops[1][1]),
             add=self._add,
@@ -235,6 +243,8 @@ class Update(Stage):
         )
 
     def process(self, batch: Batch, directions: int) -> Batch | None:
+        if self._editor is None:
+            self._editor = self._make_editor()
         after, short = self._editor.edit(batch, directions, keep_bad=self.options.on_parse_error == "pass")
         if short:
             self._tell(after, short)
@@ -242,6 +252,11 @@ class Update(Stage):
 
     def finish(self) -> None:
         self._too_long.close()
+
+    def _check_connections(self) -> None:
+        for direction in (RIGHT, LEFT):
+            if self.directions & direction and not any(s.consumes and s.takes(direction) for s in self.pipe.stages):
+                self._next_hops(direction)
 
     def _next_hops(self, direction: int) -> tuple[bytes, bytes]:
         """For IPv4 and for IPv6. StageError where our own address is not known."""
