@@ -28,8 +28,8 @@ class Calls:
         matches: bytes | None = None,
         of: Callable[[Msg], bool] | None = None,
     ) -> None: ...
-    def each(self, function: Callable[[Msg], object], failed: Callable[[Exception], bool]) -> None:
-        """Call it with each of them. `failed` is called with what it raises, and says whether to go on."""
+    def each(self, function: Callable[[Msg], object], failed: Callable[[BaseException], bool]) -> None:
+        """Call it with each of them. `failed` gets what it raises, and says whether to go on, or raises it."""
     def next(self) -> Msg | None:
         """The next one, or None."""
     def settle(self, result: object) -> None:

@@ -75,7 +75,7 @@ cdef class Calls:
 
     # ---- one by one -----------------------------------------------------------------------------------------------
     def each(self, function, failed):
-        """Call it with each of them. `failed` is called with what it raises, and says whether to go on."""
+        """Call it with each of them. `failed` gets what it raises, and says whether to go on, or raises it."""
         cdef Msg msg
         while self.seek():
             msg = view(self.batch, self.index)
@@ -83,7 +83,7 @@ cdef class Calls:
                 result = function(msg)
                 if result is not msg:
                     self.put(result)
-            except Exception as error:
+            except BaseException as error:
                 self.restore()
                 if not failed(error):
                     break

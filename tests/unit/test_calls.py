@@ -281,12 +281,15 @@ class TestFailures:
             calls.settle(coroutine)
         coroutine.close()
 
-    def test_what_is_not_an_exception_comes_through(self) -> None:
-        def leave(msg: Msg) -> Msg:
-            raise SystemExit(3)
+    def test_what_is_raised_again_comes_through(self) -> None:
+        def interrupt(msg: Msg) -> Msg:
+            raise KeyboardInterrupt
 
-        with pytest.raises(SystemExit):
-            Calls(batch_of(lines(1))).each(leave, lambda error: True)
+        def again(error: BaseException) -> bool:
+            raise error
+
+        with pytest.raises(KeyboardInterrupt):
+            Calls(batch_of(lines(1))).each(interrupt, again)
 
     def test_it_is_as_it_came_after_any_number_of_edits(self) -> None:
         """What edits leave behind in a batch goes between the calls, and not before one is over."""

@@ -6,6 +6,8 @@ returns decides what becomes of a message, and so does, where it raises, `on_err
 
 from __future__ import annotations
 
+import sys
+
 from bgpipe._calls import Calls, gather
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.events import PIPE, StageEvent, is_async
@@ -35,7 +37,7 @@ class CallbackEvent(StageEvent):
 
     __slots__ = ("error", "function")
 
-    def __init__(self, stage: Stage, function: str, error: Exception, batch: Batch, index: int) -> None:
+    def __init__(self, stage: Stage, function: str, error: BaseException, batch: Batch, index: int) -> None:
         super().__init__(stage, "error", batch, index)
         self.function = function
         self.error = error
@@ -85,7 +87,7 @@ class Callback:
         elif (chosen := calls.chosen()) is not None:
             try:
                 calls.replace(self._function(chosen))
-            except Exception as error:
+            except BaseException as error:
                 self._failed(calls, error)
         return self._finish(calls, directions)
 
@@ -97,14 +99,14 @@ class Callback:
             while (msg := calls.next()) is not None:
                 try:
                     calls.settle(await self._call(msg))
-                except Exception as error:
+                except BaseException as error:
                     calls.restore()
                     if not self._failed(calls, error):
                         break
         elif (chosen := calls.chosen()) is not None:
             try:
                 calls.replace(await self._call(chosen))
-            except Exception as error:
+            except BaseException as error:
                 self._failed(calls, error)
         return self._finish(calls, directions)
 
@@ -124,8 +126,10 @@ class Callback:
 
     # ---- failures ----------------------------------------------------------------------------------------------
 
-    def _failed(self, calls: Calls, error: Exception) -> bool:
+    def _failed(self, calls: Calls, error: BaseException) -> bool:
         """The function raised that. Returns whether to call it again."""
+        if not is_failure(error):
+            raise error
         pipe, stage = self._stage.pipe, self._stage
         if self._on_error == "drop":
             if self._batch:
@@ -135,13 +139,14 @@ class Callback:
         self._log(error)
         batch, index = calls.place()
         pipe.emit(CallbackEvent(stage, self.name, error, batch, index))
-        if self._on_error == "stop" and not pipe.closed:
+        if (self._on_error == "stop" or isinstance(error, SystemExit)) and pipe.cut != index:
             failure = StageError(f"stopped by {_summary(self.name, error)}")
             failure.__cause__ = error
             pipe.fail_at(stage, index, failure)
-        return pipe.cut is None and not pipe.closed
+        # Whatever else ends the pipeline: what is in front of its end is this function's to judge.
+        return pipe.cut is None
 
-    def _log(self, error: Exception) -> None:
+    def _log(self, error: BaseException) -> None:
         frames = frames_of(error)
         if frames:
             place = (frames[-1][0].f_code.co_filename, frames[-1][1], type(error).__name__)
@@ -164,9 +169,34 @@ class Callback:
         self._failures.clear()
 
 
-def _summary(function: str, error: Exception) -> str:
-    text = str(error)
-    return f"{function}(): {type(error).__name__}{': ' if text else ''}{text}"
+def is_failure(error: BaseException) -> bool:
+    """Whether what a function raised is a failure of its own; else it is on its way to who runs the pipeline.
+
+    Also that something was cancelled which it waited for, and sys.exit(): neither may end the pipeline unseen.
+    """
+    if isinstance(error, (Exception, SystemExit)):
+        return True
+    asyncio = sys.modules.get("asyncio")  # nobody else has raised its CancelledError
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop
+        return True
+    return task is None or not task.cancelling()
+
+
+def problem(error: BaseException) -> str:
+    """The kind of an exception, and what it says."""
+    try:
+        text = str(error)
+    except Exception as second:
+        text = f"(its text cannot be had: {type(second).__name__})"
+    return f"{type(error).__name__}{': ' if text else ''}{text}"
+
+
+def _summary(function: str, error: BaseException) -> str:
+    return f"{function}(): {problem(error)}"
 
 
 def frames_of(error: BaseException) -> list[tuple[FrameType, int]]:

@@ -382,7 +382,7 @@ class Pipeline:
         self.exit_code = 1
         self.closed = True
         if event.batch is not None:
-            self.cut = event.index
+            self._cut_at(event.index)
         self.end()
 
     def _stop(self, stage: Stage, event: Event) -> None:
@@ -393,10 +393,14 @@ class Pipeline:
                 self.finish(stage)
             return
         if event.batch is not None and stage is self.current:
-            self.cut = event.index + 1
+            self._cut_at(event.index + 1)
             self.cut_off.add(stage)
         if self.driver is not None:
             self.driver.interrupt(stage)
+
+    def _cut_at(self, count: int) -> None:
+        """The batch ends behind so many messages, if not before: one event may mean several ends."""
+        self.cut = count if self.cut is None else min(self.cut, count)
 
     # ---- running -----------------------------------------------------------------------------------------------
 
@@ -533,7 +537,7 @@ class Pipeline:
     def end_behind(self, count: int) -> None:
         """For a stage that is not pure, in process(): end behind so many messages of the batch that goes on."""
         self.closed = True
-        self.cut = count
+        self._cut_at(count)
         self.end()
 
     def hears(self, stage: Stage, name: str) -> bool:
@@ -563,7 +567,7 @@ class Pipeline:
     def fail_at(self, stage: Stage, index: int, error: BgpipeError) -> None:
         """A stage cannot go on with a message of its batch: what is in front of that one gets out, nothing else."""
         self.closed = True
-        self.cut = index
+        self._cut_at(index)
         self.fail(stage, error)
 
     def finish(self, stage: Stage) -> None:

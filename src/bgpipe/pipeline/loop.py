@@ -39,7 +39,12 @@ def run(pipe: Pipeline, *, signals: bool) -> None:
         await LoopDriver(pipe).run(signals=signals)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+        try:
+            runner.run(main())
+        except SystemExit:  # of a task, a user's own: it passes by whoever waits for the task
+            pipe.log.error("sys.exit() was called in a task: all is dropped")
+            pipe.abort()
+            raise
 
 
 class LoopDriver(Driver):
@@ -83,6 +88,7 @@ class LoopDriver(Driver):
             for writer in self._writers.values():
                 writer.abort()
             pipe.abort()
+            self._stopping.update(pipe.stages)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -248,12 +254,15 @@ class LoopDriver(Driver):
                 self.pipe.fail(stage, error)
 
     async def _settle(self) -> None:
-        """Wait until nothing is under way. Raises what a task raised."""
+        """Wait until nothing is under way. Raises what a task raised; RuntimeError where one gave up unasked."""
         while self._tasks:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self._tasks -= done
             for task in done:
-                if not task.cancelled() and (error := task.exception()) is not None:
+                if task.cancelled():
+                    if not task.cancelling():
+                        raise RuntimeError(f"{task.get_coro()!r:.80} waited for a task that was cancelled")
+                elif (error := task.exception()) is not None:
                     raise error
 
     async def _start(self, group: list[Stage]) -> None:
@@ -300,7 +309,7 @@ class LoopDriver(Driver):
             self.pipe.fail(stage, error)
         except asyncio.CancelledError:
             if stage not in self._stopping:
-                raise
+                self.pipe.fail(stage, StageError("it was cancelled"))
         self.pipe.finish(stage)
 
     async def _pump(self, stage: Stage) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from bgpipe.errors import StageError
-from bgpipe.pipeline.callback import FATES, Callback, frames_of
+from bgpipe.pipeline.callback import FATES, Callback, frames_of, is_failure, problem
 from bgpipe.pipeline.events import is_async
 from bgpipe.pipeline.options import argument, choice, hint, option
 from bgpipe.pipeline.stage import Stage, StageOptions
@@ -105,15 +105,20 @@ class Python(Stage):
             return None
         try:
             waiting = self._setup(list(self.args))
-        except Exception as error:
-            raise StageError(f"setup(): {_problem(error, self._path)}") from error
+        except BaseException as error:
+            raise self._setup_failed(error) from error
         return self._wait(waiting) if self.live and hasattr(waiting, "__await__") else None
 
     async def _wait(self, setup: Awaitable[object]) -> None:
         try:
             await setup
-        except Exception as error:
-            raise StageError(f"setup(): {_problem(error, self._path)}") from error
+        except BaseException as error:
+            raise self._setup_failed(error) from error
+
+    def _setup_failed(self, error: BaseException) -> StageError:
+        if not is_failure(error):
+            raise error
+        return StageError(f"setup(): {_problem(error, self._path)}")
 
     def process(self, batch: Batch, directions: int) -> Batch | Awaitable[Batch | None] | None:
         return self._callback.process(batch, directions)
@@ -130,10 +135,10 @@ def _problem(error: BaseException, path: str) -> str:
     file, line = path, 0
     if isinstance(error, SyntaxError):
         file, line = error.filename or path, error.lineno or 0
-        text = error.msg
+        text = f"{type(error).__name__}: {error.msg}"
     else:
-        text = str(error)
+        text = problem(error)
         frames = frames_of(error)
         if frames:
             file, line = frames[-1][0].f_code.co_filename, frames[-1][1]
-    return f"{file}{f', line {line}' if line else ''}: {type(error).__name__}{f': {text}' if text else ''}"
+    return f"{file}{f', line {line}' if line else ''}: {text}"

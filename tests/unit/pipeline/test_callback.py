@@ -508,12 +508,129 @@ class TestFailures:
         assert found["level"] == "error"
         assert found["detail"][1].strip() == 'raise ValueError(f"no {msg.seq}")'
 
-    def test_sys_exit(self, threads: str, source: str, target: Path) -> None:
-        pipe = pipeline(threads, "--", "read", source, "--", "write", target)
-        pipe.on_message(lambda msg: sys.exit(7))
-        with pytest.raises(SystemExit, match="7"):
+    @pytest.mark.parametrize("kind", ["function", "coroutine", "batch"])
+    def test_sys_exit_is_a_stop(self, kind: str, threads: str, source: str, target: Path) -> None:
+        def leave(msg: Msg) -> Msg:
+            return msg if msg.seq == 1 else sys.exit()
+
+        async def later(msg: Msg) -> Msg:
+            return leave(msg)
+
+        def leave_all(batch: Batch) -> None:
+            sys.exit(0)
+
+        functions: dict[str, Any] = {"function": leave, "coroutine": later, "batch": leave_all}
+        pipe = pipeline("--log=disabled", threads, "--", "read", source, "--", "write", target)
+        pipe.on_message(batch=kind == "batch")(functions[kind])
+        with pytest.raises(StageError, match=r"^stopped by .*: SystemExit"):
+            pipe.run_sync()
+        assert pipe.exit_code == 1
+        assert (read_lines(target) if target.exists() else []) == ([] if kind == "batch" else right(1))
+
+    @pytest.mark.parametrize(("on_error", "expected"), [("pass", [1, 2, 3]), ("drop", [1, 3]), ("stop", [1])])
+    def test_something_that_it_waited_for_was_cancelled(
+        self, on_error: str, expected: list[int], source: str, target: Path
+    ) -> None:
+        pipe = pipeline("--log=disabled", "--", "read", source, "--", "write", target)
+        errors = []
+
+        @pipe.on_message(on_error=on_error)
+        async def wait(msg: Msg) -> Msg:
+            if msg.seq == 2:
+                child = asyncio.ensure_future(asyncio.sleep(60))
+                child.cancel()
+                await child
+            return msg
+
+        @pipe.on_event("on_message/error")
+        def failed(event: Event) -> None:
+            assert isinstance(event, CallbackEvent)
+            errors.append(type(event.error))
+
+        pipe.execute()
+        assert errors == [asyncio.CancelledError]
+        assert pipe.exit_code == (on_error == "stop")
+        assert read_lines(target) == right(*expected)
+
+    def test_a_function_that_cancels_its_own_task(
+        self, tmp_path: Path, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        pipe = pipeline("--", "read", write_lines(tmp_path / "source.json", lines(MANY)), "--", "write", target)
+
+        @pipe.on_message
+        async def cancel(msg: Msg) -> Msg:
+            if msg.seq == 4321:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                await asyncio.sleep(0)
+            return msg
+
+        with pytest.raises(StageError, match="it was cancelled"):
+            pipe.run_sync()
+        assert pipe.exit_code == 1
+        assert "it was cancelled" in capfd.readouterr().err
+
+    def test_a_task_that_calls_sys_exit(self, source: str, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        pipe = pipeline("--", "read", source, "--", "write", target)
+
+        async def leave() -> None:
+            sys.exit(0)
+
+        @pipe.on_message
+        async def start(msg: Msg) -> Msg:
+            await asyncio.ensure_future(leave())
+            return msg
+
+        with pytest.raises(SystemExit):
             pipe.run_sync()
         assert not target.exists()
+        assert "sys.exit() was called in a task" in capfd.readouterr().err
+
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    @pytest.mark.parametrize(("on_error", "expected"), [("pass", [3]), ("drop", []), ("stop", [])])
+    @pytest.mark.parametrize("end", ["head -n 4", "@end grep --keep --kill-match 'seq == 5'"])
+    def test_behind_what_ends_the_pipeline(
+        self, end: str, on_error: str, expected: list[int], asynchronous: bool, tmp_path: Path, target: Path
+    ) -> None:
+        """Messages that get out have been before the function, also behind one on which it raised."""
+        source = write_lines(tmp_path / "source.json", lines(10))
+        pipe = Pipeline(f"--log=disabled -- read {source} -- {end} -- write {target}")
+        seen = []
+
+        def none(msg: Msg) -> None:
+            seen.append(msg.seq)
+            if msg.seq == 3:
+                raise ValueError
+
+        async def later(msg: Msg) -> None:
+            none(msg)
+
+        pipe.on_message(on_error=on_error)(later if asynchronous else none)
+        pipe.execute()
+        assert seen == ([1, 2, 3] if on_error == "stop" else [1, 2, 3, 4])
+        assert pipe.exit_code == (on_error == "stop" or "kill" in end)
+        assert (read_lines(target) if target.exists() else []) == right(*expected)
+
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_an_exception_without_a_text(
+        self, asynchronous: bool, source: str, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        class Silent(Exception):
+            def __str__(self) -> str:
+                raise ValueError
+
+        def check(msg: Msg) -> Msg:
+            raise Silent
+
+        async def later(msg: Msg) -> Msg:
+            return check(msg)
+
+        pipe = pipeline("read", source, "--", "write", target)
+        pipe.on_message(later if asynchronous else check)
+        pipe.run_sync()
+        assert read_lines(target) == right(1, 2, 3)
+        assert "Silent: (its text cannot be had: ValueError)" in capfd.readouterr().err
 
     def test_messages_that_do_not_parse_are_passed_to_it(self, tmp_path: Path, target: Path) -> None:
         source = write_lines(tmp_path / "source.json", line(1) + bad_line(2) + line(3))

@@ -283,6 +283,15 @@ class TestEvents:
         assert pipe.exit_code == 0
         assert [number for _, number in read_lines(target)] == list(range(1, at + 1))
 
+    @pytest.mark.parametrize("stopped", ["read", "write", "both"])
+    def test_an_event_that_stops_and_kills(self, stopped: str, threads: str, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "x.json", lines(9) + bad_line(10) + lines(9, first=11))
+        stop = ("--stop", "PARSE")
+        reader, writer = (stop if stopped in (name, "both") else () for name in ("read", "write"))
+        words = ["--log=disabled", threads, "--kill", "PARSE", "read", *reader, source, "write", *writer, target]
+        assert run(*words).exit_code == 1
+        assert target.read_text() == lines(9)
+
     @pytest.mark.parametrize("at", [1, 2, MANY // 2, MANY])
     def test_kill_at_a_message(self, threads: str, tmp_path: Path, target: Path, at: int) -> None:
         text = lines(at - 1) + bad_line(at) + lines(MANY - at, first=at + 1)

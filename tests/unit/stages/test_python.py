@@ -179,6 +179,14 @@ class TestSetup:
         assert str(raised.value) == f"setup(): {path}, line 2: ValueError: no args"
         assert not target.exists()
 
+    @pytest.mark.parametrize("word", ["", "async "])
+    @pytest.mark.parametrize("error", ["SystemExit", "asyncio.CancelledError"])
+    def test_what_would_end_it_unseen(self, error: str, word: str, tmp_path: Path, source: str, target: Path) -> None:
+        text = f"import asyncio\n{word}def setup(args):\n    raise {error}\ndef process(msg):\n    return msg\n"
+        with pytest.raises(StageError, match=rf"^setup\(\): .*, line 3: {error.rpartition('.')[2]}$"):
+            run("--log=disabled", "--", "read", source, "--", "python", script(tmp_path, text), "--", "write", target)
+        assert not target.exists()
+
     def test_arguments_without_it(self, tmp_path: Path, source: str) -> None:
         path = script(tmp_path, "def process(msg):\n    return msg\n")
         with pytest.raises(UsageError, match="has no function setup that would take the words behind -A"):
