@@ -4,7 +4,7 @@ class PrefixSet:
     """Prefixes to look up, 12 to 14 octets an IPv4 prefix, 35 to 37 an IPv6 prefix.
 
     text: one a line; blank lines and what stands behind # do not count, nor do bits behind the length; an address
-    without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
+    without a length stands for itself alone. ValueError(line number) for what is no prefix.
     """
 
     def __init__(self, text: bytes) -> None: ...

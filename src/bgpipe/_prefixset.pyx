@@ -21,7 +21,7 @@ cdef class PrefixSet:
     """Prefixes in two tables of open addressing: 12 to 14 octets an IPv4 prefix, 35 to 37 an IPv6 prefix.
 
     text: one a line; blank lines and what stands behind # do not count, nor do bits behind the length; an address
-    without a length stands for itself alone. ValueError(line number, text of the line) for what is no prefix.
+    without a length stands for itself alone. ValueError(line number) for what is no prefix.
     """
 
     def __cinit__(self, bytes text not None):
@@ -45,7 +45,7 @@ cdef class PrefixSet:
             with nogil:
                 bad = scan(p, end, all4, &n4, all6, &n6)
             if bad:
-                raise ValueError(bad, text.split(b"\n")[bad - 1][:60].decode("utf-8", "replace").strip())
+                raise ValueError(bad)
             self.table.seed = int.from_bytes(os.urandom(8), "little")
             self.table.size4 = n4 + n4 // 7 * 3 + 8
             self.table.size6 = n6 + n6 // 7 * 3 + 8

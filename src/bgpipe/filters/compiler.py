@@ -7,12 +7,14 @@ messages begin at different tests: for the latter, whatever looks at an UPDATE's
 
 from __future__ import annotations
 
+import os
+from stat import S_ISREG
+
 from bgpipe._attributes import ExtCommunity, attribute_code
 from bgpipe._match import ACCEPT, REJECT, Program
 from bgpipe._prefixset import PrefixSet
 from bgpipe.errors import FilterError
-from bgpipe.filters.lexer import quote
-from bgpipe.filters.regex import compile_pattern
+from bgpipe.filters.regex import Pattern
 from bgpipe.filters.tree import And, Node, Not, Or, Prefix, PrefixFile, Test, any_type
 
 TYPE_CHECKING = False
@@ -26,6 +28,9 @@ TYPE_UPDATE = 2
 MAX_64 = 2**64 - 1
 SIGN = 1 << 63
 REACH, UNREACH = 1, 2
+# Of all files of prefixes that a filter names: four times the routes of the Internet.
+MAX_OCTETS = 128 << 20
+MAX_LINES = 5_000_000
 
 NUMBERS = {"med": 4, "local_pref": 5, "otc": 35}
 COMMUNITIES = {"community": (8, 4), "ext_community": (16, 8), "large_community": (32, 12)}
@@ -61,6 +66,8 @@ class Compiler:
         self.text = text
         self.made = Program()
         self._files: dict[str, PrefixSet] = {}
+        self._octets = MAX_OCTETS  # that files may still have
+        self._lines = MAX_LINES
 
     def program(self, tree: Node) -> Program:
         self.made.begin(self.node(tree, ACCEPT, REJECT, True), self.node(tree, ACCEPT, REJECT, False))
@@ -164,17 +171,33 @@ class Compiler:
             return PrefixSet("\n".join(lines).encode())
         path = test.value.path
         if path not in self._files:
+            shown = path if path.isprintable() else ascii(path)
             try:
-                with open(path, "rb") as file:
-                    self._files[path] = PrefixSet(file.read())
+                text = self.read(path)
             except OSError as error:
-                raise FilterError(f"{path}: {error.strerror or error}", self.text, test.start) from None
+                raise FilterError(f"{shown}: {error.strerror or error}", self.text, test.start) from None
             except ValueError as error:
-                line, shown = error.args
+                raise FilterError(f"{shown}: {error}", self.text, test.start) from None
+            try:
+                self._files[path] = PrefixSet(text)
+            except ValueError as error:
+                # What stands there is not shown: the file may be another than was meant, and a secret.
                 what = "expected a prefix such as 192.0.2.0/24 or 2001:db8::/32"
-                problem = f"{path}, line {line}: {quote(shown)}, {what}"
-                raise FilterError(problem, self.text, test.start) from None
+                raise FilterError(f"{shown}, line {error.args[0]}: {what}", self.text, test.start) from None
         return self._files[path]
+
+    def read(self, path: str) -> bytes:
+        """A file of prefixes. OSError; ValueError: it is none that could be one, or too large."""
+        # Opening a pipe would wait for somebody to write to it.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError("expected a regular file")
+            text = file.read(self._octets + 1) or b""  # None: one of /proc that would have us wait
+        self._octets -= len(text)
+        self._lines -= text.count(b"\n")
+        if self._octets < 0 or self._lines < 0:
+            raise ValueError(f"expected {MAX_OCTETS >> 20} MiB and {MAX_LINES} lines at most in the files of a filter")
+        return text
 
     def next_hop(self, test: Test, yes: int, no: int, operator: str, options: dict[str, Any]) -> int:
         value = test.value
@@ -264,7 +287,8 @@ def _address_text(packed: bytes) -> str:
 
 # ---- what regular expressions look at -------------------------------------------------------------------------------
 def _search(pattern: object) -> Callable[[bytes], object]:
-    return compile_pattern(str(pattern))
+    assert isinstance(pattern, Pattern)
+    return pattern.search
 
 
 def _on(text: Callable[[bytes], str], search: Callable[[bytes], object]) -> Callable[[bytes], object]:

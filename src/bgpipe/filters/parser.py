@@ -19,6 +19,7 @@ from bgpipe._attributes import (
 )
 from bgpipe.errors import FieldError, FilterError
 from bgpipe.filters.lexer import Lexer, quote
+from bgpipe.filters.regex import Pattern, compile_pattern
 from bgpipe.filters.tree import And, Node, Not, Or, Prefix, PrefixFile, Test
 from bgpipe.names import AFIS, ATTRIBUTES, EXT_COMMUNITIES, MESSAGE_TYPES, SAFIS, WELL_KNOWN_COMMUNITIES
 from bgpipe.pipeline.options import hint
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 100  # parentheses in parentheses
 MAX_WARNINGS = 10
 MAX_SHOWN = 400  # characters of a filter that a warning repeats
+MAX_INSTRUCTIONS = 1_000_000  # of all regular expressions: some 30 MiB
 MAX_32 = 0xFFFFFFFF
 
 EQUAL = ("", "==", "!=", "in")
@@ -199,11 +201,8 @@ def _text(word: str, quoted: bool) -> str:
     return word
 
 
-def _pattern(word: str, quoted: bool) -> str:
-    from bgpipe.filters.regex import compile_pattern
-
-    compile_pattern(word)
-    return word
+def _pattern(word: str, quoted: bool) -> Pattern:
+    return compile_pattern(word)
 
 
 def _direction(word: str, quoted: bool) -> str:
@@ -349,6 +348,8 @@ class Parser:
         self.warnings: list[str] = []
         self.compared = True  # whether the last term is complete: no operator can follow
         self.bare = False  # whether it ended in a value without quotes
+        self.patterns: dict[str, Pattern] = {}
+        self.instructions = 0  # of these
 
     def unexpected(self) -> FilterError:
         """What stands behind a term that can stand there."""
@@ -495,7 +496,7 @@ class Parser:
             read = _ASN
         self.bare = not quoted and not in_list
         try:
-            value = read(word, quoted)
+            value = self.pattern(word) if read is _pattern else read(word, quoted)
         except FieldError as error:
             bare = "" if quoted or "(" not in word else "; a value with ) in it goes in quotes"
             raise lexer.error(f"{error}{bare}", at) from None
@@ -503,6 +504,18 @@ class Parser:
             raise lexer.error(f"{quote(word)}, expected a number", at)
         self._doubts(word, value, lexer.text[at : lexer.at] if like and quoted else "")
         return value
+
+    def pattern(self, word: str) -> Pattern:
+        """A regular expression, one and the same wherever it stands in the filter. FieldError."""
+        if word not in self.patterns:
+            self.patterns[word] = _pattern(word, True)
+            self.instructions += self.patterns[word].size
+            if self.instructions > MAX_INSTRUCTIONS:
+                raise FieldError(
+                    f"regular expressions up to here take {self.instructions} instructions, expected "
+                    f"{MAX_INSTRUCTIONS} at most in a filter; repetitions such as .{{999}} are what takes most"
+                )
+        return self.patterns[word]
 
     def _doubts(self, word: str, value: object, quoted_pattern: str) -> None:
         if isinstance(value, Prefix) and "/" in word:

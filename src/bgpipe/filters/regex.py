@@ -10,18 +10,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def compile_pattern(pattern: str) -> Callable[[bytes], object]:
-    """A function that finds `pattern` in UTF-8 text: true if it is there. FieldError."""
+class Pattern(str):
+    """A regular expression. search: finds it in UTF-8 text, true if it is there. size: instructions of its program."""
+
+    __slots__ = ("search", "size")
+
+    search: Callable[[bytes], object]
+    size: int
+
+
+def compile_pattern(text: str) -> Pattern:
+    """The regular expression that a text is. FieldError."""
     import re2
 
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
     try:
-        search: Callable[[bytes], object] = re2.compile(pattern.encode("utf-8", "surrogatepass"), options).search
+        compiled = re2.compile(text.encode("utf-8", "surrogatepass"), options)
     except re2.error as error:
         problem = error.args[0] if error.args else ""
-        text = problem.decode("utf-8", "replace") if isinstance(problem, bytes) else str(problem)
-        what, _, where = text.partition(": ")
+        said = problem.decode("utf-8", "replace") if isinstance(problem, bytes) else str(problem)
+        what, _, where = said.partition(": ")
         raise FieldError(f"no regular expression that RE2 takes: {what}{where and f': {quote(where)}'}") from None
-    return search
+    pattern = Pattern(text)
+    pattern.search = compiled.search
+    pattern.size = compiled.programsize
+    return pattern
