@@ -40,6 +40,10 @@ class Filter:
     @property
     def program(self) -> Program:
         """What runs over batches; made when it is first wanted. FilterError: a file of prefixes cannot be used."""
+        return self.compile()
+
+    def compile(self) -> Program:
+        """Make the program now, where it is not there yet. FilterError, as above."""
         if self._program is None:
             from bgpipe.filters.compiler import compile_filter
 

@@ -288,6 +288,8 @@ def subscribe(
         from bgpipe.filters import Filter
 
         filter = Filter(filter)  # noqa: A001
+    if filter is not None:
+        filter.compile()  # a mistake of the caller's, and not of the first batch
     from bgpipe.files import mask
 
     directions = DIRECTION_NAMES.index(direction) if direction else BOTH

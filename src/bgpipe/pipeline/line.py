@@ -79,7 +79,8 @@ class Step:
     """A stage on a lane; for an output with this lane's encoder and buffer.
 
     pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by. seen, of
-    an output: the batch as it came by. keeps: stages behind may change it, so `seen` is a copy.
+    an output: the batch as it came by. keeps: stages behind may change it, so `seen` is a copy; it is one, too, where
+    messages skip the output, and says which.
     """
 
     __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
@@ -105,12 +106,12 @@ class Step:
         """Have the stage look at the batch. Returns the one that goes on, or what is to be waited for to have it."""
         stage = self.stage
         self.missed = stage.state != RUNNING
+        partly = not self.missed and self._hide(batch)
         if self.output is not None:
+            self.seen = batch.part(0, len(batch)) if self.keeps or partly else batch
             self.buffer.clear()
-            self.seen = batch.part(0, len(batch)) if self.keeps else batch
         if self.missed:
             return batch
-        partly = self._hide(batch)
         if self.output is not None:
             self.encoder.encode(batch, self.buffer)
             return self._leave(batch, None, partly)
@@ -144,11 +145,16 @@ class Step:
 
     def again(self, after: Batch | None = None, count: int = _ALL) -> None:
         """Run an output once more on what it saw; of it, on what became the first `count` messages of `after`."""
-        if self.seen is not None:
-            seen = self.seen
-            if after is not None:
-                seen.cut_like(after, count)
+        seen = self.seen
+        if seen is None:
+            return
+        if after is not None:
+            seen.cut_like(after, count)
+        if self.missed:
             self.run(seen)
+        else:  # what skipped it the first time is still hidden there: a second choice would be another one
+            self.buffer.clear()
+            self.encoder.encode(seen, self.buffer)
 
     def write(self) -> None:
         """Bring out what run() encoded. StageError."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 
+_MOST = 0xFFFFFFFF
+
 
 class Bucket:
     """A token bucket that starts full, holds the tokens of a second, and may be overdrawn.
@@ -21,11 +23,11 @@ class Bucket:
         self._at_s = time.monotonic()
 
     def available(self) -> int:
-        """Tokens there are now."""
+        """Tokens there are now, no more than a batch can have messages."""
         now_s = time.monotonic()
         self._level = min(self._burst, self._level + (now_s - self._at_s) * self.rate)
         self._at_s = now_s
-        return max(0, math.floor(self._level))
+        return max(0, math.floor(min(self._level, _MOST)))
 
     def take(self, count: int) -> None:
         """Take tokens, there or not."""

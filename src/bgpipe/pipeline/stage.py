@@ -214,6 +214,10 @@ class Stage:
         """Filters among its arguments."""
         return ()
 
+    def all_filters(self) -> tuple[Filter, ...]:
+        """Those, and the ones of its options."""
+        return (*self.options.if_, *self.options.of, *self.filters())
+
     def emit(self, name: str, batch: Batch | None = None, index: int = -1) -> None:
         """Tell an event of this stage. In process(), only where the stage is not pure: events keep the order."""
         self.pipe.emit(StageEvent(self, name, batch, index))

@@ -62,7 +62,6 @@ class Grep(Stage):
         for name, kills in ((self._match, options.kill_match), (self._fail, options.kill_fail)):
             if name is not None and kills:
                 self.pipe.kill_on(f"{self.name}/{name}")
-        self._program = options.filter.program
         drops = options.on_parse_error == "drop"
         self._unparsed = None if drops == self.drops_unparsed else drops
 
@@ -71,9 +70,9 @@ class Grep(Stage):
 
     def process(self, batch: Batch, directions: int) -> None:
         if self.options.keep:
-            found = self._program.verdicts(batch, directions)
+            found = self.options.filter.program.verdicts(batch, directions)
         else:
-            found = self._program.keep(batch, directions, self.drops_matching, self._unparsed)
+            found = self.options.filter.program.keep(batch, directions, self.drops_matching, self._unparsed)
         if not self.pure:
             self._tell(batch, found)
 

@@ -72,6 +72,7 @@ class Metrics(Output):
             raise self.error(f"two filters have the label {label!r}")
         try:
             self._rules[label] = Filter(rule)
+            self._rules[label].compile()
         except UsageError as error:
             raise self.error(f"the filter {label!r}: {error}") from None
 

@@ -17,7 +17,8 @@ import pytest
 from lines import bad_line, line, lines, read_lines, right, write_lines
 
 from bgpipe._codec import Batch
-from bgpipe.errors import InputError, StageError, UsageError
+from bgpipe.cli import main
+from bgpipe.errors import FilterError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event, ParseEvent
 from bgpipe.pipeline.stage import ProducerOptions, Stage
@@ -747,6 +748,21 @@ class TestFilters:
     def test_mixed_operators_are_warned_about(self, source: str, target: Path) -> None:
         pipe = Pipeline(["--", "read", source, "--", "write", "--if", "seq == 1 && ipv4 || ipv6", str(target)])
         assert any("&&" in text for _, text in pipe.warnings())
+
+    @pytest.mark.parametrize(
+        "words", ["read --of FILTER x", "write --if FILTER x", "grep FILTER", "metrics -A FILTER", "metrics --if FILTER"]
+    )
+    def test_a_file_of_prefixes_that_is_not_there(
+        self, words: str, source: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        found = ["prefix in file(/no/such/file)" if word == "FILTER" else word for word in words.split()]
+        assert main(["--", "read", source, "--", *found]) == 2
+        text = capfd.readouterr().err
+        assert text.startswith(f"bgpipe: stage 2 ({words.split()[0]}): ")
+        assert text.count("\n") == 1
+        assert "/no/such/file: No such file or directory" in text
+        with pytest.raises(FilterError, match="/no/such/file"):
+            Pipeline(["read", source]).on_message("prefix in file(/no/such/file)")(lambda msg: msg)
 
     def test_a_filter_that_is_wrong(self, source: str, target: Path) -> None:
         with pytest.raises(UsageError, match=r"stage 2 \(write\): --if: .*position 0"):

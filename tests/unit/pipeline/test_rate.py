@@ -122,6 +122,26 @@ class TestSample:
         assert len(numbers) == 25
         assert numbers == sorted(set(numbers))
 
+    @pytest.mark.parametrize("end", ["head -n 250", "@end grep --keep --kill-match 'seq == 251'"])
+    def test_what_was_chosen_stays_chosen_where_the_batch_is_cut(self, end: str, tmp_path: Path) -> None:
+        source = write_lines(tmp_path / "a.json", lines(400))
+        some, everything = tmp_path / "some.json", tmp_path / "all.json"
+        Pipeline(
+            f"--log=disabled -- read {source} -- write --rate-sample 300 {some} -- {end} -- write {everything}"
+        ).execute()
+        assert everything.read_text() == lines(250)
+        numbers = [number for _, number in read_lines(some)]
+        assert 150 <= len(numbers) <= 250
+        assert numbers == sorted(set(numbers))
+
+    def test_more_tokens_than_a_batch_can_have_messages(self, tmp_path: Path) -> None:
+        source = write_lines(tmp_path / "a.json", lines(400))
+        for number in ("5e9", "1e300"):
+            for option in ("--rate-sample", "--rate-limit"):
+                words = ("read", option, number, source, "--", "write", option, number, tmp_path / "b.json")
+                run(*words)
+                assert len(read_lines(tmp_path / "b.json")) == 400
+
     def test_what_a_producer_makes_beyond_is_dropped(self, tmp_path: Path) -> None:
         source = write_lines(tmp_path / "a.json", lines(400))
         run("--", "read", "--rate-sample", "24.5", source, "--", "write", tmp_path / "b.json")

@@ -135,7 +135,7 @@ class TestMistakes:
             Pipeline(["--", "read", "x.json", "--", "grep", "as_orign == 5"])
 
     def test_a_file_that_is_not_there(self) -> None:
-        with pytest.raises(FilterError, match="No such file"):
+        with pytest.raises(UsageError, match=r"stage 1 \(grep\): .*No such file"):
             Pipeline(["grep", "prefix in file(/nowhere)"])
 
     def test_warnings(self) -> None:
