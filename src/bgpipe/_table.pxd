@@ -138,7 +138,8 @@ cdef class Limiter:
     cdef bint counting, permanent, shared, drop_unparsed
     cdef public uint32_t wanted
     cdef readonly list found
-    cdef uint64_t reasons[5]                # prefixes taken out
+    cdef uint64_t reasons[5]                # announced prefixes taken out
+    cdef uint64_t withdrawn                 # and withdrawn ones
     cdef block_t block                      # of the prefix before, in the message under way
     cdef session_t* recent[1 << SESSION_BITS]   # by a cheap hash of the peer; NULL, or one that is there
     cdef bint has_origin

@@ -69,6 +69,9 @@ class Limiter:
     @property
     def taken_out(self) -> dict[str, int]:
         """How many announced prefixes were taken out, for each reason that there was."""
+    @property
+    def withdrawals_taken_out(self) -> int:
+        """How many prefixes were taken out that were withdrawn, and too short or too long."""
     def run(self, b: Batch, directions: int = 3, start: int = 0) -> int:
         """Look at the messages of these directions from index `start` on, changing and dropping them.
 

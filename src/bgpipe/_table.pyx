@@ -447,8 +447,13 @@ cdef class Limiter:
 
     @property
     def taken_out(self):
-        """How many prefixes were taken out for each reason there was: {"long": 3}."""
+        """How many announced prefixes were taken out, for each reason there was: {"long": 3}."""
         return {REASONS[i]: self.reasons[i] for i in range(FINE) if self.reasons[i]}
+
+    @property
+    def withdrawals_taken_out(self):
+        """How many prefixes were taken out that were withdrawn, and too short or too long."""
+        return self.withdrawn
 
     def run(self, Batch b not None, uint32_t directions=3, uint32_t start=0):
         """Look at the messages from index `start` on; stop behind the first that lost a prefix for a reason of `wanted`.
@@ -597,6 +602,7 @@ cdef class Limiter:
             for x in some[:take_prefixes(part, s, &p, some)]:
                 if not self.min_length <= x.route.length <= self.max_length:
                     self.keep(part, x, False)
+                    self.withdrawn += 1
                     continue
                 self.keep(part, x, True)
                 if s != NULL:

@@ -247,6 +247,10 @@ class Output(Stage):
         """Whether it is to be waited for before it gets more."""
         return self.blocked
 
+    def target(self) -> str:
+        """The path that it is going to write, as far as that is known in attach(); "" for standard output and none."""
+        return ""
+
     def encoder(self) -> Encoder:
         """A new encoder for one thread; the pipeline sets its directions."""
         raise AssertionError(f"{self.command} writes no messages")

@@ -28,31 +28,39 @@ _IPV4_BLOCK = 16
 _IPV6_BLOCK = 32
 
 
-def _length(most: int) -> Kind:
+def _length(least: int, most: int) -> Kind:
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) <= most):
-            raise ValueError(f"a prefix length from 0 to {most}")
+        if not (text.isascii() and text.isdigit() and len(text) <= 3 and least <= int(text) <= most):
+            raise ValueError(f"a prefix length from {least} to {most}")
         return int(text)
 
     return Kind("BITS", read)
 
 
 class LimitOptions(LookerOptions):
-    """Options of limit. 0: no such limit."""
+    """Options of limit. 0: no such limit; of block_length, that it was not given."""
 
     ipv4: bool = option("-4 --ipv4", "look at IPv4 prefixes; that is so without -6, too")
     ipv6: bool = option("-6 --ipv6", "look at IPv6 prefixes")
     multicast: bool = option("--multicast", "look at multicast prefixes, too")
     permanent: bool = option("--permanent", "what was counted once counts on when it is withdrawn")
-    min_length: int = option("-m --min-length", "take out shorter prefixes", kind=_length(128), default=0)
-    max_length: int = option("-M --max-length", "take out longer prefixes", kind=_length(128), default=0)
-    session: int = option("-s --session", "at most so many prefixes in a session", kind=integer(0), default=0)
-    origin: int = option("-o --origin", "at most so many prefixes from an origin AS", kind=integer(0), default=0)
-    block: int = option("-b --block", "at most so many prefixes in a block of addresses", kind=integer(0), default=0)
+    min_length: int = option("-m --min-length", "take out shorter prefixes", kind=_length(0, 128), default=0)
+    max_length: int = option(
+        "-M --max-length", "take out longer prefixes; 0: no limit", kind=_length(0, 128), default=0
+    )
+    session: int = option(
+        "-s --session", "at most so many prefixes in a session; 0: any number", kind=integer(0), default=0
+    )
+    origin: int = option(
+        "-o --origin", "at most so many prefixes from an origin AS; 0: any number", kind=integer(0), default=0
+    )
+    block: int = option(
+        "-b --block", "at most so many prefixes in a block of addresses; 0: any number", kind=integer(0), default=0
+    )
     block_length: int = option(
         "-B --block-length",
-        "prefix length of such a block: 16 for IPv4 and 32 for IPv6 unless given, at most 64",
-        kind=_length(64),
+        "prefix length of such a block, 1 to 64: 16 for IPv4 and 32 for IPv6 unless given",
+        kind=_length(1, 64),
         default=0,
     )
     scope: str = option(
@@ -176,9 +184,10 @@ class Limit(Stage):
                     return
 
     def finish(self) -> None:
-        taken_out = self._limiter.taken_out
-        if taken_out:
-            parts = (f"{count} {_TAKEN_OUT[reason]}" for reason, count in taken_out.items())
+        parts = [f"{count} {_TAKEN_OUT[reason]}" for reason, count in self._limiter.taken_out.items()]
+        if withdrawn := self._limiter.withdrawals_taken_out:
+            parts.append(f"{withdrawn} withdrawn that were too short or too long")
+        if parts:
             self.pipe.log.info(f"prefixes taken out: {', '.join(parts)}", self)
         self.abort()
 

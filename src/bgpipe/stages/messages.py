@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 
 from bgpipe import formats
 from bgpipe.errors import InputError, StageError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
+    from bgpipe.pipeline.engine import Pipeline
     from bgpipe.transport.rotation import RotatingSink
     from bgpipe.transport.sink import Sink
     from bgpipe.transport.source import FileId, Source
@@ -73,6 +75,21 @@ class WriterOptions(StageOptions):
     format: str = option("--format", "json, raw or mrt", kind=FORMAT, default="json")
     type: tuple[int, ...] = option("--type", "write only messages of these types", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not write messages of these types", kind=TYPES)
+
+
+def inputs(pipe: Pipeline) -> set[FileId | None]:
+    """The files that a pipeline reads."""
+    return {stage.file for stage in pipe.stages if isinstance(stage, MessageReader)}
+
+
+def check_target(stage: Output) -> None:
+    """Two stages cannot write one file; devices and pipes may have several writers. Raises UsageError."""
+    path = os.path.realpath(stage.target())
+    if not stage.target() or not (os.path.isfile(path) or not os.path.exists(path)):  # noqa: PTH110, PTH113
+        return
+    for other in stage.pipe.stages[: stage.pipe.stages.index(stage)]:
+        if isinstance(other, Output) and other.target() and os.path.realpath(other.target()) == path:
+            raise stage.error(f"{other.label} writes {stage.target()} already")
 
 
 def type_mask(only: tuple[int, ...], skip: tuple[int, ...]) -> int:
@@ -216,10 +233,6 @@ class MessageWriter(Output):
     def file(self) -> FileId | None:
         """Which regular file is being written."""
         return self._sink.file if self._sink is not None else None
-
-    def inputs(self) -> set[FileId | None]:
-        """The files that the pipeline reads."""
-        return {stage.file for stage in self.pipe.stages if isinstance(stage, MessageReader)}
 
     def encoder(self) -> Encoder:
         options: dict[str, Any] = {"on_skip": self._on_skip} if self.form == "mrt" else {}

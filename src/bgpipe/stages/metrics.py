@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from bgpipe._metrics import CountEncoder, Counters
-from bgpipe.errors import UsageError
+from bgpipe.errors import StageError, UsageError
 from bgpipe.names import MESSAGE_TYPES
 from bgpipe.pipeline.options import TEXT, option
 from bgpipe.pipeline.stage import LEFT, RIGHT, Output, StageOptions
+from bgpipe.stages.messages import check_target, inputs
+from bgpipe.stages.read import Read
 from bgpipe.transport.sink import open_sink
+from bgpipe.transport.source import regular_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Buffer
     from bgpipe.filters import Filter
+    from bgpipe.transport.sink import Sink
 
 _DIRECTIONS = {"R": "right", "L": "left"}
 
@@ -48,6 +54,7 @@ class Metrics(Output):
     options: MetricsOptions
     outside = False
     extra_arguments = True
+    _sink: Sink | None = None
 
     def attach(self) -> None:
         self._rules: dict[str, Filter] = {}
@@ -58,9 +65,18 @@ class Metrics(Output):
         self.prefix = "bgpipe_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in self.name)
         if any(stage.prefix == self.prefix for stage in earlier):
             self.prefix += f"_{self.number}"
-        output = self.options.output
-        if output and any(stage.options.output == output for stage in earlier):
-            raise self.error(f"another stage writes its counters to {output}")
+        check_target(self)
+        self._check_inputs()
+
+    def _check_inputs(self) -> None:
+        """Messages may be written in place of the file that they came from; of that, counters would leave nothing."""
+        output = self.target()
+        if not os.path.isfile(output):  # noqa: PTH113
+            return
+        for stage in self.pipe.stages:
+            path = stage.options.path if isinstance(stage, Read) else ""
+            if os.path.isfile(path) and os.path.samefile(path, output):  # noqa: PTH113, PTH121
+                raise self.error(f"{stage.label} reads {output}; write the counters to another file")
 
     def _add_rule(self, text: str) -> None:
         from bgpipe.filters import Filter
@@ -75,6 +91,18 @@ class Metrics(Output):
             self._rules[label].compile()
         except UsageError as error:
             raise self.error(f"the filter {label!r}: {error}") from None
+
+    def target(self) -> str:
+        return "" if self.options.output == "-" else self.options.output
+
+    def prepare(self) -> None:
+        output = self.options.output
+        if not output:
+            return
+        read = inputs(self.pipe)
+        if os.path.isfile(output) and regular_file(output) in read:  # noqa: PTH113
+            raise StageError(f"cannot write {output}: it is the file that is being read; write to another one")
+        self._sink = open_sink(output, compress="none", inputs=read, given_up=lambda: self.pipe.ending)
 
     def filters(self) -> tuple[Filter, ...]:
         return tuple(self._rules.values())
@@ -116,19 +144,18 @@ class Metrics(Output):
             yield found
 
     def finish(self) -> None:
-        if not self.options.output:
+        if self._sink is None:
             return
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry: CollectorRegistry = CollectorRegistry()
         registry.register(self)
-        sink = open_sink(self.options.output, compress="none")
-        try:
-            sink.write(generate_latest(registry))
-        except BaseException:
-            sink.abort()
-            raise
-        sink.finish()
+        self._sink.write(generate_latest(registry))
+        self._sink.finish()
+
+    def abort(self) -> None:
+        if self._sink is not None:
+            self._sink.abort()
 
     def writes(self) -> str:
         output = self.options.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgpipe.pipeline.stage import StageOptions
-from bgpipe.stages.messages import MessageWriter, WriterOptions
+from bgpipe.stages.messages import MessageWriter, WriterOptions, inputs
 from bgpipe.transport.sink import Sink, open_sink
 
 
@@ -17,7 +17,7 @@ class Stdout(MessageWriter):
     place = "standard output"
 
     def open(self) -> Sink:
-        return open_sink("-", compress="none", inputs=self.inputs())
+        return open_sink("-", compress="none", inputs=inputs(self.pipe))
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:

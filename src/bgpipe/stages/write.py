@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from bgpipe import formats
 from bgpipe.errors import UsageError
 from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
-from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageWriter, WriterOptions
+from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageWriter, WriterOptions, check_target, inputs
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
@@ -74,13 +73,14 @@ class Write(MessageWriter):
                 raise UsageError("with --every, PATH must hold a time that differs from file to file, such as $TIME")
         except UsageError as error:
             raise self.error(str(error)) from None
-        for stage in self.pipe.stages[: self.pipe.stages.index(self)]:
-            if isinstance(stage, Write) and path != "-" and _same_file(path, stage.path_at(0.0)):
-                raise self.error(f"{stage.label} writes {options.path} already")
+        check_target(self)
 
     def path_at(self, time_s: float) -> str:
         """PATH with this time in it. Raises UsageError."""
         return expand_path(self.options.path, time_s, self.options.time_format)
+
+    def target(self) -> str:
+        return "" if self.options.path == "-" else self.path_at(0.0)
 
     @property
     def form(self) -> str:
@@ -104,7 +104,7 @@ class Write(MessageWriter):
                 append=options.append,
                 create=options.create,
                 threads=self.pipe.threads,
-                inputs=self.inputs(),
+                inputs=inputs(self.pipe),
                 given_up=lambda: self.pipe.ending,
             )
         sink = RotatingSink(
@@ -116,7 +116,7 @@ class Write(MessageWriter):
             append=options.append,
             create=options.create,
             threads=self.pipe.threads,
-            inputs=self.inputs,
+            inputs=lambda: inputs(self.pipe),
         )
         self._sink = sink  # so that it is let go of where there is no timer
         self._rotate_at(sink, now_s)
@@ -136,9 +136,3 @@ class Write(MessageWriter):
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:
         return isinstance(options, WriteOptions) and options.path == "-"
-
-
-def _same_file(path: str, other: str) -> bool:
-    """Whether two paths lead to one file; devices and pipes may have several writers."""
-    path = os.path.realpath(path)
-    return path == os.path.realpath(other) and (os.path.isfile(path) or not os.path.exists(path))  # noqa: PTH110, PTH113

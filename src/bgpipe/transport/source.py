@@ -322,11 +322,11 @@ class _Headed:
         return count
 
 
-def regular_file(fd: int) -> FileId | None:
-    """Which file an open descriptor leads to, if that is a regular one. Raises OSError."""
+def regular_file(file: int | str) -> FileId | None:
+    """Which file an open descriptor or a path leads to, if that is a regular one. Raises OSError."""
     import stat
 
-    status = os.fstat(fd)
+    status = os.stat(file)  # noqa: PTH116
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 

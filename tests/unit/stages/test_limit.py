@@ -79,6 +79,7 @@ class TestOptions:
             ("", IPV4 + IPV6),
             ("-m 8", ["9.0.0.0/8", "10.0.0.0/24", "10.0.0.0/25", *IPV6]),
             ("--min-length 8 --ipv4", ["9.0.0.0/8", "10.0.0.0/24", "10.0.0.0/25", *IPV6]),
+            ("-M 0 -s 0 -o 0 -b 0", IPV4 + IPV6),
             ("-M 24", ["9.0.0.0/8", "10.0.0.0/7", "10.0.0.0/24", *IPV6]),
             ("-6 --max-length 24", [*IPV4, "2000::/3"]),
             ("-46 -m 8 -M 24", ["9.0.0.0/8", "10.0.0.0/24"]),
@@ -109,7 +110,9 @@ class TestOptions:
         [
             ("-m 129", "a prefix length from 0 to 128"),
             ("-M x", "a prefix length from 0 to 128"),
-            ("-B 65", "a prefix length from 0 to 64"),
+            ("-B 65", "a prefix length from 1 to 64"),
+            ("-B 0", "a prefix length from 1 to 64"),
+            ("-M " + "9" * 5000, "a prefix length from 0 to 128"),
             ("-s -1", "a whole number from 0"),
             ("--scope host", "one of pipeline, process"),
             ("-m 24 -M 8", "no prefix has --min-length 24 and --max-length 8"),
@@ -169,6 +172,16 @@ class TestEvents:
             "bgpipe: warning: stage 2 (limit): session: 13.0.0.0/8 from AS9, 1 in the session already",
             "bgpipe: stage 2 (limit): prefixes taken out: 1 too long, 2 over --session",
         ]
+
+    def test_withdrawals_are_counted_and_no_events(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """Nothing that was taken out is missing in the summary. Who ends at too long prefixes, means announced ones."""
+        text = line(unreach=("10.0.0.0/25", "10.0.0.0/24", "8.0.0.0/7")) + line("11.0.0.0/25", unreach=("12.0.0.0/25",))
+        source = write_lines(tmp_path / "source.json", text)
+        words = ["--", "read", source, "--", "limit", "-m", "8", "-M", "24", "--", "write", tmp_path / "x"]
+        assert run("--kill", "limit/short", *words).exit_code == 0
+        told = "prefixes taken out: 1 too long, 3 withdrawn that were too short or too long"
+        assert capfd.readouterr().err == f"bgpipe: stage 2 (limit): {told}\n"
+        assert [json.loads(text)[4] for text in (tmp_path / "x").read_text().splitlines()] == [{"unreach": ["10.0.0.0/24"]}]
 
     def test_many_do_not_flood_the_log(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         text = "".join(line(f"10.{n}.0.0/16") for n in range(100))

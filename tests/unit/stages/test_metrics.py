@@ -278,7 +278,26 @@ class TestOutput:
         (tmp_path / "file").touch()
         with pytest.raises(StageError, match="file"):
             run("--log=disabled", "--", "read", mixed, "--", "metrics", "--output", tmp_path / "file" / "m.prom", "--", "write", tmp_path / "x")
-        assert len(read_lines(tmp_path / "x")) == 5
+        assert not (tmp_path / "x").exists()  # it is found out before anything is read
+
+    def test_what_is_read_is_not_overwritten(self, mixed: str, tmp_path: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(mixed)
+        before = Path(mixed).read_text()
+        with pytest.raises(UsageError, match=r"^stage 2 \(metrics\): stage 1 \(read\) reads .*/link"):
+            run("-o", "--", "read", mixed, "--", "metrics", "--output", link)
+        with open(mixed) as file:
+            words = [sys.executable, "-m", "bgpipe", "--", "stdin", "--", "metrics", "--output", link]
+            done = subprocess.run(words, stdin=file, capture_output=True, text=True, check=False)
+        assert "it is the file that is being read" in done.stderr
+        assert done.returncode == 1
+        assert Path(mixed).read_text() == before
+        assert not list(tmp_path.glob("*.tmp"))
+
+    def test_nothing_is_left_where_another_stage_fails(self, mixed: str, tmp_path: Path) -> None:
+        with pytest.raises(StageError):
+            run("--log=disabled", "--", "read", mixed, "--", "metrics", "--output", tmp_path / "m", "--", "write", "/dev/null/x")
+        assert [path.name for path in tmp_path.iterdir()] == ["mixed.json"]
 
     def test_a_fifo_stays_one(self, mixed: str, tmp_path: Path) -> None:
         path = tmp_path / "fifo"
@@ -299,7 +318,9 @@ class TestMistakes:
             (["metrics", "-A", "a: ipv4", "a: ipv6"], "stage 2 (metrics): two filters have the label 'a'"),
             (["metrics", "-A", "a: ipv5"], "stage 2 (metrics): the filter 'a': "),
             (["metrics", "ipv4"], "stage 3: unknown command 'ipv4'"),
-            (["metrics", "--output", "m", "--", "metrics", "--output", "m"], "stage 3 (metrics): another stage writes its counters to m"),
+            (["metrics", "--output", "m", "--", "metrics", "--output", "m"], "stage 3 (metrics): stage 2 (metrics) writes m already"),
+            (["metrics", "--output", "m", "--", "write", "./m"], "stage 3 (write): stage 2 (metrics) writes ./m already"),
+            (["write", "m", "--", "metrics", "--output", "m"], "stage 3 (metrics): stage 2 (write) writes m already"),
         ],
     )
     def test_mistakes(self, words: list[str], text: str, mixed: str) -> None:
