@@ -6,6 +6,7 @@ import os
 
 from bgpipe import formats
 from bgpipe._codec import Batch, Buffer, type_mask
+from bgpipe._view import Msg
 from bgpipe.errors import BgpipeError, InputError, UsageError
 from bgpipe.transport.sink import open_sink
 from bgpipe.transport.source import open_source
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from bgpipe._match import Program
-    from bgpipe._view import Msg
     from bgpipe.filters import Filter
 
 
@@ -27,7 +27,7 @@ def read(
     *,
     format: str = "auto",  # noqa: A002
     decompress: str = "auto",
-    types: Iterable[str | int] | None = None,
+    types: str | int | Iterable[str | int] | None = None,
     filter: str | Filter | None = None,  # noqa: A002
     pardon: bool = False,
     recover: bool = False,
@@ -39,7 +39,7 @@ def read(
 
     format: "json", "raw", "mrt", or "auto", by the name, else by the content.
     decompress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the content.
-    types: the message types wanted, by name ("UPDATE", RFC 4271 section 4.1) or number; None: all.
+    types: the message type wanted, by name ("UPDATE", RFC 4271 section 4.1) or number, or several; None: all.
     filter: only messages that match it come out, such as "as_origin == 15169" (docs/filters.md).
     pardon: skip what does not parse and call on_skip with the InputError, instead of failing there.
     recover: MRT: find the next record behind damage, and call on_skip with what was lost (RFC 6396).
@@ -51,11 +51,11 @@ def read(
     if format != "auto" and format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
     options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": mask(types)}
-    if isinstance(filter, str):
+    program = None
+    if filter is not None:
         from bgpipe.filters import Filter
 
-        filter = Filter(filter)  # noqa: A001
-    program = None if filter is None else filter.program
+        program = (filter if isinstance(filter, Filter) else Filter(filter)).program
     return Reader(os.fspath(path), format, decompress, threads, recover, guess_asn, options, program)
 
 
@@ -134,7 +134,7 @@ def write(
     compress: str = "auto",
     append: bool = False,
     create: bool = False,
-    types: Iterable[str | int] | None = None,
+    types: str | int | Iterable[str | int] | None = None,
 ) -> Writer:
     """Write messages to a file, named pipe or device, or "-", standard output.
 
@@ -171,8 +171,10 @@ class Writer:
     def write(self, messages: Batch | Msg) -> None:
         """Write a message, or those of a batch that are not dropped. StageError: it cannot be written.
 
-        A batch goes at once, a message costs some microseconds.
+        A batch goes at once, a message costs some microseconds. TypeError: it is neither.
         """
+        if not isinstance(messages, (Batch, Msg)):
+            raise TypeError(f"expected a Msg or a Batch to write, not {messages!r:.60}")
         batch = messages if isinstance(messages, Batch) else messages.copy().batch
         self._buffer.clear()
         self._encoder.encode(batch, self._buffer)
@@ -196,13 +198,14 @@ class Writer:
             self.abort()
 
 
-def mask(types: Iterable[str | int] | None) -> int:
-    """Bit mask of message types by name or number, all of them for None, as Decoder.types. Raises UsageError."""
+def mask(types: str | int | Iterable[str | int] | None) -> int:
+    """Bit mask of a message type by name or number, or of several; of all for None, as Decoder.types. UsageError."""
     if types is None:
         return 0xFFFFFFFF
     from bgpipe.stages.messages import type_number
 
+    kinds = (types,) if isinstance(types, str) or not hasattr(types, "__iter__") else types
     try:
-        return type_mask(kind if isinstance(kind, int) else type_number(kind) for kind in types)
+        return type_mask(type_number(str(kind)) for kind in kinds)
     except ValueError as error:
         raise UsageError(f"types: expected {error}") from None

@@ -53,8 +53,8 @@ def test_pardon(tmp_path: Path) -> None:
     assert [error.record for error in skipped] == [5]
 
 
-@pytest.mark.parametrize(("types", "count"), [(None, 3), (["UPDATE"], 2), (["keepalive", 77], 1), ([2, "4"], 3), ([], 0)])
-def test_types(types: list[str | int] | None, count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("types", "count"), [(None, 3), (["UPDATE"], 2), ("UPDATE", 2), (4, 1), (["keepalive", 77], 1), ([2, "4"], 3), ([], 0)])
+def test_types(types: str | int | list[str | int] | None, count: int, tmp_path: Path) -> None:
     keepalive = '["R",9,"2025-01-01T00:00:00.000","KEEPALIVE",null,{}]\n'
     source = write_lines(tmp_path / "source.json", lines(2) + keepalive)
     with bgpipe.read(source, types=types) as reader:
@@ -72,6 +72,14 @@ def test_bad_options(source: str, tmp_path: Path) -> None:
         bgpipe.write(tmp_path / "x", format="xml")
     with pytest.raises(bgpipe.UsageError, match="types: expected message types: OPEN, UPDATE"):
         bgpipe.read(source, types=["UPDATES"])
+    for types in (["UPDATES"], "UPDATES", 256, 5.5, [-1], [2.0], [None]):
+        with pytest.raises(bgpipe.UsageError, match="types: expected message types: OPEN, UPDATE"):
+            bgpipe.read(source, types=types)  # type: ignore[arg-type]
+    for wanted in (5, ["ipv4"], b"ipv4"):
+        with pytest.raises(bgpipe.UsageError, match=r"the filter is .*, expected text"):
+            bgpipe.read(source, filter=wanted)  # type: ignore[arg-type]
+    with bgpipe.write(tmp_path / "x.json") as out, pytest.raises(TypeError, match="expected a Msg or a Batch to write, not 'foo'"):
+        out.write("foo")  # type: ignore[arg-type]
     with pytest.raises(bgpipe.StageError, match="no such file"):
         bgpipe.read(tmp_path / "none")
 

@@ -9,6 +9,7 @@ _match.pyx runs.
 
 from __future__ import annotations
 
+from bgpipe.errors import UsageError
 from bgpipe.filters.parser import parse
 
 TYPE_CHECKING = False
@@ -33,6 +34,8 @@ class Filter:
     warnings: tuple[str, ...]
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise UsageError(f"the filter is {text!r:.60}, expected text such as 'as_origin == 15169'")
         self.text = text
         self.tree, self.warnings = parse(text)
         self._program: Program | None = None

@@ -175,15 +175,15 @@ class Compiler:
             try:
                 text = self.read(path)
             except OSError as error:
-                raise FilterError(f"{shown}: {error.strerror or error}", self.text, test.start) from None
+                raise FilterError(f"{shown}: {error.strerror or error}", self.text, test.value.start) from None
             except ValueError as error:
-                raise FilterError(f"{shown}: {error}", self.text, test.start) from None
+                raise FilterError(f"{shown}: {error}", self.text, test.value.start) from None
             try:
                 self._files[path] = PrefixSet(text)
             except ValueError as error:
                 # What stands there is not shown: the file may be another than was meant, and a secret.
                 what = "expected a prefix such as 192.0.2.0/24 or 2001:db8::/32"
-                raise FilterError(f"{shown}, line {error.args[0]}: {what}", self.text, test.start) from None
+                raise FilterError(f"{shown}, line {error.args[0]}: {what}", self.text, test.value.start) from None
         return self._files[path]
 
     def read(self, path: str) -> bytes:

@@ -538,6 +538,7 @@ class Parser:
             if not lexer.take("]"):
                 raise lexer.error(f"{lexer.rest()}, expected , or ]")
             return values
+        lexer.skip_space()
         at = lexer.at
         if files and lexer.name() == "file" and lexer.take("("):
             path, _ = lexer.value()
@@ -545,9 +546,8 @@ class Parser:
                 raise lexer.error(f"{lexer.rest()}, expected the name of a file")
             if not lexer.take(")"):
                 raise lexer.error(f"{lexer.rest()}, expected )")
-            return PrefixFile(path)
+            return PrefixFile(path, at)
         lexer.at = at
-        lexer.skip_space()
         inside = f"; {test.attribute} <= NETWORK looks for what is inside one" if files else ""
         raise lexer.error(f"{lexer.rest()}, expected [VALUE, ...]{' or file(PATH)' if files else ''}{inside}")
 

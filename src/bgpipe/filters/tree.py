@@ -80,12 +80,13 @@ class Prefix:
 
 
 class PrefixFile:
-    """The prefixes that a file lists, one a line."""
+    """The prefixes that a file lists, one a line. start: where it stands in the text; it does not count either."""
 
-    __slots__ = ("path",)
+    __slots__ = ("path", "start")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, start: int = 0) -> None:
         self.path = path
+        self.start = start
 
     def __repr__(self) -> str:
         return f"PrefixFile({self.path!r})"

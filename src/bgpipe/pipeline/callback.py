@@ -6,6 +6,7 @@ returns decides what becomes of a message, and so does, where it raises, `on_err
 
 from __future__ import annotations
 
+import os
 import sys
 
 from bgpipe._calls import Calls, gather
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 FATES = ("pass", "drop", "stop")
 _PLACES = 100  # of different failures, so many get a traceback in the log
-_OURS = (__file__, "_calls.pyx", "stages/python.py")
+_PACKAGE = __file__.removesuffix("pipeline/callback.py")
+_LIBRARY = os.__file__.removesuffix("os.py")
 
 
 class CallbackEvent(StageEvent):
@@ -152,7 +154,7 @@ class Callback:
             place = (frames[-1][0].f_code.co_filename, frames[-1][1], type(error).__name__)
         else:
             code = getattr(self._function, "__code__", None)
-            place = (code.co_filename, code.co_firstlineno, type(error).__name__) if code else ("", 0, "")
+            place = (*((code.co_filename, code.co_firstlineno) if code else ("", 0)), type(error).__name__)
         first = place not in self._failures
         if first and len(self._failures) >= _PLACES:
             place, first = ("other places", 0, "exceptions"), False
@@ -164,8 +166,8 @@ class Callback:
         """Nothing comes any more: log how often what was logged once has happened."""
         for (filename, line, kind), count in self._failures.items():
             if count > 1:
-                where = f"{filename}:{line}" if line else filename
-                self._stage.pipe.log.error(f"{self.name}(): {count} times {kind} at {where}", self._stage)
+                where = f" at {filename}:{line}" if line else f" at {filename}" if filename else ""
+                self._stage.pipe.log.error(f"{self.name}(): {count} times {kind}{where}", self._stage)
         self._failures.clear()
 
 
@@ -200,14 +202,28 @@ def _summary(function: str, error: BaseException) -> str:
 
 
 def frames_of(error: BaseException) -> list[tuple[FrameType, int]]:
-    """The frames that an exception came through with the line in each, outermost first, without our own in front."""
+    """The frames that an exception came through with the line in each, outermost first.
+
+    From the first to the last one of the user's own code: there the mistake can be mended.
+    """
     found: list[tuple[FrameType, int]] = []
+    last = 0
     traceback = error.__traceback__
     while traceback is not None:
-        if found or not traceback.tb_frame.f_code.co_filename.endswith(_OURS):
+        own = _is_own(traceback.tb_frame.f_code.co_filename)
+        if found or own:
             found.append((traceback.tb_frame, traceback.tb_lineno))
+        if own:
+            last = len(found)
         traceback = traceback.tb_next
-    return found
+    return found[:last]
+
+
+def _is_own(filename: str) -> bool:
+    """Whether a file is the user's: neither ours, of which compiled modules know where it was, nor Python's."""
+    if filename.startswith(_LIBRARY):
+        return "-packages/" in filename and not filename.startswith(_PACKAGE)
+    return not filename.startswith((_PACKAGE, "src/bgpipe/", "<frozen "))
 
 
 def _detail(frames: list[tuple[FrameType, int]], place: tuple[str, int, str]) -> list[str]:
@@ -215,7 +231,7 @@ def _detail(frames: list[tuple[FrameType, int]], place: tuple[str, int, str]) ->
 
     lines = []
     found = [(frame.f_code.co_filename, at, frame.f_code.co_name) for frame, at in frames] or [(*place[:2], "")]
-    for name, number, function in found:
+    for name, number, function in found if place[0] else ():
         lines.append(f'File "{name}", line {number}' + (f", in {function}" if function else ""))
         source = linecache.getline(name, number).strip()
         if source:
@@ -272,23 +288,24 @@ def subscribe(
     function: Callable[[Any], object],
     filter: str | Filter | None,  # noqa: A002
     direction: str | None,
-    types: Iterable[str | int] | None,
+    types: str | int | Iterable[str | int] | None,
     batch: bool,
     on_error: str,
-    before: str | None,
+    before: str | int | None,
 ) -> OnMessage:
     """Make the stage of Pipeline.on_message; see there."""
     if not callable(function):
         raise UsageError(f"on_message: {function!r} cannot be called")
+    if isinstance(function, type):  # what it would return is no message
+        raise UsageError(f"on_message: {function.__qualname__} is a class; a function, or a method, is called")
     if on_error not in FATES:
         raise UsageError(f"on_error {on_error!r}: expected {', '.join(FATES)}")
     if direction not in (None, *DIRECTION_NAMES[1:]):
         raise UsageError(f'direction {direction!r}: expected "R", "L" or "LR"')
-    if isinstance(filter, str):
+    if filter is not None:
         from bgpipe.filters import Filter
 
-        filter = Filter(filter)  # noqa: A001
-    if filter is not None:
+        filter = filter if isinstance(filter, Filter) else Filter(filter)  # noqa: A001
         filter.compile()  # a mistake of the caller's, and not of the first batch
     from bgpipe.files import mask
 
@@ -299,7 +316,7 @@ def subscribe(
     )
 
 
-def _place(pipe: Pipeline, direction: int, before: str | None) -> float:
+def _place(pipe: Pipeline, direction: int, before: str | int | None) -> float:
     """The rank in front of a stage, or of the first one that brings messages out where there are some."""
     if before is not None:
         return pipe.rank(pipe.stage(before), direction) - 0.5

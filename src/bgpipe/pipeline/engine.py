@@ -208,9 +208,9 @@ class Pipeline:
 
     # ---- the two lines -----------------------------------------------------------------------------------------
 
-    def stage(self, name: str) -> Stage:
+    def stage(self, name: str | int) -> Stage:
         """The stage of this name or number, also as "@name". Raises UsageError where there is none, or several."""
-        word = name.removeprefix("@")
+        word = str(name).removeprefix("@")
         given = [stage for stage in self.stages if stage.places is None]
         found = [stage for stage in given if stage.name == word] or [
             stage for stage in given if str(stage.number) == word and not stage.tap
@@ -297,10 +297,10 @@ class Pipeline:
         filter: str | Filter | None = None,  # noqa: A002
         *,
         direction: str | None = None,
-        types: Iterable[str | int] | None = None,
+        types: str | int | Iterable[str | int] | None = None,
         batch: bool = False,
         on_error: str = "pass",
-        before: str | None = None,
+        before: str | int | None = None,
     ) -> Callable[[Handler], Handler]: ...
 
     def on_message(  # noqa: F811
@@ -308,10 +308,10 @@ class Pipeline:
         filter: Any = None,  # noqa: A002
         *,
         direction: str | None = None,
-        types: Iterable[str | int] | None = None,
+        types: str | int | Iterable[str | int] | None = None,
         batch: bool = False,
         on_error: str = "pass",
-        before: str | None = None,
+        before: str | int | None = None,
     ) -> Any:
         """Have a function called with each message on its way, to look at it, change it, drop it, or put others there.
 

@@ -14,7 +14,7 @@ from bgpipe.pipeline.stage import Stage, StageOptions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any
 
     from bgpipe._codec import Batch
@@ -60,6 +60,9 @@ class Python(Stage):
         if not colon or not name.isidentifier():
             path, name = self.options.script, FUNCTION
         self._path = path
+        if self.pipe.options.explain:  # what would be done, is not done
+            self._compile()
+            return
         module = self._load()
         function = self._find(module, name)
         if function is None:
@@ -72,14 +75,20 @@ class Python(Stage):
         self.waits = self._callback.asynchronous
         self.live = self.waits or is_async(self._setup)
 
-    def _load(self) -> ModuleType:
-        """Run the file as a module of this stage's own. Modules beside it can be imported."""
+    def _compile(self) -> CodeType:
         path = os.path.abspath(self._path)  # noqa: PTH100
         try:
             with open(path, "rb") as file:
-                source = file.read()
+                return compile(file.read(), path, "exec", dont_inherit=True)
         except OSError as error:
             raise self.error(f"cannot read {self._path}: {error.strerror}") from None
+        except Exception as error:
+            raise self.error(_problem(error, path)) from error
+
+    def _load(self) -> ModuleType:
+        """Run the file as a module of this stage's own. Modules beside it can be imported."""
+        code = self._compile()
+        path = os.path.abspath(self._path)  # noqa: PTH100
         stem = os.path.basename(path).partition(".")[0]  # noqa: PTH119
         module = type(sys)(f"bgpipe_stage_{self.number}_{stem}")
         module.__file__ = path
@@ -88,7 +97,7 @@ class Python(Stage):
             sys.path.append(folder)  # behind the others: what bgpipe imports stays what it is
         sys.modules[module.__name__] = module
         try:
-            exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)
+            exec(code, module.__dict__)
         except (Exception, SystemExit) as error:
             del sys.modules[module.__name__]
             raise self.error(_problem(error, path)) from error
@@ -98,6 +107,8 @@ class Python(Stage):
         function: Callable[[Any], Any] | None = getattr(module, name, None)
         if function is not None and not callable(function):
             raise self.error(f"{name} in {self._path} is no function, but {function!r:.60}")
+        if isinstance(function, type):  # what it would return is no message
+            raise self.error(f"{name} in {self._path} is a class; for a method, write NAME = {name}().METHOD there")
         return function
 
     def prepare(self) -> Awaitable[None] | None:

@@ -365,7 +365,7 @@ class TestPrefixFile:
         path.write_text(f"192.0.2.0/24\n\n{line}\n10.0.0.0/8\n")
         with pytest.raises(FilterError, match=r"list.txt, line 3: expected a prefix") as caught:
             _ = Filter(f"med || prefix in file({path})").program
-        assert caught.value.position == 7
+        assert caught.value.position == 17
 
     def test_errors_do_not_show_what_is_in_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "shadow"
@@ -373,6 +373,11 @@ class TestPrefixFile:
         with pytest.raises(FilterError, match="line 1: expected a prefix") as caught:
             _ = Filter(f"prefix in file({path})").program
         assert "secret" not in str(caught.value)
+
+    def test_errors_point_at_the_file(self) -> None:
+        with pytest.raises(FilterError) as raised:
+            _ = Filter("med || prefix in  file(/nowhere/at/all)").program
+        assert raised.value.position == 18
 
     def test_no_file(self) -> None:
         with pytest.raises(FilterError, match="No such file"):

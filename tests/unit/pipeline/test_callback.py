@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import operator
 import os
 import signal
 import sys
@@ -471,6 +472,39 @@ class TestFailures:
             f"{label}: {MANY // 2} times KeyError at {__file__}:{first + 3}",
         ]
 
+    def test_frames_of_ours_behind_the_users_are_left_out(
+        self, source: str, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Two places that call the same method of ours are two, and the mistake is shown where it can be mended."""
+        pipe = pipeline("--", "read", source, "--", "write", target)
+
+        @pipe.on_message
+        def check(msg: Msg) -> None:
+            assert msg.update is not None
+            if msg.seq == 1:
+                msg.update.communities.add("x")
+            msg.update.communities.add("x")
+
+        pipe.run_sync()
+        found = capfd.readouterr().err.splitlines()
+        first = check.__code__.co_firstlineno
+        for at, number in ((0, first + 4), (3, first + 5)):
+            assert "FieldError" in found[at]
+            assert found[at + 1] == f'  File "{__file__}", line {number}, in check'
+            assert found[at + 2].strip() == 'msg.update.communities.add("x")'
+        assert found[6].endswith(f"2 times FieldError at {__file__}:{first + 5}")
+        assert len(found) == 7
+
+    def test_a_function_without_a_place(self, source: str, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        pipe = pipeline("--", "read", source, "--", "write", target)
+        pipe.on_message(operator.attrgetter("none"))
+        pipe.run_sync()
+        label = "bgpipe: on_message(attrgetter): attrgetter()"
+        assert capfd.readouterr().err.splitlines() == [
+            f"{label}: AttributeError: 'bgpipe._view.Msg' object has no attribute 'none'",
+            f"{label}: 3 times AttributeError",
+        ]
+
     def test_the_log_is_bounded(self, tmp_path: Path, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
         pipe = pipeline("--", "read", write_lines(tmp_path / "source.json", lines(500)), "--", "write", target)
 
@@ -659,12 +693,16 @@ class TestRegistering:
             ({"on_error": "ignore"}, "on_error 'ignore': expected pass, drop, stop"),
             ({"direction": "X"}, 'direction \'X\': expected "R", "L" or "LR"'),
             ({"types": ["UPDAET"]}, "types: expected message types"),
+            ({"types": 5.5}, "types: expected message types"),
             ({"filter": "prefix ="}, "prefix"),
+            ({"filter": 5, "batch": True}, "the filter is 5, expected text such as"),
         ):
             with pytest.raises(UsageError, match=text):
                 pipe.on_message(**options)(print)
         with pytest.raises(UsageError, match="on_message: 5 cannot be called"):
             pipe.on_message()(5)  # type: ignore[type-var]
+        with pytest.raises(UsageError, match=r"on_message: dict is a class; a function, or a method, is called"):
+            pipe.on_message(dict)
 
     def test_too_late(self, source: str, target: Path) -> None:
         pipe = pipeline("read", source, "write", target)
@@ -709,7 +747,10 @@ class TestOf:
 class TestStage:
     def test_by_name_and_number(self, source: str) -> None:
         pipe = pipeline("-o", "--", "@in", "read", source, "--", "write", "x", "--", "@1", "tag", "--add", "a=b")
-        assert [pipe.stage(name).command for name in ("in", "@in", "2", "write", "stdout", "@1")] == ["read", "read", "write", "write", "stdout", "tag"]
+        names = ("in", "@in", "2", 2, "write", "stdout", "@1")
+        assert [pipe.stage(name).command for name in names] == ["read", "read", "write", "write", "write", "stdout", "tag"]
+        with pytest.raises(UsageError, match="there is no stage 9"):
+            pipe.stage(9)
 
 
 class TestSignals:

@@ -213,6 +213,23 @@ class TestMistakes:
         path = script(tmp_path, "check = 5\n")
         assert self.problem(path + ":check") == f"check in {path} is no function, but 5"
 
+    def test_a_class(self, tmp_path: Path) -> None:
+        path = script(tmp_path, "class Check:\n    pass\n")
+        assert self.problem(path + ":Check") == f"Check in {path} is a class; for a method, write NAME = Check().METHOD there"
+
+    def test_explain_runs_nothing(self, tmp_path: Path) -> None:
+        """It tells what would be done, and finds what cannot be read or is no Python."""
+        path = script(tmp_path, "raise SystemExit('it ran')\n")
+        Pipeline(["--explain", "-o", "--", "read", "x", "--", "python", path])
+        for text, error in (("def check(:\n", f"{path}, line 1: SyntaxError: invalid syntax"), (None, f"cannot read {path}: No such file or directory")):
+            if text is None:
+                Path(path).unlink()
+            else:
+                Path(path).write_text(text)
+            with pytest.raises(UsageError) as raised:
+                Pipeline(["--explain", "-o", "--", "read", "x", "--", "python", path])
+            assert str(raised.value) == f"stage 2 (python): {error}"
+
     def test_syntax(self, tmp_path: Path) -> None:
         path = script(tmp_path, "def check(msg):\n    return msg\n\ndef broken(:\n")
         assert self.problem(path) == f"{path}, line 4: SyntaxError: invalid syntax"
