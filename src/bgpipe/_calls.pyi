@@ -18,7 +18,8 @@ class Calls:
     """
 
     batch: Batch
-    turned: list[Msg]
+    turned: list[Msg]  # that flow the other way
+    origins: list[int]  # of each of them: so many of the messages that Batch.came() counts had come then
 
     def __init__(
         self,
@@ -57,4 +58,4 @@ class Calls:
         """The batch that goes on in place of the one that came; None: the same does."""
 
 def gather(messages: Iterable[Msg]) -> Batch:
-    """A batch of messages from here and there: their records, without what kept them from being seen."""
+    """A batch of messages from here and there: copies, without what kept them from being seen."""

@@ -10,7 +10,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint16_t, uint32_t
 from bgpipe._codec cimport Batch, Buffer, MSG_DROPPED, MSG_EXTRA, MSG_LEFT, MSG_REPORTED, MSG_UNSEEN, STATUS_OK, msg_t, wanted_type
-from bgpipe._view cimport Msg, view
+from bgpipe._view cimport Msg, own_octets, share_peers, view
+from bgpipe._view import collect
 
 
 @cython.final
@@ -22,8 +23,10 @@ cdef class Calls:
 
     cdef readonly Batch batch               # as it came
     cdef readonly list turned               # messages that were returned and flow the other way
+    cdef readonly list origins              # of each: how many messages had come in `batch` when it was returned
+    cdef uint32_t counted, came             # of the messages below the first index, so many came and were put in by no stage
     cdef Batch after                        # what goes on in its place, or None: the same
-    cdef Batch kept                         # the last one whose messages came into `after`
+    cdef Batch shared                       # the last one elsewhere whose messages were copied into `after`
     cdef uint32_t copied                    # messages of `batch` below this index are in `after`
     cdef uint32_t index, behind             # of the message under way, and where to look for the next one
     cdef uint32_t directions, types
@@ -39,6 +42,7 @@ cdef class Calls:
             raise ValueError(f"matches of {len(matches)} messages, for a batch of {batch.n}")
         self.batch = batch
         self.turned = []
+        self.origins = []
         self.directions = directions
         self.types = types
         self.matches = matches
@@ -125,7 +129,7 @@ cdef class Calls:
             elif self.of is not None and not self.of(msg):
                 continue
             elif not (self.directions >> (msg.record().flags & MSG_LEFT)) & 1:
-                self.turned.append(msg)
+                self.turn(msg, self.index)
                 continue
             else:
                 others = True
@@ -143,6 +147,14 @@ cdef class Calls:
                 self.add(msg)
         return 0
 
+    cdef int turn(self, Msg msg, uint32_t index) except -1:
+        while self.counted <= index:
+            self.came += not self.batch.msgs[self.counted].flags & MSG_EXTRA
+            self.counted += 1
+        self.turned.append(msg)
+        self.origins.append(self.came)
+        return 0
+
     cdef bint is_own(self, Msg msg) noexcept:
         return msg.batch is self.batch and msg.index == self.index
 
@@ -152,7 +164,8 @@ cdef class Calls:
         if self.after is None:
             self.after = Batch()
             self.after.keep_batch(self.batch)
-            self.kept = self.batch
+            if self.own is not None:
+                self.after.keep_batch(self.own)
         for i in range(self.copied, min(stop, self.batch.n)):
             self.after.add_copy(self.batch.msgs + i)
         self.copied = max(self.copied, stop)
@@ -160,13 +173,17 @@ cdef class Calls:
 
     cdef int add(self, Msg msg) except -1:
         """Put a message here that was elsewhere, or nowhere."""
-        cdef msg_t* m = self.after.add_copy(msg.record())
+        cdef msg_t m = msg.record()[0]
         m.flags = (m.flags & <uint16_t>~MSG_UNSEEN) | MSG_EXTRA
         if m.seq == 0:
             m.seq = self.before.seq
-        if self.kept is not msg.batch:
-            self.after.keep_batch(msg.batch)
-            self.kept = msg.batch
+        if msg.batch is not self.batch and msg.batch is not self.own:
+            # A batch that kept that one would keep all that it keeps: functions that put in again what they have kept would let go of none.
+            own_octets(self.after, &m)
+            if self.shared is not msg.batch:
+                share_peers(self.after, msg.batch)
+                self.shared = msg.batch
+        self.after.add_copy(&m)
         return 0
 
     # ---- together -------------------------------------------------------------------------------------------------
@@ -213,7 +230,7 @@ cdef class Calls:
             if msg.batch is not self.own and self.of is not None and not self.of(msg):
                 continue
             if not (self.directions >> (msg.record().flags & MSG_LEFT)) & 1:
-                self.turned.append(msg)
+                self.turn(msg, places[done - 1 if done else 0])
             elif msg.batch is self.own and msg.index >= done:
                 place = places[msg.index]
                 self.pass_to(places, count, &done, place)
@@ -224,8 +241,6 @@ cdef class Calls:
             else:
                 self.add(msg)
         self.pass_to(places, count, &done, self.batch.n)
-        if self.after is not None:
-            self.after.keep_batch(self.own)
 
     cdef int pass_to(self, const uint32_t* places, uint32_t count, uint32_t* done, uint32_t stop) except -1:
         """Of the messages below `stop`, those that the function had are dropped, the others stay."""
@@ -285,12 +300,9 @@ cdef str of_type(value):
 
 
 def gather(messages):
-    """A batch of messages from here and there: their records, without what kept them from being seen."""
-    cdef Batch batch = Batch()
-    cdef Msg msg
+    """A batch with copies of messages from here and there, without what kept them from being seen."""
+    cdef Batch batch = collect(messages)
     cdef msg_t* m
-    for msg in messages:
-        m = batch.add_copy(msg.record())
+    for m in batch.msgs[:batch.n]:
         m.flags &= <uint16_t>~MSG_UNSEEN
-        batch.keep_batch(msg.batch)
     return batch

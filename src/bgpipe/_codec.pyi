@@ -69,6 +69,8 @@ class Batch:
         """Forget the messages from index k on."""
     def cut_like(self, other: Batch, count: int) -> None:
         """Cut this batch where `other`, a batch that stages made of it, is cut by cut(count)."""
+    def came(self, count: int) -> int:
+        """How many of the first `count` messages came with the batch, and were put in by no stage on its way."""
     def part(self, start: int, stop: int) -> Batch:
         """The messages of index start up to stop, as a batch of its own; what is changed there is not changed here."""
     def visible(self, directions: int = 3) -> int:

@@ -542,12 +542,11 @@ cdef class Batch:
 
     def cut_like(self, Batch other not None, uint32_t count):
         """Cut this batch where `other`, a batch that stages made of it, is cut by cut(count)."""
-        cdef uint32_t i, left = 0
+        cdef uint32_t i, left
         if self.n == other.n:  # nothing was put in between
             self.cut(count)
             return
-        for i in range(min(count, other.n)):
-            left += not other.msgs[i].flags & MSG_EXTRA
+        left = other.came(count)
         for i in range(self.n):
             if self.msgs[i].flags & MSG_EXTRA:
                 continue
@@ -555,6 +554,13 @@ cdef class Batch:
                 self.n = i
                 return
             left -= 1
+
+    def came(self, uint32_t count):
+        """How many of the first `count` messages came with the batch, and were put in by no stage on its way."""
+        cdef uint32_t i, n = 0
+        for i in range(min(count, self.n)):
+            n += not self.msgs[i].flags & MSG_EXTRA
+        return n
 
     def find(self, uint64_t interest, uint32_t directions=3):
         """Indices of messages of these directions and this interest (bgp/watch.py), without dropped and hidden ones."""

@@ -27,3 +27,7 @@ cdef class Msg:
 cdef Msg view(Batch batch, uint32_t index)
 cdef SessionContext context_of(ctx_t ctx)
 cdef Batch small_batch(size_t wire_len)
+# Have a copied record's octets and tags in the arena of the batch that it is to be in.
+cdef int own_octets(Batch batch, msg_t* m) except -1
+# Keep the peers that records of another batch refer to.
+cdef int share_peers(Batch batch, Batch other) except -1

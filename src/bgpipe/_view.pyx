@@ -443,38 +443,49 @@ def collect(messages):
     cdef Batch batch
     cdef Msg msg
     cdef msg_t* m
-    cdef msg_t* n
+    cdef msg_t copy
     cdef uint32_t tags
-    cdef uint8_t* p
     cdef size_t room = 0
-    tables = {}
     for msg in given:
         m = msg.record()
         room += (m.len + 7) & ~<size_t>7
         if m.tags != NULL:
             memcpy(&tags, m.tags, 4)
             room += (tags + 4 + 7) & ~<size_t>7
-        for owner in msg.batch.keep:
-            if isinstance(owner, PeerTable):
-                tables[id(owner)] = owner
     batch = small_batch(room)
     batch.n = 0
     batch.arena.used = 0
-    batch.keep = list(tables.values())
+    batch.keep = []
+    last = None
     for msg in given:
-        n = batch.add()
-        m = msg.record()
-        n[0] = m[0]
-        n.attrs = NULL
-        p = batch.alloc(m.len)
-        memcpy(p, m.wire, m.len)
-        n.wire = p
-        if m.tags != NULL:
-            memcpy(&tags, m.tags, 4)
-            p = batch.alloc(tags + 4)
-            memcpy(p, m.tags, tags + 4)
-            n.tags = p
+        copy = msg.record()[0]
+        own_octets(batch, &copy)
+        if msg.batch is not last:
+            last = msg.batch
+            share_peers(batch, last)
+        batch.add_copy(&copy)
     return batch
+
+
+cdef int own_octets(Batch batch, msg_t* m) except -1:
+    cdef uint32_t tags
+    cdef uint8_t* p = batch.alloc(m.len)
+    memcpy(p, m.wire, m.len)
+    m.wire = p
+    m.attrs = NULL
+    if m.tags != NULL:
+        memcpy(&tags, m.tags, 4)
+        p = batch.alloc(tags + 4)
+        memcpy(p, m.tags, tags + 4)
+        m.tags = p
+    return 0
+
+
+cdef int share_peers(Batch batch, Batch other) except -1:
+    for owner in other.keep:
+        if isinstance(owner, PeerTable) and owner not in batch.keep:
+            batch.keep.append(owner)
+    return 0
 
 
 # ---- tags -----------------------------------------------------------------------------------------------------------------

@@ -435,3 +435,24 @@ class TestWhatIsKept:
                 assert watch() is None  # without the collector: there is no cycle
         finally:
             gc.enable()
+
+    def test_what_is_kept_and_put_in_again_keeps_no_batch(self) -> None:
+        """Each batch gets a message of the one before; when the last one is made, no other one is left."""
+
+        class Owner:
+            def __call__(self, batch: Batch) -> None:
+                """As above."""
+
+        kept: list[Msg] = []
+        watched: list[weakref.ref[Owner]] = []
+        for number in range(5):
+            batch = called(lambda msg: [msg, *kept] if msg.seq % 2 else msg, batch_of(lines(2, first=2 * number + 1)))
+            before = kept[0].seq if kept else None
+            assert [msg.seq for msg in batch] == [2 * number + 1, *([before] if before else []), 2 * number + 2]
+            assert [str(msg.update.as_path) for msg in batch if msg.update] == [str(msg.seq) for msg in batch]
+            kept[:] = [list(batch)[-1]]
+            batch.completion = owner = Owner()
+            watched.append(weakref.ref(owner))
+            del owner
+        del batch
+        assert [owner() is not None for owner in watched] == [False] * 4 + [True]

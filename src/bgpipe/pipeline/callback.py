@@ -121,9 +121,10 @@ class Callback:
     def _finish(self, calls: Calls, directions: int) -> Batch | None:
         after = calls.finish()
         for direction, name in ((RIGHT, "R"), (LEFT, "L")):
-            turned = [msg for msg in calls.turned if msg.dir == name]
+            turned = [(msg, at) for msg, at in zip(calls.turned, calls.origins, strict=True) if msg.dir == name]
             if turned:
-                self._stage.pipe.turn(self._stage, direction, gather(turned))
+                batch = gather(msg for msg, _ in turned)
+                self._stage.pipe.turn(self._stage, direction, batch, [at for _, at in turned])
         return after
 
     # ---- failures ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import os
+from bisect import bisect_right
 
 from bgpipe.errors import BgpipeError, ClosedOutput, StageError, UsageError
 from bgpipe.pipeline import grammar
@@ -120,7 +121,7 @@ class Pipeline:
         self.driver: Driver | None = None
         self._next_right = self._next_left = 1
         self._counting = _thread.allocate_lock()
-        self._turned: list[tuple[Stage, int, Batch]] = []
+        self._turned: list[tuple[Stage, int, Batch, Sequence[int]]] = []
         self._turned_lanes: dict[tuple[Stage, int], Lane] = {}
         self.opening = 0  # the thread in which a stage opens its source: a signal may break that off
         self.signalled = False
@@ -509,19 +510,27 @@ class Pipeline:
         with self._counting:
             self._next_right, self._next_left = batch.number(self._next_right, self._next_left)
 
-    def turn(self, stage: Stage, direction: int, batch: Batch) -> None:
+    def turn(self, stage: Stage, direction: int, batch: Batch, origins: Sequence[int] = ()) -> None:
         """For stages that look: have messages enter the line of this direction, behind the stage.
 
-        They wait until the batch that is under way has left its line.
+        They wait until the batch that is under way has left its line. origins: for each of them, how many messages of
+        that batch had come when it was made (Batch.came), in order: where the batch is cut, those from behind the cut
+        go, too. Without origins none does.
         """
-        self._turned.append((stage, direction, batch))
+        self._turned.append((stage, direction, batch, origins))
+
+    def cut_turned(self, came: int) -> None:
+        """Of the batch under way only the first messages are left, so many that came: what others turned back goes."""
+        for _, _, batch, origins in self._turned:
+            if origins:
+                batch.cut(bisect_right(origins, came))
 
     def turned(self) -> list[tuple[Lane, Batch]]:
         """For the driver, behind each batch: what is to be brought along which lane next."""
         if not self._turned:
             return []
         found = []
-        for stage, direction, batch in self._turned:
+        for stage, direction, batch, _ in self._turned:
             lane = self._turned_lanes.get((stage, direction))
             if lane is None:
                 lane = self._turned_lanes[stage, direction] = Lane(self, stage, direction)

@@ -243,8 +243,8 @@ class Lane:
         Returns the batch that goes on; None if it came too late.
         """
         pipe = self.pipe
-        if pipe.closed or self.producer in pipe.cut_off:
-            return None
+        if (pipe.closed and self.producer.produces) or self.producer in pipe.cut_off:
+            return None  # what was turned back was in front of the end: pipe.cut_turned()
         pipe.current = self.producer
         if self._bucket is not None:
             self._pace(batch, self._bucket)
@@ -305,6 +305,7 @@ class Lane:
         self.pipe.cut = None
         for step in self.outputs:
             step.again(batch, count)
+        self.pipe.cut_turned(batch.came(count))
         batch.cut(count)
 
     def _stop(self, batch: Batch) -> None:

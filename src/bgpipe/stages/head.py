@@ -39,3 +39,4 @@ class Head(Stage):
             self._left -= count
         else:
             self.pipe.end_behind(batch.behind(self._left, directions))
+            self._left = 0

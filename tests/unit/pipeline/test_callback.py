@@ -327,6 +327,34 @@ class TestTheOtherDirection:
         assert seen == ["R"] * MANY
         assert len(read_lines(tmp_path / "left.json")) == 1
 
+    @pytest.mark.parametrize("batches", [False, True])
+    @pytest.mark.parametrize("end", ["head -R -n 1234", "@end grep -R --keep --kill-match 'seq == 1235'"])
+    @pytest.mark.parametrize("before", ["3", "4"])
+    def test_the_end_lets_through_what_came_of_messages_in_front_of_it(
+        self, before: str, end: str, batches: bool, threads: str, tmp_path: Path
+    ) -> None:
+        source = write_lines(tmp_path / "source.json", lines(MANY))
+        left, right_ = tmp_path / "left.json", tmp_path / "right.json"
+        pipe = Pipeline(f"--log=disabled {threads} -- write {left} -- read {source} -- {end} -- write {right_}")
+
+        def answer(msg: Msg) -> list[Msg]:
+            return [msg, msg.copy(), Msg.from_json(line(msg.seq, "L"))] if msg.seq % 2 else [msg]
+
+        def answers(batch: Batch) -> list[Msg]:
+            return [found for msg in batch for found in answer(msg)]
+
+        pipe.on_message(direction="R", batch=batches, before=before)(answers if batches else answer)
+        pipe.execute()
+        passed = [number for _, number in read_lines(right_)]
+        assert read_lines(left) == [("L", number) for number in range(1, passed[-1] + 1, 2)]
+
+    def test_what_comes_back_to_head_behind_its_end(self, threads: str, tmp_path: Path) -> None:
+        pipe = pipeline(*self.words(tmp_path, threads, "--", "head", "-LR", "-n", "100"))
+        pipe.on_message(direction="R")(lambda msg: [msg, Msg.from_json(line(msg.seq, "L"))])
+        pipe.run_sync()
+        assert read_lines(tmp_path / "right.json") == right(*range(1, 101))
+        assert not (tmp_path / "left.json").exists()
+
     def test_another_function_sees_it(self, threads: str, tmp_path: Path) -> None:
         pipe = pipeline(*self.words(tmp_path, threads))
         seen = []
