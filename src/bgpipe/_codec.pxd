@@ -214,6 +214,7 @@ cdef class Decoder:
     cdef Py_ssize_t at                      # where it goes on in there: a record that is not whole yet, or whatever follows a pause
     cdef Py_ssize_t need                    # bytes of that record, as far as frame() knows, else 0
     cdef readonly bint paused
+    cdef bint filling                       # its source has a view of the block
     cdef bint eof                           # nothing follows the block
     cdef bint ended                         # nothing more is read
     cdef bint finished                      # nor is anything held back

@@ -6,9 +6,9 @@ are status codes until somebody asks for them (`Batch.failures`).
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_READ, PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.memoryview cimport PyMemoryView_FromObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -202,6 +202,29 @@ cdef class Buffer:
             memcpy(self.data + self.len, p, n)
             self.len += n
         return 0
+
+
+@cython.final
+cdef class Room:
+    """The room behind the bytes of a buffer, for others to write to. While a view of it lives, the buffer cannot move."""
+
+    cdef Buffer buffer
+    cdef Py_ssize_t size
+
+    def __cinit__(self, Buffer buffer not None, Py_ssize_t size):
+        if not 0 <= size <= buffer.cap - buffer.len:
+            raise ValueError(f"no room for {size} bytes")
+        self.buffer = buffer
+        self.size = size
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        if self.size > self.buffer.cap - self.buffer.len:
+            raise BufferError("the room is taken")
+        PyBuffer_FillInfo(view, self, self.buffer.data + self.buffer.len, self.size, 0, flags)
+        self.buffer.exports += 1
+
+    def __releasebuffer__(self, Py_buffer* view):
+        self.buffer.exports -= 1
 
 
 # ---- peers ------------------------------------------------------------------------------------------------------------
@@ -810,6 +833,8 @@ cdef class Decoder:
     cdef bint make_room(self, Batch b, Py_ssize_t room) except -1:
         # Behind the bytes that are left, which go to the front of a block. Not where they are too many: b.error.
         cdef Buffer block = self.block
+        if self.filling:
+            raise RuntimeError("the decoder is waiting for its source already: it is used by one at a time")
         cdef Py_ssize_t left = block.len - self.at
         if self.borrowed:
             block = Buffer(left + room)
@@ -837,17 +862,25 @@ cdef class Decoder:
             return 0
         block = self.block
         unpoison(block.data + left, room)
+        self.filling = True
         try:
-            n = source.readinto(PyMemoryView_FromMemory(<char*>block.data + left, room, PyBUF_WRITE))
+            n = source.readinto(PyMemoryView_FromObject(Room(block, room)))
         except (InputError, StageError) as e:
             # What was whole before the damage has been framed already; a record that it cut is lost.
             b.error = e
             self.ended = True
             return 0
+        finally:
+            self.filling = False
         if n < 0 or n > room:
             raise ValueError(f"readinto() says {n} bytes, into {room}")
         self.eof = n == 0
         block.len += n
+        if block.exports:
+            # The source has kept what it was given, and may write to it: what is checked here is to stay as it is.
+            self.block = Buffer(block.len)
+            self.block.append(block.data, block.len)
+            return 0
         poison(block.data + block.len, block.cap - block.len)
         return 0
 
@@ -863,6 +896,8 @@ cdef class Decoder:
     def flush(self):
         """For who stops reading before the end: what is held back (routes of a RIB), or None; then the rest of it. No more is read."""
         cdef Batch b
+        if self.filling:
+            raise RuntimeError("the decoder is waiting for its source: what it holds back is not settled before")
         if self.finished:
             return None
         self.ended = True

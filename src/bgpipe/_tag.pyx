@@ -39,18 +39,28 @@ cdef class Tagger:
         cdef uint32_t i
         cdef msg_t* m
         cdef recent_t* known
-        # It holds the GIL throughout, which is what keeps lanes apart that share the tables.
+        cdef const peer_t* found
+        cdef uint64_t turn
+        cdef PeerTable peers = self.peers
+        # Lanes share the tables under the GIL, but where Python objects are made another one may come in between: so each goes by a turn
+        # of its own, and its batch keeps every table that it takes peers from.
         self.turn += 1
-        batch.keep.append(self.peers)
+        turn = self.turn
+        batch.keep.append(peers)
         for i in range(batch.n):
             m = batch.msgs + i
             if m.flags & MSG_UNSEEN or not (directions >> (m.flags & MSG_LEFT)) & 1:
                 continue
             known = &self.recent[(<size_t>m.peer * 0x9E3779B97F4A7C15ULL) >> 56]
-            if known.peer != m.peer or known.turn != self.turn:
-                known.tagged = self.tagged(batch, m.peer)
+            if known.peer != m.peer or known.turn != turn:
+                found = peers.get(m.peer.pairs, m.peer.pairs_len)
+                if found == NULL:
+                    if peers.full():
+                        self.peers = peers = next_table(peers, batch)
+                    found = self.tagged(peers, m.peer)
+                known.tagged = found
                 known.peer = m.peer
-                known.turn = self.turn
+                known.turn = turn
             m.peer = known.tagged
             if m.tags != NULL:
                 self.change_own(batch, m)
@@ -60,13 +70,8 @@ cdef class Tagger:
             return dict(self.add)
         return {key: value for key, value in tags.items() if key not in self.drop} | self.add
 
-    cdef const peer_t* tagged(self, Batch batch, const peer_t* peer) except NULL:
-        cdef const peer_t* found = self.peers.get(peer.pairs, peer.pairs_len)
-        if found != NULL:
-            return found
-        if self.peers.full():
-            self.peers = next_table(self.peers, batch)
-        return self.peers.add(peer.pairs, peer.pairs_len, self.changed(unpack_pairs(peer.pairs, peer.pairs_len)))
+    cdef const peer_t* tagged(self, PeerTable peers, const peer_t* peer) except NULL:
+        return peers.add(peer.pairs, peer.pairs_len, self.changed(unpack_pairs(peer.pairs, peer.pairs_len)))
 
     cdef int change_own(self, Batch batch, msg_t* m) except -1:
         # Tags of the message alone would hide those of its new peer.

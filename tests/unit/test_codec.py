@@ -280,6 +280,42 @@ def test_a_source_that_lies(answer):
         RawDecoder().read(Lying())
 
 
+@pytest.mark.parametrize("kept", [slice(None), slice(3, None)])
+def test_a_source_that_keeps_what_it_was_given(kept):
+    """It writes into nothing that is the decoder's: neither into messages nor into memory that was freed."""
+
+    views: list[memoryview] = []
+
+    class Keeping(Trickle):
+        def readinto(self, buffer: memoryview) -> int:
+            for view in views:
+                view[:] = bytes(len(view))
+            views.append(buffer[kept] if kept.start else buffer)
+            return super().readinto(buffer)
+
+    data = KEEPALIVE * 5
+    source = Keeping(data, 30)
+    decoder = RawDecoder(block_size=64)
+    batches = []
+    while (batch := decoder.read(source)) is not None:
+        batches.append(batch)
+    for view in views:
+        view[:] = bytes(len(view))
+    assert wires(batches) == [KEEPALIVE] * 5
+
+
+def test_a_source_that_uses_its_own_decoder():
+    class Own(Trickle):
+        def readinto(self, buffer: memoryview) -> int:
+            for use in (lambda: decoder.read(self), lambda: decoder.feed(KEEPALIVE), decoder.flush):
+                with pytest.raises(RuntimeError, match="waiting for its source"):
+                    use()
+            return super().readinto(buffer)
+
+    decoder = RawDecoder()
+    assert wires([decoder.read(Own(KEEPALIVE, 99))]) == [KEEPALIVE]
+
+
 def test_encoders_want_a_batch_and_a_buffer():
     from bgpipe._json import JsonEncoder
     from bgpipe._mrt import MrtEncoder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from io import BytesIO
 from pathlib import Path
@@ -158,6 +159,33 @@ class TestMessages:
             batch = batch_of("".join(line(1, tags={"n": str(seq)}) for seq in range(block, block + 3_000)))
             tagger.apply(batch, 3)
             assert tags_of(batch) == [{"n": str(seq), "a": "1"} for seq in range(block, block + 3_000)]
+
+    def test_lanes_that_come_in_between(self) -> None:
+        """Wherever objects are made, another thread may have its turn: here, the collector stands for it."""
+        tagger = Tagger({"a": "1"}, [])
+        batch = batch_of("".join(line(1, tags={"n": str(seq)}) for seq in range(400)))
+        value = "x" * 60_000
+        between = 0
+
+        def another(phase: str, info: dict[str, int]) -> None:
+            nonlocal between
+            if phase == "start" and between < 100:
+                between += 1
+                tags = ({"other": f"{between} {number} {value}"} for number in range(13))
+                tagger.apply(batch_of("".join(line(1, tags=each) for each in tags)), 3)
+
+        threshold = gc.get_threshold()
+        gc.callbacks.append(another)
+        gc.set_threshold(10)
+        try:
+            tagger.apply(batch, 3)
+        finally:
+            gc.set_threshold(*threshold)
+            gc.callbacks.remove(another)
+        assert between
+        junk = [bytes([255]) * size for size in range(1, 300) for _ in range(100)]  # into memory that was freed
+        assert tags_of(batch) == [{"n": str(seq), "a": "1"} for seq in range(400)]
+        assert junk
 
     def test_too_long(self) -> None:
         with pytest.raises(InputError, match="longer than 65534 bytes"):
