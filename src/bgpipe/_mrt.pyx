@@ -61,7 +61,6 @@ cdef enum:                      # answers
     WAIT = 2                    # more input will tell
 
 cdef uint64_t ONES = 0xFFFFFFFFFFFFFFFFULL
-cdef uint64_t MAX_TIME = 1000000 * (<uint64_t>1 << 32)      # microseconds
 
 
 cdef dict peer_tags(const uint8_t* p, uint32_t n):
@@ -585,9 +584,9 @@ cdef class MrtEncoder(Encoder):
     """Batches -> BGP4MP_ET records (RFC 6396 section 4.5, RFC 8050 section 3).
 
     The subtype is that of the message: MESSAGE or MESSAGE_AS4 as its AS size is, _LOCAL if it came so, _ADDPATH if its families carry
-    path ids, so that its bytes stay what they were. Times are cut to microseconds, and to those that MRT can say (1970 to 2106); an
-    AS over 65535 becomes 23456 in a 2-octet header (RFC 6793); unknown peer fields are zero; where the two addresses are of
-    different families, the local one is zero.
+    path ids, so that its bytes stay what they were. Times are cut to microseconds, and to those that MRT can say: from 1970 to 2106,
+    where the microseconds may go on for another hour; an AS over 65535 becomes 23456 in a 2-octet header (RFC 6793); unknown peer
+    fields are zero; where the two addresses are of different families, the local one is zero.
 
     An UPDATE with families that carry path ids next to families that do not has no place in MRT, whose subtype speaks for
     all: it is left out, counted in `skipped`, and on_skip is called with an MrtError.
@@ -602,7 +601,7 @@ cdef class MrtEncoder(Encoder):
         cdef msg_t* end
         cdef const header_t* header
         cdef uint8_t* p
-        cdef uint64_t count = 0, us
+        cdef uint64_t count = 0, us, second
         cdef uint32_t as4, is_local, length
         cdef int ids
         if b is None or out is None:
@@ -631,14 +630,13 @@ cdef class MrtEncoder(Encoder):
                     out.reserve(16 + sizeof(header.data) + m.len)
                 p = out.data + out.len
                 us = <uint64_t>m.time // 1000 if m.time > 0 else 0
-                if us >= MAX_TIME:
-                    us = MAX_TIME - 1
+                second = min(us // 1000000, 0xFFFFFFFFULL)
                 length = 4 + header.len + m.len
-                put32(p, <uint32_t>(us // 1000000))
+                put32(p, <uint32_t>second)
                 put16(p + 4, BGP4MP_ET)
                 put16(p + 6, <uint16_t>((8 + 2 * is_local if ids else 6 if is_local else 1 + 2 * as4) + as4))
                 put32(p + 8, length)
-                put32(p + 12, <uint32_t>(us % 1000000))
+                put32(p + 12, <uint32_t>min(us - second * 1000000, 0xFFFFFFFFULL))
                 memcpy(p + 16, header.data, sizeof(header.data))
                 memcpy(p + 16 + header.len, m.wire, m.len)
                 out.len += RECORD_HEADER + length

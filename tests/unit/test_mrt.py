@@ -1005,9 +1005,17 @@ def test_unknown_peer() -> None:
     assert encode(batch)[1][0][1:] == (4, peer_header(4, "0.0.0.0", "0.0.0.0", (0, 0)), KEEPALIVE)
 
 
-@pytest.mark.parametrize("text", ["2106-02-07T06:28:16.000", "2200-01-01T00:00:00.000"])
-def test_time_that_mrt_cannot_say(text: str) -> None:
-    assert encode(from_json(["R", 1, text, "KEEPALIVE", None, {}]))[1][0].time == (1 << 32) * 1_000_000 - 1
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2106-02-07T06:28:15.000", 0xFFFFFFFF * 1_000_000),
+        ("2106-02-07T06:28:16.500", 0xFFFFFFFF * 1_000_000 + 1_500_000),
+        ("2200-01-01T00:00:00.000", 0xFFFFFFFF * 1_000_000 + 0xFFFFFFFF),
+    ],
+)
+def test_time_that_mrt_can_hardly_say(text: str, time: int) -> None:
+    """What 32 bits of seconds cannot hold goes into the microseconds, as far as those reach."""
+    assert encode(from_json(["R", 1, text, "KEEPALIVE", None, {}]))[1][0].time == time
 
 
 def test_directions_and_types() -> None:
