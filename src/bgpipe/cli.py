@@ -25,6 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if not words:
             raise Help
         pipe = Pipeline(words)
+        pipe.commanded = True
     except Help as asked:
         from bgpipe.pipeline import help as texts
 

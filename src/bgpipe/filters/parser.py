@@ -374,7 +374,7 @@ class Parser:
                 groups.append([self.term(depth)])
             else:
                 break
-        if len(groups) > 1 and any(len(group) > 1 for group in groups):
+        if any(len(group) > 1 for group in groups[:-1]):  # alternatives in front of one conjunction are read alike
             self.warn(self._mixed(groups))
         terms = [_join(And, group) for group in groups]
         return _join(Or, terms)

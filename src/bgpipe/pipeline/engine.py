@@ -108,6 +108,7 @@ class Pipeline:
         self.threads = self.options.threads or _default_threads()
         self.failure: BgpipeError | None = None
         self.exit_code = 0
+        self.commanded = False  # by a command line: there is no program that looks at what its stages have found
         self.ending = False  # no stage starts any more, producers were asked to stop
         self.closed = False  # nothing gets out any more
         self.checks = False  # whether each message is checked, since somebody waits for one that does not parse
@@ -248,14 +249,17 @@ class Pipeline:
     def warnings(self) -> list[tuple[Stage, str]]:
         """What looks like a mistake in how the pipeline was put together."""
         found = []
+        silent = self._is_silent()
         ways = [(stage, stage.directions) for stage in self.stages if stage.produces]
         for direction in (RIGHT, LEFT):  # who is given messages may send others back
             ways += ((stage, BOTH - direction) for stage in self.stages if stage.emits and stage.directions & direction)
-        reached = {stage for sender, directions in ways for stage, _ in route(self, sender, directions)}
+        reached = dict.fromkeys(self.stages, 0)
+        for sender, directions in ways:
+            for stage, seen in route(self, sender, directions):
+                reached[stage] |= seen
         for stage in self.stages:
-            if stage.looks and stage not in reached and not stage.tap:
-                names = DIRECTION_NAMES[stage.directions]
-                found.append((stage, f"no stage sends messages to it in direction {names}: is -L, -R or -LR missing?"))
+            if stage.looks and not stage.tap and (text := self._missed(stage, reached[stage])):
+                found.append((stage, text))
             if stage.options.if_ and not stage.looks:
                 found.append((stage, "--if has no effect: it looks at no messages"))
             if stage.options.of and not (stage.produces or stage.emits):
@@ -264,7 +268,30 @@ class Pipeline:
                 found += ((stage, text) for text in filter_.warnings)
             if stage.produces and not route(self, stage, stage.directions):
                 found.append((stage, "no stage looks at its messages: is a stage, or -o, missing?"))
+                silent = False
+        if silent:
+            found.append((self.stages[-1], "nothing leaves this pipeline; -o prints what passes it"))
         return found
+
+    def _missed(self, stage: Stage, seen: int) -> str:
+        """What to say of a stage that sees messages of these directions alone; "" for nothing.
+
+        That a stage works in both directions where all messages have one is no mistake.
+        """
+        missed = sum(way for way in (RIGHT, LEFT) if stage.takes(way)) & ~seen
+        makers = [other for other in self.stages if other.produces and other.directions & missed and other is not stage]
+        if not missed or (seen and not makers):
+            return ""
+        cure = "is -L, -R or -LR missing?"
+        if makers:
+            names = " and ".join(maker.label for maker in makers)
+            cure = f"those of {names} enter behind it; --new first has them pass all stages"
+        return f"no stage sends messages to it in direction {DIRECTION_NAMES[missed]}: {cure}"
+
+    def _is_silent(self) -> bool:
+        """Whether nothing comes of a command but an exit code."""
+        asked = self._kill_on or any(field.attribute == "events" for field in self.options.changed())
+        return self.commanded and not asked and not any(stage.acts for stage in self.stages)
 
     # ---- events ------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ def _stage(pipe: Pipeline, stage: Stage, direction: int) -> list[str]:
     for word, events in (("starts", stage.start_on), ("stops", stage.stop_on)):
         if events and events != (f"{PIPE}/START",):
             lines.append(f"    {word:<8} on {', '.join(name.removeprefix(PIPE + '/') for name in events)}")
+    if given := _arguments(stage):
+        lines.append(f"    given    {given}")
     own = [f for f in stage.options.changed() if f.flags and f.attribute not in _SHOWN_ELSEWHERE]
     if own:
         lines.append("    options  " + " ".join(_setting(stage.options, field) for field in own))
@@ -71,6 +73,15 @@ def _entry(stage: Stage) -> str:
     if target == "last":
         return "at the end of the line"
     return "behind this stage" if target in ("next", "here") else f"behind stage {target}"
+
+
+def _arguments(stage: Stage) -> str:
+    """The arguments of a stage, save a place that it reads or writes: that is told already."""
+    from shlex import quote
+
+    named = [field for field in stage.options.changed() if not field.flags and not (stage.reads() or stage.writes())]
+    words = [f"{field.metavar} {quote(field.kind.show(getattr(stage.options, field.attribute)))}" for field in named]
+    return " ".join((*words, *(("-A", *map(quote, stage.args)) if stage.args else ())))
 
 
 def _setting(options: Options, field: Field) -> str:

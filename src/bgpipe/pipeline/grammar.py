@@ -8,6 +8,9 @@ from bgpipe.errors import UsageError
 from bgpipe.pipeline import options
 from bgpipe.pipeline.log import LEVELS
 from bgpipe.pipeline.options import (
+    FILTER,
+    FILTERS,
+    FLAG,
     WORDS,
     BadOption,
     HelpAsked,
@@ -102,13 +105,14 @@ class Version(UsageError):
 class StageSpec:
     """One stage as it was asked for. name: what `@name` says, else the command."""
 
-    __slots__ = ("args", "cls", "name", "number", "options")
+    __slots__ = ("args", "cls", "label", "name", "number", "options")
 
     def __init__(
         self, number: int, name: str, cls: type[Stage], stage_options: StageOptions, args: tuple[str, ...]
     ) -> None:
         self.number = number
         self.name = name
+        self.label = f"stage {number} ({name})" if name == cls.command else f"stage {number} ({name}: {cls.command})"
         self.cls = cls
         self.options = stage_options
         self.args = args
@@ -126,21 +130,23 @@ def parse(words: Sequence[str]) -> tuple[GlobalOptions, list[StageSpec]]:
     if values.get("version"):
         raise Version("this asks for the version, and is no pipeline")
     stages: list[StageSpec] = []
+    before: StageSpec | None = None  # the stage that ended by itself right in front
     while at < len(words):
         if words[at] == "--":
             at += 1
+            before = None
         elif words[at] == "version":
             raise Version("this asks for the version, and is no pipeline")
         elif words[at] == "help":
             topic = words[at + 1] if at + 1 < len(words) and words[at + 1] != "--" else ""
             raise Help(_known(topic, len(stages) + 1) if topic else "")
         else:
-            spec, at = _stage(words, at, len(stages) + 1)
-            stages.append(spec)
+            before, at = _stage(words, at, len(stages) + 1, before)
+            stages.append(before)
     return GlobalOptions(**values), stages
 
 
-def _stage(words: Sequence[str], at: int, number: int) -> tuple[StageSpec, int]:
+def _stage(words: Sequence[str], at: int, number: int, before: StageSpec | None) -> tuple[StageSpec, int]:
     name = ""
     if words[at].startswith("@"):
         name = words[at][1:]
@@ -153,7 +159,7 @@ def _stage(words: Sequence[str], at: int, number: int) -> tuple[StageSpec, int]:
     if command in STAGES:
         at += 1
     else:
-        command = _known(shortcut(command) or command, number)  # the word itself is the stage's first argument
+        command = _known(shortcut(command) or command, number, before)  # the word itself is the stage's first argument
     cls = stage_class(command)
     label = f"stage {number} ({command})" if not name else f"stage {number} ({name}: {command})"
     declared = fields(cls.options_class)
@@ -184,14 +190,39 @@ def _stage(words: Sequence[str], at: int, number: int) -> tuple[StageSpec, int]:
     return StageSpec(number, name or command, cls, cls.options_class(**values), args), at
 
 
-def _known(command: str, number: int) -> str:
+def _known(command: str, number: int, before: StageSpec | None = None) -> str:
+    """A word in place of a command, if it is one. before: the stage whose words end in front of it. UsageError."""
     if command in STAGES:
         return command
+    meant = hint(command, STAGES) or _cure(command, before)
     if command.startswith("-"):
-        raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected")
+        raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected{meant}")
     if "." in command or "/" in command:
-        raise UsageError(f"stage {number}: there is no file and no command {command!r}")
-    raise UsageError(f"stage {number}: unknown command {command!r}{hint(command, STAGES)}")
+        raise UsageError(f"stage {number}: there is no file and no command {command!r}{meant}")
+    raise UsageError(f"stage {number}: unknown command {command!r}{meant}")
+
+
+def _cure(word: str, before: StageSpec | None) -> str:
+    """How a word becomes part of the stage in front of it, for the end of a message."""
+    if before is None:
+        return ""
+    declared = fields(before.cls.options_class)
+    given = [field for field in declared if getattr(before.options, field.attribute) != field.default]
+    bare = [field.spelling for field in given if field.kind is not FLAG and field.kind.bare is not None]
+    counts = [field.flags[0] for field in declared if field.flags[:1] == ("-n",)]
+    if word.startswith("-"):
+        cure = "its options stand in front of its arguments"
+    elif bare:
+        cure = f"a value of {bare[-1]} stands behind =, as in {bare[-1]}={word}"
+    elif any(field.kind in (FILTER, FILTERS) for field in given):
+        cure = "a filter with spaces goes in quotes"
+    elif counts and word.isdigit():
+        cure = f"{counts[0]} {word} is the option"
+    elif before.cls.extra_arguments:
+        cure = "it takes more arguments behind -A"
+    else:
+        cure = "a value with spaces goes in quotes"
+    return f"; {before.label} ends in front of it: {cure}"
 
 
 def shortcut(word: str) -> str:

@@ -156,6 +156,11 @@ class Stage:
         """The directions to work in where neither -L nor -R is given."""
         return LEFT if (self.last if self.produces else self.first) else RIGHT
 
+    @property
+    def acts(self) -> bool:
+        """Whether it does something that can be seen outside of the pipeline."""
+        return self.live or self.emits
+
     def takes(self, direction: int) -> bool:
         """Whether messages of this direction pass here."""
         return bool(self.directions & direction)
@@ -241,6 +246,10 @@ class Output(Stage):
     pure = True
     outside: ClassVar[bool] = True
     blocked = False
+
+    @property
+    def acts(self) -> bool:
+        return self.outside
 
     @property
     def full(self) -> bool:

@@ -92,6 +92,10 @@ class Metrics(Output):
         except UsageError as error:
             raise self.error(f"the filter {label!r}: {error}") from None
 
+    @property
+    def acts(self) -> bool:
+        return bool(self.options.output)
+
     def target(self) -> str:
         return "" if self.options.output == "-" else self.options.output
 

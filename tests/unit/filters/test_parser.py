@@ -221,7 +221,7 @@ def test_errors_say_where_and_what(text: str, position: int, said: str) -> None:
     ("text", "there"),
     [
         ("med && otc || com", "med && otc"),
-        ("med || otc && com", "med || (otc && com)"),
+        ("med || otc && com || ipv4", "med || (otc && com)"),
         ("med && otc || com && ipv4", "med && otc && com && ipv4"),
         ("med && otc || com || ipv4 && ipv6", "med && otc && (com || (ipv4 && ipv6))"),
         ("!(med && otc || com)", "med && otc"),
@@ -235,6 +235,11 @@ def test_mixed_connectives_warn_with_the_reading_of_the_reference(text: str, the
 def test_parentheses_silence_the_warning() -> None:
     assert Filter("(med && otc) || com").warnings == ()
     assert Filter("med && (otc || com)").warnings == ()
+
+
+def test_no_warning_where_both_read_the_same() -> None:
+    assert Filter("ipv6 || ipv4 && keepalive").warnings == ()
+    assert Filter("med || otc || ipv4 && com && ipv6").warnings == ()
 
 
 def test_other_doubts() -> None:

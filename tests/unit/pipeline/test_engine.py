@@ -613,6 +613,9 @@ class TestWarnings:
                 (3, "no stage sends messages to it in direction R"),
             ]),
             (["read", "x", "write", "-LR", "y", "stdout"], []),
+            (["-o", "--", "read", "-LR", "x", "--", "limit", "-LR"], [(2, "no stage sends messages to it in direction L")]),
+            (["-o", "--", "read", "-LR", "--new", "first", "x", "--", "limit", "-LR"], []),
+            (["-o", "--", "read", "x", "--", "limit", "-LR"], []),
             (["read", "-"], [(1, "no stage looks at its messages")]),
             (["read", "x"], []),
         ],
@@ -620,6 +623,41 @@ class TestWarnings:
     def test_warnings(self, words: list[str], expected: list[tuple[int, str]]) -> None:
         found = Pipeline(words).warnings()
         assert [(stage.number, text.partition(":")[0]) for stage, text in found] == expected
+
+    def test_of_messages_that_enter_behind(self) -> None:
+        ((_, text),) = Pipeline("-o -- read -LR x -- @b tag -LR --src").warnings()
+        assert text.endswith("direction L: those of stage 1 (read) enter behind it; --new first has them pass all stages")
+
+    @pytest.mark.parametrize(
+        ("words", "silent"),
+        [
+            ("read x -- grep ipv6", True),
+            ("read x -- limit -s 1", True),
+            ("read x -- metrics", True),
+            ("read x -- head -- tag --src", True),
+            ("read x -- metrics --output m.prom", False),
+            ("-o read x -- metrics", False),
+            ("read x -- grep --kill-match ipv6", False),
+            ("--kill limit/long -- read x -- limit -M 24", False),
+            ("--events limit/long -- read x -- limit -M 24", False),
+            ("read x -- stdout -- head", False),
+            ("speaker -- grep ipv6 -- 192.0.2.1", False),
+            ("read x", False),
+        ],
+    )
+    def test_a_command_that_nothing_comes_of(self, words: str, silent: bool) -> None:
+        """A program may still look at what its stages have found."""
+        pipe = Pipeline(words)
+        text = "nothing leaves this pipeline; -o prints what passes it"
+        assert text not in dict(pipe.warnings()).values()
+        pipe.commanded = True
+        assert (text in [found for _, found in pipe.warnings()]) == silent
+
+    def test_a_function_may_do_anything(self, source: str, tmp_path: Path) -> None:
+        (tmp_path / "a.py").write_text("def process(msg):\n    pass\n")
+        pipe = Pipeline(["--", "read", source, "--", "python", str(tmp_path / "a.py")])
+        pipe.commanded = True
+        assert pipe.warnings() == []
 
     def test_they_are_logged(self, source: str, capfd: pytest.CaptureFixture[str]) -> None:
         run("read", source, "stdout", "-L")

@@ -70,6 +70,29 @@ class TestStages:
         with pytest.raises(UsageError, match=r"^stage 1: unknown command 'zzz'$"):
             parse(["zzz"])
 
+    @pytest.mark.parametrize(
+        ("stage", "told"),
+        [
+            ("@g grep as_origin == 64497", "unknown command '=='; stage 2 (g: grep) ends in front of it: a filter with spaces goes in quotes"),
+            ("tag --src --if as_origin = 64497", "unknown command '='; stage 2 (tag) ends in front of it: a filter with spaces goes in quotes"),
+            ("grep prefix 10.0.0.0/8", "there is no file and no command '10.0.0.0/8'; stage 2 (grep) ends in front of it: a filter with spaces"),
+            ("head 3", "unknown command '3'; stage 2 (head) ends in front of it: -n 3 is the option"),
+            ("metrics ipv4", "unknown command 'ipv4'; stage 2 (metrics) ends in front of it: it takes more arguments behind -A"),
+            ("update --drop-com 1:2", "unknown command '1:2'; stage 2 (update) ends in front of it: a value of --drop-com stands behind =, as in --drop-com=1:2"),
+            ("grep ipv4 --keep", "'--keep' is an option, where a stage was expected; stage 2 (grep) ends in front of it: its options stand in front"),
+            ("tag --add a=b c", "unknown command 'c'; stage 2 (tag) ends in front of it: a value with spaces goes in quotes"),
+            ("grep ipv4 raed x", "unknown command 'raed'; did you mean read?"),
+        ],
+    )
+    def test_words_that_were_meant_for_the_stage_in_front(self, stage: str, told: str) -> None:
+        with pytest.raises(UsageError) as raised:
+            parse(["--", "read", "a", "--", *stage.split()])
+        assert str(raised.value).startswith(f"stage 3: {told}")
+
+    def test_behind_the_end_of_a_stage_no_word_was_meant_for_it(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 3: unknown command '=='$"):
+            parse(["--", "read", "a", "--", "grep", "ipv4", "--", "=="])
+
     def test_nothing(self) -> None:
         assert parse([])[1] == []
         assert parse(["--", "--"])[1] == []
