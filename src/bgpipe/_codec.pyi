@@ -84,6 +84,8 @@ class Batch:
 
         The others pass the stage by that has the batch, or (drop) are gone.
         """
+    def hide_outside(self, start: int, stop: int) -> None:
+        """Let messages in front of index `start`, and those from `stop` on, pass the stage by that has the batch."""
     def reveal(self) -> None:
         """The stage is done with the batch that messages were hidden from."""
     def count(self, direction: str = "") -> int:

@@ -634,6 +634,13 @@ cdef class Batch:
                 m.flags |= flag
             left -= 1
 
+    def hide_outside(self, uint32_t start, uint32_t stop):
+        """Let messages in front of index `start`, and those from `stop` on, pass the stage by that has the batch."""
+        cdef uint32_t i
+        for i in range(self.n):
+            if i < start or i >= stop:
+                self.msgs[i].flags |= MSG_HIDDEN
+
     def reveal(self):
         """The stage is done with the batch that messages were hidden from."""
         cdef uint32_t i

@@ -117,6 +117,7 @@ class Pipeline:
         self.current: Stage | None = None  # the producer whose batch is being delivered
         self.values: dict[str, str] = {}  # what stages found out about their connections: L_LOCAL, R_REMOTE, ...
         self.stopping: dict[Stage, int] = {}  # stages to stop behind that many messages of this batch
+        self.started: dict[Stage, int] = {}  # stages that one of its messages started, by the index of that
         self._bus = Bus()
         self.lock = _thread.RLock()
         self.driver: Driver | None = None
@@ -390,6 +391,8 @@ class Pipeline:
                 group = [s for s in self.stages if s.state == NEW and (name in s.start_on or "*" in s.start_on)]
                 for stage in group:
                     stage.state = STARTING
+                    if self.current is not None and event.batch is not None:
+                        self.started[stage] = event.index
                 if group:
                     self.driver.start(group)
 

@@ -135,13 +135,17 @@ class Step:
     def _hide(self, batch: Batch) -> bool:
         """Hide what is to skip the stage. Returns whether there may be such messages."""
         stage = self.stage
+        first = stage.pipe.started.get(stage, 0)
+        count = stage.pipe.stopping.get(stage, _ALL)
+        if first or count < len(batch):
+            batch.hide_outside(first, count)
         for filter_ in stage.options.if_:
             filter_.program.hide(batch, self.directions)
         if stage.bucket is not None and not stage.produces:
             if stage.options.rate_sample:
                 batch.sample(stage.bucket.available(), self.directions)
             stage.bucket.take(batch.visible(self.directions))
-        return bool(stage.options.if_ or stage.bucket)
+        return bool(stage.options.if_ or stage.bucket or first or count < len(batch))
 
     def again(self, after: Batch | None = None, count: int = _ALL) -> None:
         """Run an output once more on what it saw; of it, on what became the first `count` messages of `after`."""
@@ -257,10 +261,16 @@ class Lane:
             if pipe.cut is not None:
                 self._cut(after, pipe.cut)
             if after is not batch:
-                pipe.stopping = dict.fromkeys(pipe.stopping, _ALL)  # where a stage was to stop, is not known any more
+                # At which of its messages a stage was to start or to stop, is not known any more.
+                pipe.stopping = dict.fromkeys(pipe.stopping, _ALL)
+                pipe.started.clear()
                 batch = after
         if batch.failed:
             self._report(batch)
+        if pipe.started:
+            for step in self.outputs:
+                if step.missed:
+                    step.again()
         return batch
 
     def _pace(self, batch: Batch, bucket: Bucket) -> None:
@@ -281,6 +291,7 @@ class Lane:
         pipe.current = None
         if pipe.stopping:
             self._stop(batch)
+        pipe.started.clear()
         for step in self.outputs:
             step.seen = None
         if batch.completion is not None:

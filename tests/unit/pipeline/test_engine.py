@@ -805,3 +805,32 @@ class TestFilters:
     def test_a_filter_that_is_wrong(self, source: str, target: Path) -> None:
         with pytest.raises(UsageError, match=r"stage 2 \(write\): --if: .*position 0"):
             Pipeline(["--", "read", source, "--", "write", "--if", "sequel == 1", str(target)])
+
+
+class TestStartAndStopAtAMessage:
+    """--wait and --stop on an event that a message causes, somewhere in a batch."""
+
+    EVENT = ("grep", "--keep", "--event-match", "hit")
+
+    @pytest.mark.parametrize("at", [2, 500, MANY - 3])
+    @pytest.mark.parametrize("option", ["--wait", "--stop"])
+    def test_a_stage_behind(self, threads: str, tmp_path: Path, target: Path, at: int, option: str) -> None:
+        source = write_lines(tmp_path / "source.json", lines(MANY))
+        event = [*self.EVENT, f"seq == {at}"]
+        run(threads, "--", "read", source, "--", *event, "--", "drop", option, "grep/hit", "update", "--", "write", target)
+        kept = range(1, at) if option == "--wait" else range(at + 1, MANY + 1)
+        assert read_lines(target) == right(*kept)
+
+    @pytest.mark.parametrize("in_front", [False, True])
+    @pytest.mark.parametrize("at", [2, 500, MANY - 3])
+    def test_a_stage_that_writes(self, threads: str, tmp_path: Path, target: Path, at: int, in_front: bool) -> None:
+        source = write_lines(tmp_path / "source.json", lines(MANY))
+        early = tmp_path / "early.json"
+        outputs = [["write", "--wait", "grep/hit", str(target)], ["write", "--stop", "grep/hit", str(early)]]
+        event = [[*self.EVENT, f"seq == {at}"]]
+        words = ["--", "read", source]
+        for stage in (*outputs, *event) if in_front else (*event, *outputs):
+            words += ["--", *stage]
+        run(threads, *words)
+        assert read_lines(target) == right(*range(at, MANY + 1))
+        assert read_lines(early) == right(*range(1, at + 1))
