@@ -11,7 +11,7 @@ import sys
 
 from bgpipe._calls import Calls, gather
 from bgpipe.errors import StageError, UsageError
-from bgpipe.pipeline.events import PIPE, StageEvent, is_async
+from bgpipe.pipeline.events import PIPE, StageEvent, is_async, message_label
 from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, RIGHT, Output, Stage, StageOptions
 
 TYPE_CHECKING = False
@@ -38,6 +38,7 @@ class CallbackEvent(StageEvent):
     """
 
     __slots__ = ("error", "function")
+    many = "exceptions"
 
     def __init__(self, stage: Stage, function: str, error: BaseException, batch: Batch, index: int) -> None:
         super().__init__(stage, "error", batch, index)
@@ -45,7 +46,8 @@ class CallbackEvent(StageEvent):
         self.error = error
 
     def describe(self) -> str:
-        return _summary(self.function, self.error)
+        assert self.batch is not None
+        return f"{_summary(self.function, self.error)}, at {message_label(self.batch, self.index)}"
 
 
 class Callback:

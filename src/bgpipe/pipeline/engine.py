@@ -409,7 +409,8 @@ class Pipeline:
         name = str(event)
         if name not in self._tallies:
             self._tallies[name] = Tally(self.log, event.many, stage, event.name)
-        self._tallies[name].count(event.describe())
+        tally = self._tallies[name]
+        tally.count("" if tally.full else event.describe())
 
     def _kill(self, event: Event) -> None:
         if self.failure is None:

@@ -60,6 +60,17 @@ class StageEvent(Event):
         self.stage = stage
 
 
+class MatchEvent(StageEvent):
+    """A message is one that a stage looks for, or is none."""
+
+    __slots__ = ()
+    many = "messages"
+
+    def describe(self) -> str:
+        assert self.batch is not None
+        return message_label(self.batch, self.index)
+
+
 class ParseEvent(Event):
     """A message does not parse. It stays on its way as it came.
 
@@ -76,6 +87,25 @@ class ParseEvent(Event):
 
     def describe(self) -> str:
         return f"{self.error}: 0x{self.wire.hex()}"
+
+
+def message_label(batch: Batch, index: int) -> str:
+    """A message in the words of a log line: what it takes to find it in an archive."""
+    from bgpipe._view import message_at
+
+    msg = message_at(batch, index)
+    text = f"message {msg.seq} ({msg.dir}, {msg.type}) of {msg.datetime.replace(tzinfo=None).isoformat()}"
+    peer = [f"AS{msg.tags['PEER_AS']}"] if "PEER_AS" in msg.tags else []
+    if "PEER_IP" in msg.tags:
+        peer.append(msg.tags["PEER_IP"])
+    if peer:
+        text += f" from {' '.join(peer)}"
+    update = msg.update if msg.error is None else None
+    if update is None:
+        return text
+    prefixes = [str(prefix) for prefix in update.announced] + [f"{prefix} withdrawn" for prefix in update.withdrawn]
+    more = f" and {len(prefixes) - 1} more" if len(prefixes) > 1 else ""
+    return f"{text}: {prefixes[0]}{more}" if prefixes else text
 
 
 class Bus:

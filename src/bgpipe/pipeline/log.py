@@ -96,10 +96,15 @@ class Tally:
         self._event = event
         self.total = 0
 
+    @property
+    def full(self) -> bool:
+        """Whether further ones get no line, so that none need be made."""
+        return self.total >= self.LINES
+
     def count(self, text: str) -> None:
-        self.total += 1
-        if self.total <= self.LINES:
+        if not self.full:
             self._log.warn(text, self._stage, self._event)
+        self.total += 1
 
     def close(self) -> None:
         if self.total > self.LINES:

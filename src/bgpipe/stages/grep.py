@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bgpipe.filters import Filter
-from bgpipe.pipeline.events import STAGE_EVENTS
+from bgpipe.pipeline.events import STAGE_EVENTS, MatchEvent
 from bgpipe.pipeline.options import FILTER, Kind, argument, choice, option
 from bgpipe.pipeline.stage import LookerOptions, Stage
 
@@ -81,7 +81,7 @@ class Grep(Stage):
         for index, verdict in enumerate(found):
             name = names[verdict] if verdict < 2 else None
             if name is not None:
-                self.emit(name, batch, index)
+                self.pipe.emit(MatchEvent(self, name, batch, index))
                 if self.pipe.cut is not None:
                     return
 

@@ -456,7 +456,7 @@ class TestFailures:
 
         pipe.run_sync()
         name = check.__qualname__
-        assert seen == [("on_message/error", name, "KeyError('x')", 2, 2, f"{name}(): KeyError: 'x'")]
+        assert seen == [("on_message/error", name, "KeyError('x')", 2, 2, f"{name}(): KeyError: 'x', at message 2 (R, UPDATE) of 2025-01-01T00:00:00: 192.0.2.0/24")]
 
     def test_a_handler_may_end_it_there(self, threads: str, tmp_path: Path, target: Path) -> None:
         source = write_lines(tmp_path / "source.json", lines(MANY))

@@ -93,6 +93,23 @@ class TestEvents:
         assert [name for name, _ in seen] == ["other"] * 10 + ["found"] * (MANY - 10)
         assert len(read_lines(target)) == MANY - 10
 
+    def test_log(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """A line says which message it is, for those who look for it in the archive; many do not flood the log."""
+        withdrawal = '["R",4,"2025-01-01T00:00:01.500","UPDATE",{"unreach":["10.0.0.0/8","11.0.0.0/8"]},{"PEER_IP":"192.0.2.9"}]\n'
+        keepalive = '["R",3,"2025-01-01T00:00:00.000","KEEPALIVE",null,{"PEER_AS":"64500","PEER_IP":"192.0.2.9"}]\n'
+        source = write_lines(tmp_path / "x.json", line(1) + bad_line(2) + keepalive + withdrawal + lines(96, first=5))
+        run("--events", "grep/m,grep/f", "--", "read", source, "--", "grep", "--event-match", "m", "--event-fail", "f", "seq < 99 && prefix")
+        told = capfd.readouterr().err.splitlines()
+        assert told[:4] == [
+            "bgpipe: warning: stage 2 (grep): m: message 1 (R, UPDATE) of 2025-01-01T00:00:00: 192.0.2.0/24",
+            "bgpipe: warning: stage 2 (grep): f: message 2 (R, UPDATE) of 2025-01-01T00:00:00",
+            "bgpipe: warning: stage 2 (grep): f: message 3 (R, KEEPALIVE) of 2025-01-01T00:00:00 from AS64500 192.0.2.9",
+            "bgpipe: warning: stage 2 (grep): m: message 4 (R, UPDATE) of 2025-01-01T00:00:01.500000 from 192.0.2.9: "
+            "10.0.0.0/8 withdrawn and 1 more",
+        ]
+        assert len(told) == 10 + 4 + 1
+        assert told[-1] == "bgpipe: warning: stage 2 (grep): m: 96 messages in all, 86 of them not shown"
+
     def test_keep(self, tmp_path: Path, target: Path) -> None:
         source = write_lines(tmp_path / "x.json", lines(9))
         pipe = Pipeline(["read", source, "grep", "--keep", "--event-match", "x", "as_origin == 4", "write", str(target)])
