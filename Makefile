@@ -2,6 +2,7 @@
 #
 #   make run     builds bgpipe into .venv and turns the sample archives into JSON
 #   make test    linters, fuzzers for some seconds each (where there is clang), tests
+#   make interop sessions with the BGP daemons of Debian
 #
 # PYTHON=python3.12 takes another Python; BGPIPE_CORPUS=folder (default ../shared/data) is the real data of the tests.
 
@@ -10,7 +11,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit fuzz fuzz-ready fuzz-short bench instructions clean FORCE
+.PHONY: run test build lint unit interop fuzz fuzz-ready fuzz-short bench instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -41,6 +42,11 @@ lint: build
 
 unit: build
 	$(PY) -m pytest -q
+
+# Sessions with real daemons, in network namespaces: takes root. Installs what is missing, or says what that is.
+interop: build
+	@tests/interop/install
+	BGPIPE_INTEROP=all $(PY) -m pytest -q tests/interop
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build
