@@ -265,6 +265,7 @@ class Pipeline:
                 found.append((stage, "--if has no effect: it looks at no messages"))
             if stage.options.of and not (stage.produces or stage.emits):
                 found.append((stage, "--of has no effect: it makes no messages"))
+            found += ((stage, text) for text in stage.doubts())
             for filter_ in stage.all_filters():
                 found += ((stage, text) for text in filter_.warnings)
             if stage.produces and not route(self, stage, stage.directions):

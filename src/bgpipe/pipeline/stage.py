@@ -215,6 +215,10 @@ class Stage:
         """What --explain says it writes; "" for nothing."""
         return ""
 
+    def doubts(self) -> tuple[str, ...]:
+        """What looks like a mistake in its options, for the warnings of the pipeline."""
+        return ()
+
     def filters(self) -> tuple[Filter, ...]:
         """Filters among its arguments."""
         return ()

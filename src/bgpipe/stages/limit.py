@@ -24,6 +24,7 @@ _TAKEN_OUT = {
     "block": "over --block",
 }
 _COUNTED = {"session": "in the session", "origin": "from there", "block": "in its block"}
+_IPV4_BITS = 32
 _IPV4_BLOCK = 16
 _IPV6_BLOCK = 32
 
@@ -142,6 +143,25 @@ class Limit(Stage):
             *(options.min_length, options.max_length, options.session, options.origin, options.block),
             options.block_length,
         )
+
+    def doubts(self) -> tuple[str, ...]:
+        options = self.options
+        counting = options.session or options.origin or options.block
+        if not (counting or options.min_length or options.max_length):
+            return ("it limits nothing: --session, --origin, --block, --min-length or --max-length is missing",)
+        found = []
+        if not counting:
+            without = "has no effect without --session, --origin or --block"
+            found += [f"--permanent {without}"] if options.permanent else []
+            found += [f"--scope {without}"] if options.scope != "pipeline" else []
+        if options.block_length and not options.block:
+            found.append("--block-length has no effect without --block")
+        if not options.ipv6:
+            if options.max_length > _IPV4_BITS:
+                found.append(f"--max-length {options.max_length} has no effect: it looks at IPv4 alone, without -6")
+            if options.min_length > _IPV4_BITS:
+                found.append(f"--min-length {options.min_length} takes out all that it looks at: IPv4, without -6")
+        return tuple(found)
 
     def prepare(self) -> None:
         options = self.options

@@ -7,9 +7,9 @@ import os
 from bgpipe._metrics import CountEncoder, Counters
 from bgpipe.errors import StageError, UsageError
 from bgpipe.names import MESSAGE_TYPES
-from bgpipe.pipeline.options import TEXT, option
+from bgpipe.pipeline.options import option
 from bgpipe.pipeline.stage import LEFT, RIGHT, Output, StageOptions
-from bgpipe.stages.messages import check_target, inputs
+from bgpipe.stages.messages import PATH, check_target, inputs
 from bgpipe.stages.read import Read
 from bgpipe.transport.sink import open_sink
 from bgpipe.transport.source import regular_file
@@ -34,7 +34,7 @@ class MetricsOptions(StageOptions):
     output: str = option(
         "--output",
         "at the end, write the counters to this file, as Prometheus text",
-        kind=TEXT,
+        kind=PATH,
         default="",
         metavar="FILE",
     )
@@ -58,8 +58,13 @@ class Metrics(Output):
 
     def attach(self) -> None:
         self._rules: dict[str, Filter] = {}
+        if self.options.args and not self.args:
+            raise self.error("nothing follows -A, which takes filters: [LABEL: ]FILTER ...")
         for text in self.args:
             self._add_rule(text)
+        output = self.options.output
+        if output.startswith("-") and output != "-":
+            raise self.error(f"--output {output}: expected a file; ./{output} is one of that name")
         self._counters = Counters(len(self._rules))
         earlier = [stage for stage in self.pipe.stages if isinstance(stage, Metrics) and stage.number < self.number]
         self.prefix = "bgpipe_" + "".join(c if c.isascii() and c.isalnum() else "_" for c in self.name)
@@ -82,15 +87,21 @@ class Metrics(Output):
         from bgpipe.filters import Filter
 
         label, colon, rule = text.partition(": ")
+        label = label.strip()
         if not colon:
             label = rule = text
+        elif not label:
+            raise self.error(f"the filter {text!r} has no label in front of its colon: LABEL: FILTER")
         if label in self._rules:
             raise self.error(f"two filters have the label {label!r}")
         try:
             self._rules[label] = Filter(rule)
             self._rules[label].compile()
         except UsageError as error:
-            raise self.error(f"the filter {label!r}: {error}") from None
+            head, found, _ = text.partition(":")
+            meant = found and not colon and head.replace("-", "_").isidentifier()
+            cure = f"; where {head} is to be a label, a space belongs behind its colon" if meant else ""
+            raise self.error(f"the filter {label!r}: {error}{cure}") from None
 
     @property
     def acts(self) -> bool:

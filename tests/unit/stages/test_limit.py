@@ -122,6 +122,26 @@ class TestOptions:
         with pytest.raises(UsageError, match=why):
             Pipeline(["read", "x", "--", "limit", *options.split()])
 
+    @pytest.mark.parametrize(
+        ("options", "doubts"),
+        [
+            ("", ["it limits nothing"]),
+            ("--permanent -s 0", ["it limits nothing"]),
+            ("-M 24 --permanent", ["--permanent has no effect without --session"]),
+            ("-M 24 --scope process", ["--scope has no effect without --session"]),
+            ("-s 5 -B 24", ["--block-length has no effect without --block"]),
+            ("-M 33", ["--max-length 33 has no effect"]),
+            ("-46 -M 33", []),
+            ("-m 33", ["--min-length 33 takes out all that it looks at"]),
+            ("-6 -m 33 -M 48", []),
+            ("-M 24 -s 1 --permanent --scope process", []),
+            ("-b 1 -B 24", []),
+        ],
+    )
+    def test_options_without_effect(self, options: str, doubts: list[str]) -> None:
+        found = Pipeline(["-o", "--", "read", "x", "--", "limit", *options.split()]).warnings()
+        assert [text.startswith(doubt) for (_, text), doubt in zip(found, doubts, strict=True)] == [True] * len(doubts)
+
     def test_parse_error(self, tmp_path: Path, target: Path) -> None:
         source = write_lines(tmp_path / "source.json", bad_line(1) + line("10.0.0.0/8"))
         run("--", "read", source, "--", "limit", "-s", "1", "--", "write", target)

@@ -318,6 +318,11 @@ class TestMistakes:
             (["metrics", "-A", "a: ipv4", "a: ipv6"], "stage 2 (metrics): two filters have the label 'a'"),
             (["metrics", "-A", "a: ipv5"], "stage 2 (metrics): the filter 'a': "),
             (["metrics", "ipv4"], "stage 3: unknown command 'ipv4'"),
+            (["metrics", "-A", " : ipv4"], "stage 2 (metrics): the filter ' : ipv4' has no label in front of its colon"),
+            (["metrics", "-A", "a : ipv4", "a: ipv6"], "stage 2 (metrics): two filters have the label 'a'"),
+            (["metrics", "-A"], "stage 2 (metrics): nothing follows -A, which takes filters"),
+            (["metrics", "--output", "", "-A", "ipv4"], "stage 2 (metrics): --output '': expected a path"),
+            (["metrics", "--output", "-A", "--", "tag"], "stage 2 (metrics): --output -A: expected a file; ./-A is one"),
             (["metrics", "--output", "m", "--", "metrics", "--output", "m"], "stage 3 (metrics): stage 2 (metrics) writes m already"),
             (["metrics", "--output", "m", "--", "write", "./m"], "stage 3 (write): stage 2 (metrics) writes ./m already"),
             (["write", "m", "--", "metrics", "--output", "m"], "stage 3 (metrics): stage 2 (write) writes m already"),
@@ -327,3 +332,9 @@ class TestMistakes:
         with pytest.raises(UsageError) as raised:
             Pipeline(["-o", "--", "read", mixed, "--", *words])
         assert str(raised.value).startswith(text)
+
+    def test_a_label_without_a_space_behind_it(self, mixed: str) -> None:
+        for text, told in (("google:as_origin == 15169", True), ("community == x:1", False), ("a:b: as_origin", False)):
+            with pytest.raises(UsageError) as raised:
+                Pipeline(["-o", "--", "read", mixed, "--", "metrics", "-A", text.replace("as_origin", "as_orig")])
+            assert str(raised.value).endswith("; where google is to be a label, a space belongs behind its colon") == told
