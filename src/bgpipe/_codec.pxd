@@ -1,6 +1,7 @@
 # cython: language_level=3
 """The batch core as the other compiled modules see it. Contracts stand here; the code is in _codec.pyx."""
 
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -157,6 +158,8 @@ cdef class Batch:
     cdef size_t tidy_at                     # `made` that tidy() waits for; 0: nothing was edited yet
     cdef bint lent                          # messages of other batches point into the arena: nothing in there may move
     cdef uint32_t held                      # for how many, for a while, nothing in there may move: they have copies of records
+    cdef uint32_t working                   # kernels that work on it without the GIL (`with batch`)
+    cdef unsigned long worker               # their thread; views in all others wait
     cdef uint32_t moves                     # how often tidy() has moved messages
     cdef size_t made                        # bytes of its arena, and of tables of peers that got full while it was made
     cdef list keep                          # what owns the bytes: Buffers, PeerTables, bytes
@@ -164,6 +167,12 @@ cdef class Batch:
     cdef public object error                # an InputError or StageError that ended the input behind these messages, or None
     cdef public object completion
     cdef int grow(self) except -1 nogil
+    cdef int wait(self) except -1
+    # Before anything of the batch is looked at or changed that a kernel in another thread may be working on.
+    cdef inline int settled(self) except -1:
+        if self.working and self.worker != PyThread_get_thread_ident():
+            self.wait()
+        return 0
     cdef int reserve(self, uint32_t cap) except -1 nogil         # room for so many messages in all
     # A zeroed record at the end, whose peer the caller sets; earlier pointers may move.
     cdef inline msg_t* add(self) except NULL nogil:

@@ -51,6 +51,9 @@ class Batch:
     error: the InputError or StageError that ended the input behind these messages, or None.
     completion: called with the batch once all that came of it is written; or None.
     failed: messages found not to parse that failures() has not given yet.
+
+    `with batch` goes around what works on it without the GIL: what another thread does with its messages waits until
+    that is done.
     """
 
     error: InputError | StageError | None
@@ -69,6 +72,8 @@ class Batch:
         """Forget the messages from index k on."""
     def cut_like(self, other: Batch, count: int) -> None:
         """Cut this batch where `other`, a batch that stages made of it, is cut by cut(count)."""
+    def __enter__(self) -> Batch: ...
+    def __exit__(self, *failure: object) -> None: ...
     def came(self, count: int) -> int:
         """How many of the first `count` messages came with the batch, and were put in by no stage on its way."""
     def part(self, start: int, stop: int) -> Batch:

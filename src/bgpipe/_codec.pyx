@@ -8,10 +8,13 @@ are status codes until somebody asks for them (`Batch.failures`).
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromObject
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
+from posix.unistd cimport usleep
 from bgpipe._wire cimport ASAN, be16, be32, be64, cursor, cursor_t, poison, put16, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32, unpoison
 
 from os import urandom
@@ -71,6 +74,7 @@ cdef enum:
     MAX_PEERS = 65536
     MAX_PEER_BYTES = 2 << 20
     MAX_LEFT = 8 << 20
+    WAIT_US = 100               # how soon a thread sees that a kernel is done
     EDITS = 1 << 20             # octets that edits may leave behind in an arena
     REMOVED = 0xFFFF            # length of a tag's value that says: not this one of the peer's
 
@@ -417,6 +421,8 @@ cdef class Batch:
 
     len(batch): messages, dropped ones included. error: the InputError or StageError that ended the input behind these messages, or None.
     completion: called with the batch once all that came of it is written; or None.
+
+    `with batch` goes around what works on it without the GIL: what another thread does with its messages waits until that is done.
     """
 
     def __cinit__(self):
@@ -509,6 +515,22 @@ cdef class Batch:
         self.made = size
         self.tidy_at = 2 * size + EDITS
         self.moves += 1
+
+    def __enter__(self):
+        self.settled()
+        self.worker = PyThread_get_thread_ident()
+        self.working += 1
+        return self
+
+    def __exit__(self, *failure):
+        self.working -= 1
+
+    cdef int wait(self) except -1:
+        while self.working:
+            with nogil:
+                usleep(WAIT_US)
+            PyErr_CheckSignals()
+        return 0
 
     cdef int clear(self) except -1:
         self.n = 0

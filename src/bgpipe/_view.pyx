@@ -173,6 +173,7 @@ cdef class Msg:
         return view(collect((self,)), 0)
 
     cdef msg_t* record(self) except NULL:
+        self.batch.settled()
         if self.index >= self.batch.n:
             raise IndexError("the message has been cut off its batch")
         return self.batch.msgs + self.index
@@ -562,6 +563,7 @@ cdef int put_tags(Msg msg, dict tags) except -1:
     except InputError as error:
         raise FieldError(str(error)) from None
     n = <uint32_t>PyBytes_GET_SIZE(packed)
+    msg.batch.settled()
     p = msg.batch.alloc(4 + <size_t>n)
     memcpy(p, &n, 4)
     memcpy(p + 4, PyBytes_AS_STRING(packed), n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -435,6 +436,38 @@ class TestWhatIsKept:
                 assert watch() is None  # without the collector: there is no cycle
         finally:
             gc.enable()
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            lambda msg: setattr(msg, "body", b"\0" * 4),
+            lambda msg: setattr(msg, "tags", {"a": "b"}),
+            lambda msg: setattr(msg.update, "med", 5),
+            lambda msg: msg.update.as_path,
+            lambda msg: msg.copy(),
+        ],
+    )
+    def test_other_threads_wait_while_a_kernel_works_on_it(self, look: Callable[[Msg], object]) -> None:
+        batch = batch_of(lines(2))
+        (msg, _), before = list(batch), encoded(batch)
+        done: list[bool] = []
+
+        def work() -> None:
+            look(msg)
+            done.append(True)
+
+        thread = threading.Thread(target=work)
+        with batch:
+            thread.start()
+            thread.join(0.1)
+            assert not done
+            assert encoded(batch) == before
+            assert msg.update is not None  # whoever works on it waits for nobody
+            with batch:
+                msg.time = 5
+            assert not done
+        thread.join()
+        assert done
 
     def test_what_is_kept_and_put_in_again_keeps_no_batch(self) -> None:
         """Each batch gets a message of the one before; when the last one is made, no other one is left."""

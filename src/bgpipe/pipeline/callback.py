@@ -82,7 +82,8 @@ class Callback:
         """What Stage.process is to do."""
         matches = None
         if self._filter is not None:
-            matches = self._filter.program.matches(batch)
+            with batch:
+                matches = self._filter.program.matches(batch)
         calls = Calls(batch, directions, self._types, matches, self._of if self._stage.options.of else None)
         if self.asynchronous:
             return self._process(calls, directions)

@@ -113,7 +113,8 @@ class Step:
         if self.missed:
             return batch
         if self.output is not None:
-            self.encoder.encode(batch, self.buffer)
+            with batch:
+                self.encoder.encode(batch, self.buffer)
             return self._leave(batch, None, partly)
         after = stage.process(batch, self.directions)
         if after is None or isinstance(after, Batch):
@@ -140,7 +141,8 @@ class Step:
         if first or count < len(batch):
             batch.hide_outside(first, count)
         for filter_ in stage.options.if_:
-            filter_.program.hide(batch, self.directions)
+            with batch:
+                filter_.program.hide(batch, self.directions)
         if stage.bucket is not None and not stage.produces:
             if stage.options.rate_sample:
                 batch.sample(stage.bucket.available(), self.directions)
@@ -158,7 +160,8 @@ class Step:
             self.run(seen)
         else:  # what skipped it the first time is still hidden there: a second choice would be another one
             self.buffer.clear()
-            self.encoder.encode(seen, self.buffer)
+            with seen:
+                self.encoder.encode(seen, self.buffer)
 
     def write(self) -> None:
         """Bring out what run() encoded. StageError."""
@@ -232,9 +235,11 @@ class Lane:
     def carry(self, batch: Batch) -> Batch:
         """What may be done out of order. Returns the batch that goes on."""
         if self.pipe.checks:
-            batch.check()
+            with batch:
+                batch.check()
         for program in self._of:
-            program.keep(batch, BOTH)
+            with batch:
+                program.keep(batch, BOTH)
         for step in self._pure:
             after = step.run(batch)
             assert isinstance(after, Batch), "who waits is not pure"

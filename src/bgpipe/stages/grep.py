@@ -69,10 +69,12 @@ class Grep(Stage):
         return (self.options.filter,)
 
     def process(self, batch: Batch, directions: int) -> None:
-        if self.options.keep:
-            found = self.options.filter.program.verdicts(batch, directions)
-        else:
-            found = self.options.filter.program.keep(batch, directions, self.drops_matching, self._unparsed)
+        program = self.options.filter.program
+        with batch:
+            if self.options.keep:
+                found = program.verdicts(batch, directions)
+            else:
+                found = program.keep(batch, directions, self.drops_matching, self._unparsed)
         if not self.pure:
             self._tell(batch, found)
 

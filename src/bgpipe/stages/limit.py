@@ -194,7 +194,7 @@ class Limit(Stage):
         limiter = self._limiter
         at = 0
         while True:
-            with self._counts.lock:
+            with self._counts.lock, batch:
                 at = limiter.run(batch, directions, at)
             if not limiter.found:
                 return

@@ -62,7 +62,8 @@ class Tag(Stage):
         source = self._only_source
         if not self.pure and self.pipe.current is not None:
             source = self.pipe.current.name
-        self._tagger(source).apply(batch, directions)
+        with batch:
+            self._tagger(source).apply(batch, directions)
 
     def _tagger(self, source: str) -> Tagger:
         if source not in self._taggers:

@@ -245,7 +245,8 @@ class Update(Stage):
     def process(self, batch: Batch, directions: int) -> Batch | None:
         if self._editor is None:
             self._editor = self._make_editor()
-        after, short = self._editor.edit(batch, directions, keep_bad=self.options.on_parse_error == "pass")
+        with batch:
+            after, short = self._editor.edit(batch, directions, keep_bad=self.options.on_parse_error == "pass")
         if short:
             self._tell(after, short)
         return None if after is batch else after
