@@ -146,8 +146,17 @@ def _network(word: str, quoted: bool) -> Prefix:
     return network
 
 
+def _without_as(word: str) -> str:
+    """An AS number without the AS that people put in front of it."""
+    return word[2:] if word[:2].upper() == "AS" and word[2:].isdigit() else word
+
+
+def _asn(word: str, quoted: bool) -> int:
+    return _integer("an AS number", MAX_32)(_without_as(word), quoted)
+
+
 def _path(word: str, quoted: bool) -> int | str:
-    value = None if quoted else _as_integer(word)
+    value = None if quoted else _as_integer(_without_as(word))
     if value is not None and 0 <= value <= MAX_32:
         return value
     hops = []
@@ -155,7 +164,7 @@ def _path(word: str, quoted: bool) -> int | str:
     for hop in word.replace(" ", "").split(",") if word else ():
         opens = hop.startswith("[")
         closes = hop.endswith("]")
-        digits = hop[opens : len(hop) - closes]
+        digits = _without_as(hop[opens : len(hop) - closes])
         number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else MAX_32 + 1
         if number > MAX_32 or opens == in_set != closes or (opens and in_set):
             raise _wrong(word, 'an AS number, or a whole path such as "64500,[64501,64502]"')
@@ -180,7 +189,8 @@ def _community(word: str, quoted: bool) -> bytes:
     except FieldError:
         known = tuple(WELL_KNOWN_COMMUNITIES.values())
         what = "a community such as 65000:1 (both parts up to 65535), or the name of a well-known one"
-        raise _wrong(word, what + _near(word, known)) from None
+        any_of_them = f'; for all of an AS, community ~ "\\"{word[:-1]}"' if word.endswith(":*") else ""
+        raise _wrong(word, what + (_near(word, known) or any_of_them)) from None
 
 
 def _ext_community(word: str, quoted: bool) -> bytes:
@@ -257,7 +267,6 @@ def scalar(word: str) -> object:
 
 
 _COUNT = Kind((*EQUAL, *ORDER), _integer("a number", MAX_32))
-_ASN = _integer("an AS number", MAX_32)
 _NLRI = Kind((*EQUAL, *ORDER, *LIKE), _prefix, index="*")
 _JSON = Kind((*EQUAL, *ORDER, *LIKE), _scalar, _pattern, index="path")
 
@@ -274,7 +283,7 @@ KINDS = {
     "origin": Kind(EQUAL, _origin),
     "med": _COUNT,
     "local_pref": _COUNT,
-    "otc": Kind((*EQUAL, *ORDER), _ASN),
+    "otc": Kind((*EQUAL, *ORDER), _asn),
     "community": Kind((*EQUAL, *LIKE), _community, _pattern),
     "ext_community": Kind((*EQUAL, *LIKE), _ext_community, _pattern),
     "large_community": Kind((*EQUAL, *LIKE), _large_community, _pattern),
@@ -493,12 +502,13 @@ class Parser:
         like = test.operator in LIKE
         read = kind.like if like else kind.read
         if read is _path and (test.index is not None or test.operator not in ("==", "!=")):
-            read = _ASN
+            read = _asn
         self.bare = not quoted and not in_list
         try:
             value = self.pattern(word) if read is _pattern else read(word, quoted)
         except FieldError as error:
             bare = "" if quoted or "(" not in word else "; a value with ) in it goes in quotes"
+            bare = bare or ('; the quotes of a filter are "' if word[:1] == "'" else "")
             raise lexer.error(f"{error}{bare}", at) from None
         if test.attribute in ("json", "attr") and test.operator in ORDER and type(value) not in (int, float):
             raise lexer.error(f"{quote(word)}, expected a number", at)
@@ -523,6 +533,8 @@ class Parser:
             packed = pack_address(address)
             if int.from_bytes(packed, "big") & ((1 << (len(packed) * 8 - int(length))) - 1):
                 self.warn(f"{word} has bits set behind its length; they are ignored")
+        if isinstance(value, str) and len(word) > 1 and word[0] == word[-1] == "'":
+            self.warn(f'{word} is looked for with its quotes; those of a filter are "')
         lost = [pair for pair in _escapes(quoted_pattern) if pair[1].isalnum()]
         if lost:
             self.warn(f"in quotes, {lost[0]} is {lost[0][1]} alone; for {lost[0]} in the pattern, write \\{lost[0]}")

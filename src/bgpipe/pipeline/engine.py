@@ -193,17 +193,21 @@ class Pipeline:
 
     def _resolve_events(self) -> None:
         """Find out what each event list means, now that the names of all stages are known."""
+
+        def names_of(flag: str, words: Sequence[str], *alone: str) -> tuple[str, ...]:
+            try:
+                return resolve(words, self.stages, alone)
+            except UsageError as error:
+                raise UsageError(f"{flag}: {error}") from None
+
         for stage in self.stages:
             try:
-                stage.start_on = resolve(stage.options.wait, self.stages, ("START",)) or (_START,)
-                stage.stop_on = resolve(stage.options.stop, self.stages, ("STOP",))
+                stage.start_on = names_of("--wait", stage.options.wait, "START") or (_START,)
+                stage.stop_on = names_of("--stop", stage.options.stop, "STOP")
             except UsageError as error:
                 raise stage.error(str(error)) from None
-        try:
-            self._kill_on = resolve(self.options.kill, self.stages, ("STOP",))
-            self._log_on = resolve(self.options.events, self.stages, ("START", "STOP", "READY", "PREPARE"))
-        except UsageError as error:
-            raise UsageError(f"--kill or --events: {error}") from None
+        self._kill_on = names_of("--kill", self.options.kill, "STOP")
+        self._log_on = names_of("--events", self.options.events, "START", "STOP", "READY", "PREPARE")
         for names in (self._kill_on, *(stage.start_on + stage.stop_on for stage in self.stages)):
             self.checks = self.checks or _PARSE in names
             self._heard.update(names)

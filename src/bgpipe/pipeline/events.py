@@ -171,15 +171,22 @@ def _resolve(word: str, stages: Sequence[Stage], alone: Sequence[str]) -> list[s
         source = PIPE
     if source == PIPE:
         if name.upper() not in PIPE_EVENTS:
+            for stage in stages:
+                if name in stage.events:
+                    raise UsageError(f"unknown event {word!r}; did you mean {stage.name}/{name}?")
             known = (*PIPE_EVENTS, *(stage.name for stage in stages))
             raise UsageError(f"unknown event {word!r}{hint(word, known)}")
         return [f"{PIPE}/{name.upper()}"]
-    own = {event for stage in stages if stage.name == source for event in stage.events}
-    if not any(stage.name == source for stage in stages):
-        raise UsageError(f"there is no stage {source!r} for the event {word}")
+    named = [stage for stage in stages if stage.name == source]
+    own = {event for stage in named for event in stage.events}
+    if not named:
+        near = hint(source, [stage.name for stage in stages])
+        raise UsageError(f"there is no stage {source!r} for the event {word}{near}")
     if name.upper() in STAGE_EVENTS:
         return [f"{source}/{name.upper()}"]
     if name not in own:
-        events = [f"{source}/{event}" for event in (*STAGE_EVENTS, *sorted(own))]
-        raise UsageError(f"unknown event {word!r}{hint(word, events)}")
+        events = (*sorted(own), *STAGE_EVENTS)
+        near = hint(name, events).replace("did you mean ", f"did you mean {source}/")
+        all_of_them = f"; {source} has {', '.join(events)}{named[0].more_events}"
+        raise UsageError(f"unknown event {word!r}{near or all_of_them}")
     return [f"{source}/{name}"]

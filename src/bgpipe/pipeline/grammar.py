@@ -16,13 +16,14 @@ from bgpipe.pipeline.options import (
     HelpAsked,
     Kind,
     Options,
+    UnknownOption,
     choice,
     fields,
     hint,
     integer,
     option,
 )
-from bgpipe.stages import STAGES, stage_class
+from bgpipe.stages import NOT_BUILT_YET, STAGES, stage_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _capabilities(text: str) -> int:
         raise ValueError(f"a file that can be read ({error.strerror})") from None
 
 
+_NOT_BUILT_YET = ("--config", "--http", "--pprof", "--rpki")  # and what begins with one, such as --rpki-retry
 MOST_THREADS = 64  # each holds a batch, and more cores than that are not kept busy
 CAPABILITIES = Kind("JSON", _capabilities, show=lambda value: "" if value == 0 else f"0x{value:x}")
 
@@ -123,6 +125,9 @@ def parse(words: Sequence[str]) -> tuple[GlobalOptions, list[StageSpec]]:
     values: dict[str, Any] = {}
     try:
         at = options.parse(fields(GlobalOptions), words, 0, values)
+    except UnknownOption as error:
+        planned = error.name.startswith(_NOT_BUILT_YET)
+        raise UsageError(f"{error.name} is not built yet" if planned else str(error)) from None
     except BadOption as error:
         raise UsageError(str(error)) from None
     except HelpAsked:
@@ -194,6 +199,8 @@ def _known(command: str, number: int, before: StageSpec | None = None) -> str:
     """A word in place of a command, if it is one. before: the stage whose words end in front of it. UsageError."""
     if command in STAGES:
         return command
+    if command in NOT_BUILT_YET:
+        raise UsageError(f"stage {number}: {command} is not built yet; bgpipe -h tells which stages there are")
     meant = hint(command, STAGES) or _cure(command, before)
     if command.startswith("-"):
         raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected{meant}")

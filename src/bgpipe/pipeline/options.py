@@ -247,6 +247,14 @@ class BadOption(ValueError):
     """Words that do not fit a declaration; the text says why."""
 
 
+class UnknownOption(BadOption):
+    """An option that is not declared. name: as it was written."""
+
+    def __init__(self, name: str, near: str) -> None:
+        super().__init__(f"unknown option {name}{near}")
+        self.name = name
+
+
 class HelpAsked(Exception):
     """-h or --help, where no such option is declared."""
 
@@ -325,7 +333,7 @@ def _find(declared: Sequence[Field], name: str) -> Field:
     if name in ("-h", "--help"):
         raise HelpAsked
     known = [flag for field in declared for flag in field.flags if flag.startswith("--") and len(name) > 2]
-    raise BadOption(f"unknown option {name}{hint(name, known)}")
+    raise UnknownOption(name, hint(name, known))
 
 
 def hint(word: str, known: Iterable[str]) -> str:

@@ -106,7 +106,8 @@ class Stage:
     batches in any order.
     together: of a batch with messages of both directions it is to see those of both at once, in their order; among
     several stages the one with the highest number does.
-    events: names of events of its own. extra_arguments: has a use for what -A takes.
+    events: names of events of its own. more_events: how others come to be, for the end of a message.
+    extra_arguments: has a use for what -A takes.
     """
 
     command: ClassVar[str] = ""
@@ -118,6 +119,7 @@ class Stage:
     emits: ClassVar[bool] = False
     consumes: ClassVar[bool] = False
     events: tuple[str, ...] = ()
+    more_events: ClassVar[str] = ""
     extra_arguments: ClassVar[bool] = False
     together: ClassVar[int] = 0
     live = False

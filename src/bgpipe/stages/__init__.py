@@ -25,6 +25,9 @@ STAGES = {
     "write": ("write", "Write"),
 }
 
+# Those of the Go bgpipe, and ours to come.
+NOT_BUILT_YET = ("aspa", "exec", "guard", "kafka", "pipe", "ris-live", "rov", "rv-live", "websocket")
+
 
 def stage_class(command: str) -> type[Stage]:
     """The class of a command that STAGES has."""

@@ -45,6 +45,7 @@ class Grep(Stage):
     options_class = GrepOptions
     options: GrepOptions
     looks = True
+    more_events = "; --event-match, --event-fail, --kill-match and --kill-fail make others"
     drops_matching = False
     drops_unparsed = True  # where --on-parse-error is not asked
 

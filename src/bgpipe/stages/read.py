@@ -72,6 +72,9 @@ class Read(MessageReader):
     def attach(self) -> None:
         if self.options.recover and self.options.format not in ("auto", "mrt"):
             raise self.error("--recover is for the format mrt")
+        scheme, separator, _ = self.options.path.partition("://")
+        if separator and scheme.lower() not in ("http", "https") and not os.path.exists(self.options.path):  # noqa: PTH110
+            raise self.error(f"{self.options.path}: of URLs, http and https can be read; {scheme} is not built yet")
         self.place = "standard input" if self.options.path == "-" else self.options.path
 
     def open(self) -> Source:

@@ -97,7 +97,7 @@ def _dropped(code: int) -> Kind:
 def _prepend(text: str) -> tuple[tuple[int, int], ...]:
     found = []
     for word in text.split(","):
-        number, x, times = word.strip().partition("x")
+        number, x, times = word.strip().upper().removeprefix("AS").partition("X")
         if not (number.isascii() and number.isdigit() and 0 < int(number) <= _MOST):
             raise ValueError("AS numbers, such as 65000, or 65000x3 for three times")
         if x and not (times.isascii() and times.isdigit() and 0 < int(times) <= _MOST_PREPENDED):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bgpipe import Filter, FilterError, UsageError
+from bgpipe import Filter, FilterError, Update, UsageError
 from bgpipe.filters.lexer import MAX_LENGTH
 from bgpipe.filters.parser import ALIASES, COMPARISONS, KINDS, MAX_DEPTH
 from bgpipe.filters.tree import And, Not, Or, Prefix, PrefixFile, Test
@@ -92,6 +92,14 @@ def test_a_negated_comparison_negates_its_operator() -> None:
         ('aspath == "5"', Test("aspath", None, "==", "5")),
         ('aspath == ""', Test("aspath", None, "==", "")),
         ("as-origin == 15169", Test("aspath", -1, "==", 15169)),
+        ("as_origin == AS15169", Test("aspath", -1, "==", 15169)),
+        ("aspath in [as1, 2]", Test("aspath", None, "in", [1, 2])),
+        ('aspath == "AS1,[AS2,3]"', Test("aspath", None, "==", "1,[2,3]")),
+        ("otc > AS5", Test("otc", None, ">", 5)),
+        ("as_origin == AS", None),
+        ("as_origin == AS-1", None),
+        ("as_origin == ASAS1", None),
+        ("aspath_len == AS1", None),
         ("AS_Upstream != 1", Test("aspath", -2, "!=", 1)),
         ("as_peer", Test("aspath", 0)),
         ("as_origin in [1, 2 ,3]", Test("aspath", -1, "in", [1, 2, 3])),
@@ -248,6 +256,23 @@ def test_other_doubts() -> None:
     (warning,) = Filter(r'aspath ~ "\d"').warnings
     assert r"\d is d alone" in warning
     assert Filter(r"aspath ~ \d").warnings == Filter(r'aspath ~ "\\d"').warnings == ()
+
+
+def test_quotes_of_other_languages() -> None:
+    (warning,) = Filter("tag[x] == 'a'").warnings
+    assert warning == "'a' is looked for with its quotes; those of a filter are \""
+    assert Filter("tag[x] == \"a\" && tag[y] == it's").warnings == ()
+    with pytest.raises(FilterError, match=r'; the quotes of a filter are "$'):
+        Filter("community == '1:2'")
+
+
+def test_all_communities_of_an_as() -> None:
+    with pytest.raises(FilterError) as raised:
+        Filter("com == 3356:*")
+    cure = str(raised.value).partition("; for all of an AS, ")[2]
+    assert cure == r'community ~ "\"3356:"'
+    assert Filter(cure).match(Update(announce=["10.0.0.0/8"], next_hop="192.0.2.1", communities=["3356:7"]).msg)
+    assert not Filter(cure).match(Update(announce=["10.0.0.0/8"], next_hop="192.0.2.1", communities=["13356:7"]).msg)
 
 
 def test_no_text_is_too_deep_or_too_long() -> None:

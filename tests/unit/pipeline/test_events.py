@@ -61,6 +61,24 @@ class TestResolve:
             resolve(["limit/session"], pipe.stages, ALL)
         with pytest.raises(UsageError, match=r"unknown event 'left/stat'; did you mean left/START\?"):
             resolve(["left/stat"], pipe.stages, ALL)
+        with pytest.raises(UsageError, match=r"there is no stage 'lefd' .*; did you mean left\?"):
+            resolve(["lefd/START"], pipe.stages, ALL)
+
+    @pytest.mark.parametrize(
+        ("word", "told"),
+        [
+            ("limit/foo", "; limit has block, long, origin, session, short, PREPARE, READY, START, STOP"),
+            ("limit/sesion", "; did you mean limit/session?"),
+            ("session", "; did you mean limit/session?"),
+            ("grep/match", "; --event-match, --event-fail, --kill-match and --kill-fail make others"),
+        ],
+    )
+    def test_events_of_stages(self, word: str, told: str) -> None:
+        stages = Pipeline("-o -- read a.mrt -- limit -s 1 -- grep ipv4").stages
+        with pytest.raises(UsageError) as raised:
+            resolve([word], stages, ALL)
+        assert str(raised.value).startswith(f"unknown event {word!r}; ")
+        assert str(raised.value).endswith(told)
 
 
 class TestBus:

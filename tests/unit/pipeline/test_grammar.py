@@ -193,6 +193,20 @@ class TestHelpAndVersion:
             parse(words)
         assert asked.value.command == "read"
 
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["exec", "cat"], "stage 1: exec is not built yet; bgpipe -h tells which stages there are"),
+            (["help", "ris-live"], "stage 1: ris-live is not built yet; bgpipe -h tells which stages there are"),
+            (["--config", "x"], "--config is not built yet"),
+            (["--rpki-retry=10m", "read", "x"], "--rpki-retry is not built yet"),
+        ],
+    )
+    def test_what_is_to_come(self, words: list[str], told: str) -> None:
+        with pytest.raises(UsageError) as raised:
+            parse(words)
+        assert str(raised.value) == told
+
     def test_help_on_nothing(self) -> None:
         with pytest.raises(UsageError, match="unknown command 'raed'; did you mean read"):
             parse(["help", "raed"])

@@ -215,6 +215,10 @@ class TestWrite:
         assert str(caught.value).startswith("stage 2 (write): ")
         assert error in str(caught.value)
 
+    def test_urls_that_cannot_be_read(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 1 \(read\): s3://a/b: of URLs, http and https can be read; s3 is not built"):
+            Pipeline(["s3://a/b"])
+
     @pytest.mark.parametrize("words", [["write", "x\0y"], ["write", ""], ["read", ""], ["read", "\0"]])
     def test_what_is_no_path(self, words: list[str]) -> None:
         with pytest.raises(UsageError, match=r"PATH '.*': expected a path"):

@@ -62,6 +62,7 @@ class TestOptions:
             (["--add-com-large", "1:2:3,4:5:6"], {"LARGE_COMMUNITY": ["1:2:3", "4:5:6"]}),
             (["--set-med", "0"], {"MED": 0}),
             (["--set-local-pref", "4294967295"], {"LOCALPREF": 4294967295}),
+            (["--prepend", "AS65000x2,as5"], {"ASPATH": [65000, 65000, 5, 1]}),
             (["--prepend", "65000x3"], {"ASPATH": [65000, 65000, 65000, 1]}),
             (["--prepend", "65000,1x2", "--prepend", "70000"], {"ASPATH": [65000, 1, 1, 70000, 1]}),
             (["--add-com", "1:1", "--drop-com"], {}),
