@@ -443,3 +443,13 @@ def test_raw_batches_of_the_core_are_fine() -> None:
     batch = RawDecoder().read(Source())
     assert batch is not None
     assert Filter("as_origin == 15169").program.matches(batch) == b"\1\0"
+
+
+def test_a_message_that_json_shows_as_hex() -> None:
+    """Bits behind the length of a prefix: the octets say what it announces, the JSON does not."""
+    wire = Update(announce=["10.0.0.0/8"], next_hop="192.0.2.1", as_path="64500").msg.wire
+    msg = Msg.make("UPDATE", wire[19:-2] + b"\x07\x0b")
+    assert '"UPDATE","0x' in msg.to_json()
+    assert Filter("prefix == 10.0.0.0/7 && as_origin == 64500").match(msg)
+    assert not Filter("json[reach]").match(msg)
+    assert not Filter("attr[ORIGIN]").match(msg)
