@@ -161,11 +161,11 @@ class Pipeline:
             if stage.consumes and not (stage.first or stage.last):
                 raise stage.error("it must be the first stage or the last one")
             stage.attach()
-            for filter_ in stage.all_filters():
+            for name, filter_ in stage.all_filters():
                 try:
                     filter_.compile()
                 except UsageError as error:
-                    raise stage.error(str(error)) from None
+                    raise stage.error(f"{name}: {error}") from None
         for stage in self.stages:
             if stage.produces:
                 for direction in (RIGHT, LEFT):
@@ -270,7 +270,7 @@ class Pipeline:
             if stage.options.of and not (stage.produces or stage.emits):
                 found.append((stage, "--of has no effect: it makes no messages"))
             found += ((stage, text) for text in stage.doubts())
-            for filter_ in stage.all_filters():
+            for _, filter_ in stage.all_filters():
                 found += ((stage, text) for text in filter_.warnings)
             if stage.produces and not route(self, stage, stage.directions):
                 found.append((stage, "no stage looks at its messages: is a stage, or -o, missing?"))

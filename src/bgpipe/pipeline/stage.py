@@ -225,9 +225,10 @@ class Stage:
         """Filters among its arguments."""
         return ()
 
-    def all_filters(self) -> tuple[Filter, ...]:
-        """Those, and the ones of its options."""
-        return (*self.options.if_, *self.options.of, *self.filters())
+    def all_filters(self) -> tuple[tuple[str, Filter], ...]:
+        """Those, and the ones of its options; each with what messages call it."""
+        named = (("--if", self.options.if_), ("--of", self.options.of), ("FILTER", self.filters()))
+        return tuple((name, filter_) for name, filters in named for filter_ in filters)
 
     def emit(self, name: str, batch: Batch | None = None, index: int = -1) -> None:
         """Tell an event of this stage. In process(), only where the stage is not pure: events keep the order."""

@@ -152,8 +152,10 @@ class TestMistakes:
             Pipeline(["--", "read", "x.json", "--", "grep", "as_orign == 5"])
 
     def test_a_file_that_is_not_there(self) -> None:
-        with pytest.raises(UsageError, match=r"stage 1 \(grep\): .*No such file"):
+        with pytest.raises(UsageError, match=r"^stage 1 \(grep\): FILTER: .*position 10.*No such file"):
             Pipeline(["grep", "prefix in file(/nowhere)"])
+        with pytest.raises(UsageError, match=r"^stage 1 \(grep\): --if: .*position 10.*No such file"):
+            Pipeline(["grep", "--if", "prefix in file(/nowhere)", "ipv4"])
 
     def test_warnings(self) -> None:
         pipe = Pipeline(["grep", "med && otc || com"])
