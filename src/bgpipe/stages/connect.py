@@ -10,7 +10,8 @@ import socket
 
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
-from bgpipe.stages.peer import MD5_COUNTERS, Peer, PeerOptions
+from bgpipe.pipeline.stage import RIGHT
+from bgpipe.stages.peer import Peer, PeerOptions
 from bgpipe.transport import tcp
 
 TYPE_CHECKING = False
@@ -44,7 +45,10 @@ class ConnectOptions(PeerOptions):
     retry_max: int = option(
         "--retry-max", "with --retry: give up after so many tries, 0 for never", kind=integer(0), default=0
     )
-    address: str = argument("ADDR", "HOST, HOST:PORT or [IPV6]:PORT (port 179)")
+    address: str = argument(
+        "ADDR",
+        "HOST, HOST:PORT or [IPV6]:PORT (port 179); with --transparent 0.0.0.0: where the other peer wanted to go",
+    )
 
 
 class Connect(Peer):
@@ -71,7 +75,14 @@ class Connect(Peer):
         if self.options.retry_max and not self.options.retry:
             raise self.error("--retry-max is for --retry")
 
+    @property
+    def _captured(self) -> bool:
+        """Whether the peer to connect to is the one that the other peer wanted to reach."""
+        return self.options.transparent and self._host in ("0.0.0.0", "::")
+
     def place(self) -> str:
+        if self._captured:
+            return "the peer that the other one wanted to reach"
         return tcp.show((self._host, self._port))
 
     async def open(self) -> socket.socket:
@@ -88,37 +99,52 @@ class Connect(Peer):
                 await asyncio.sleep(wait_s)
                 delay_s = min(2 * delay_s, _LONGEST_S)
 
+    def _route(self) -> tuple[str, int, tuple[str, int] | None]:
+        """Host and port to connect to, and the address to connect from."""
+        options = self.options
+        source = tcp.endpoint(options.bind, 0) if options.bind is not None else None
+        if not self._captured:
+            return self._host, self._port, source
+        side = "L" if self.side == RIGHT else "R"
+        if f"{side}_LOCAL" not in self.pipe.values:
+            raise StageError(f"{options.address} is where the other peer wanted to go: begin with it, --wait listen")
+        host, port = tcp.endpoint(self.pipe.values[f"{side}_LOCAL"])
+        source = source or (tcp.endpoint(self.pipe.values[f"{side}_REMOTE"])[0], 0)
+        return host, tcp.endpoint(options.address, port)[1], source
+
     async def _try(self) -> socket.socket:
         loop = asyncio.get_running_loop()
+        host, port, source = self._route()
         family = socket.AF_INET if self.options.no_ipv6 else socket.AF_UNSPEC
+        if source is not None:
+            family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
         try:
-            found = await loop.getaddrinfo(self._host, self._port, family=family, type=socket.SOCK_STREAM)
+            found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise StageError(f"cannot find {self._host}: {error.strerror or error}") from None
-        problems = []
+            raise StageError(f"cannot find {host}: {error.strerror or error}") from None
+        problems, explanations = [], []
+        drops = self.drops()
         for kind, _, _, _, address in found:
             try:
-                return await asyncio.wait_for(self._reach(kind, address), self.options.timeout_s or None)
+                return await asyncio.wait_for(self._reach(kind, address, source), self.options.timeout_s or None)
             except TimeoutError:
                 problem = f"no answer within {self.options.timeout_s:g} s"
+                explanations = [drop.explain() for drop in drops]
             except OSError as error:
                 problem = (os.strerror(error.errno) if error.errno else str(error)).lower()
             problems.append(f"{tcp.show((str(address[0]), int(address[1])))}: {problem}")
-        text = f"cannot connect: {', '.join(problems)}"
-        if self.options.md5 is not None:
-            text += f"; if the other side has another key, these count what does not fit: {MD5_COUNTERS}"
-        raise StageError(text)
+        raise StageError("; ".join((f"cannot connect: {', '.join(problems)}", *explanations)))
 
-    async def _reach(self, family: socket.AddressFamily, address: Any) -> socket.socket:
+    async def _reach(self, family: socket.AddressFamily, address: Any, source: tuple[str, int] | None) -> socket.socket:
         options = self.options
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             if options.transparent:
                 tcp.set_transparent(sock)
-            if options.bind is not None:
+            if source is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.bind(tcp.endpoint(options.bind, 0))
+                sock.bind(source)
             if options.md5 is not None:
                 tcp.set_md5(sock, ipaddress.ip_network(address[0].partition("%")[0]), options.md5)
             if options.ttl is not None:

@@ -9,7 +9,7 @@ import socket
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.options import DURATION, Kind, argument, option
 from bgpipe.stages.messages import PATH
-from bgpipe.stages.peer import MD5_COUNTERS, Peer, PeerOptions
+from bgpipe.stages.peer import Peer, PeerOptions
 from bgpipe.transport import tcp
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ def _networks(text: str) -> tuple[tcp.Network, ...]:
 
 
 NETWORKS = Kind("PREFIX", _networks, many=True)
+_FIRST_S, _LONGEST_S = 5.0, 320.0  # between warnings of what is dropped
 _ANYBODY = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -75,17 +76,27 @@ class Listen(Peer):
     async def open(self) -> socket.socket:
         self._load()
         listening = self._listen()
+        drops = self.drops()
+        telling = asyncio.ensure_future(self._tell(self.drops()))
         try:
             return await asyncio.wait_for(self._accept(listening), self.options.timeout_s or None)
         except TimeoutError:
             text = f"nobody has connected within {self.options.timeout_s:g} s"
-            if self.options.md5 is not None:
-                text += f"; if the other side has another key, these count what does not fit: {MD5_COUNTERS}"
-            raise StageError(text) from None
+            raise StageError("; ".join((text, *(drop.explain() for drop in drops)))) from None
         except OSError as error:
             raise StageError(f"cannot accept: {error.strerror}") from None
         finally:
+            telling.cancel()
             listening.close()
+
+    async def _tell(self, drops: list[tcp.Drops]) -> None:
+        """Warn of what the kernel drops while nobody connects, ever more rarely: peers try again and again."""
+        delay_s = _FIRST_S
+        while drops:
+            await asyncio.sleep(delay_s)
+            for problem in filter(None, [drop.take() for drop in drops]):
+                self.pipe.log.warn(f"nobody has connected yet; {problem}", self)
+                delay_s = min(2 * delay_s, _LONGEST_S)
 
     def _load(self) -> None:
         if not self.options.tls:
@@ -131,9 +142,7 @@ class Listen(Peer):
     async def _accept(self, listening: socket.socket) -> socket.socket:
         while True:
             sock, address = await asyncio.get_running_loop().sock_accept(listening)
-            host = ipaddress.ip_address(address[0].partition("%")[0])
-            if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped is not None:
-                host = host.ipv4_mapped
+            host = ipaddress.ip_address(tcp.unmapped(address[0]).partition("%")[0])
             if not self.options.peer or any(host in network for network in self.options.peer):
                 return sock
             self.pipe.log.warn(f"{host} has connected, and is not of --peer", self)

@@ -13,6 +13,7 @@ from bgpipe.pipeline.session import Member, Session
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, ProducerOptions
 from bgpipe.transport import tcp
 from bgpipe.transport.connection import Connection
+from bgpipe.transport.tcp import Drops
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch, Buffer, Encoder
 
-MD5_COUNTERS = "nstat -az 'TcpExtTCPMD5*'"
 _MOMENT_S = 0.5  # how long a peer may hold up the end of the pipeline, at each step
 
 KEY = Kind("KEY", tcp.key, show=lambda _: "***")
@@ -69,6 +69,15 @@ class Peer(Output, Member):
     async def open(self) -> socket.socket:
         """A connected socket. StageError."""
         raise AssertionError(f"{self.command} connects to nothing")
+
+    def drops(self) -> list[Drops]:
+        """What the kernel drops without a word for the sake of our options, from now on."""
+        found = []
+        if self.options.md5 is not None:
+            found.append(Drops(tcp.MD5_DROPS, "TCP-MD5", "'TcpExtTCPMD5*'"))
+        if self.options.ttl_min is not None:
+            found.append(Drops(tcp.TTL_DROPS, "--ttl-min", "TcpExtTCPMinTTLDrop"))
+        return found
 
     async def begin(self, sock: socket.socket, connection: Connection) -> None:
         """Have the loop take care of a connection; TLS is there at the end. OSError."""

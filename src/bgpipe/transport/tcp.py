@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+from pathlib import Path
 
 from bgpipe.errors import StageError, UsageError
 
@@ -19,6 +20,15 @@ _TCP_MD5SIG = 14
 _TCP_MD5SIG_EXT = 32
 _MD5_PREFIX = 1
 _MD5_LONGEST = 80
+
+# <linux/snmp.h>: segments that are dropped without a word, by the names that nstat puts TcpExt in front of, and why.
+MD5_DROPS = {
+    "TCPMD5NotFound": "not signed",
+    "TCPMD5Failure": "signed with another key",
+    "TCPMD5Unexpected": "signed where no key is known",
+}
+TTL_DROPS = {"TCPMinTTLDrop": "with a lower TTL"}
+_COUNTERS = Path("/proc/thread-self/net/netstat")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -48,8 +58,14 @@ def endpoint(text: str, port: int = PORT) -> tuple[str, int]:
 
 def show(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
     """An address as a user would write it: 192.0.2.1:179, [2001:db8::1]:179."""
-    host, port = address[:2]
+    host, port = unmapped(address[0]), address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def unmapped(host: str) -> str:
+    """An address as the socket module gives it; IPv4, where a socket of both families shows that as ::ffff:a.b.c.d."""
+    mapped = ipaddress.IPv6Address(host).ipv4_mapped if host.startswith("::ffff:") else None
+    return host if mapped is None else str(mapped)
 
 
 def _is_v6(text: str) -> bool:
@@ -131,3 +147,42 @@ def set_keepalive(sock: socket.socket, interval_s: float) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+class Drops:
+    """What the kernel drops for the sake of an option of ours, from now on: neither side ever hears of it.
+
+    reasons: the counters to look at, MD5_DROPS or TTL_DROPS: those of the network namespace, not of one socket.
+    """
+
+    def __init__(self, reasons: dict[str, str], option: str, counters: str) -> None:
+        self._reasons = reasons
+        self._option = option
+        self._look = f"nstat -az {counters}"
+        self._before = self._count()
+
+    def take(self) -> str:
+        """What has been dropped since it was asked last, and where to look; "" for nothing."""
+        before, self._before = self._before, self._count()
+        found = []
+        for name, reason in self._reasons.items():
+            number = self._before.get(name, 0) - before.get(name, 0)
+            if number > 0:
+                found.append(f"{number} segment{'s' if number > 1 else ''} {reason}")
+        return f"{self._option}: the kernel has dropped {', '.join(found)} ({self._look})" if found else ""
+
+    def explain(self) -> str:
+        """The same, for a connection that never came to be: if nothing was dropped here, it may have been there."""
+        silent = f"{self._option}: nothing was dropped here; if the other side drops, it counts there: {self._look}"
+        return self.take() or silent
+
+    def _count(self) -> dict[str, int]:
+        try:
+            lines = _COUNTERS.read_text().splitlines()
+        except OSError:
+            return {}
+        for names, numbers in zip(lines[::2], lines[1::2], strict=False):
+            if names.startswith("TcpExt:"):
+                found = dict(zip(names.split()[1:], map(int, numbers.split()[1:]), strict=False))
+                return {name: found[name] for name in self._reasons if name in found}
+        return {}

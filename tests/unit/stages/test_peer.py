@@ -16,7 +16,7 @@ from live import KEEPALIVE, NO_EXTENDED, Live, Remote, Server, dial, free_port, 
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
-from bgpipe.stages import connect
+from bgpipe.stages import connect, listen
 from bgpipe.stages.peer import Peer
 from bgpipe.transport import tcp
 
@@ -33,6 +33,15 @@ async def establish(left: Remote, right: Remote) -> None:
     left.send(KEEPALIVE)
     assert await right.message() == KEEPALIVE
     assert await left.message() == KEEPALIVE
+
+
+def may_be_transparent() -> bool:
+    with socket.socket() as sock:
+        try:
+            tcp.set_transparent(sock)
+        except StageError:
+            return False
+        return True
 
 
 def notification(octets: bytes) -> str:
@@ -287,6 +296,31 @@ class TestConnect:
 
         run(test())
 
+    @pytest.mark.skipif(not may_be_transparent(), reason="it takes the capability CAP_NET_ADMIN")
+    def test_where_the_other_peer_wanted_to_go(self) -> None:
+        async def test() -> None:
+            async with Server() as server:
+                port = free_port()
+                ends = ["listen", "--transparent", f":{port}"], ["connect", "--transparent", "--wait", "listen"]
+                live = Live("--", *ends[0], "--", *ends[1], f"0.0.0.0:{server.port}")
+                left = await dial(port, local_addr=("127.0.0.9", 0))
+                right = await server.accept()
+                assert right.writer.get_extra_info("peername")[0] == "127.0.0.9"
+                await live.until("connect/START")
+                assert live.pipe.values["R_REMOTE"] == f"127.0.0.1:{server.port}"
+                await live.stop()
+                left.close()
+
+        run(test())
+
+    @pytest.mark.skipif(not may_be_transparent(), reason="it takes the capability CAP_NET_ADMIN")
+    def test_that_nobody_has_told(self) -> None:
+        async def test() -> None:
+            failure = await Live("connect", "--transparent", "0.0.0.0").task
+            assert "where the other peer wanted to go: begin with it, --wait listen" in str(failure)
+
+        run(test())
+
     def test_what_came_before_the_start_is_not_lost(self) -> None:
         """A peer may speak while other stages are still being prepared."""
 
@@ -354,7 +388,8 @@ class TestListen:
             assert await stranger.rest() == b""
             peer = await dial(port, local_addr=("127.0.0.2", 0))
             await live.until("listen/START")
-            assert live.pipe.values["R_REMOTE"].startswith("127.0.0.2:") or "127.0.0.2" in live.pipe.values["R_REMOTE"]
+            assert live.pipe.values["R_REMOTE"].startswith("127.0.0.2:")  # though it listens for IPv6, too
+            assert live.pipe.values["R_LOCAL"] == f"127.0.0.1:{port}"
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", port)
             await live.stop()
@@ -403,10 +438,25 @@ class TestMd5:
             await asyncio.sleep(0.05)
             failure = await Live("connect", "--md5", "other", "--timeout", "100ms", place).task
             assert "no answer" in str(failure)
-            assert "TCPMD5" in str(failure)
+            assert "signed with another key (nstat -az 'TcpExtTCPMD5*')" in str(failure)
             await listening.stop()
 
         run(test())
+
+    def test_a_key_that_only_the_listener_has(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.setattr(listen, "_FIRST_S", 0.05)
+
+        async def test() -> None:
+            place = f"127.0.0.1:{free_port()}"
+            pipe = Pipeline(["-l", "warn", "listen", "--md5", "secret", "--timeout", "300ms", place])
+            running = asyncio.ensure_future(pipe.run())
+            await asyncio.sleep(0.01)
+            assert "no answer" in str(await Live("connect", "--timeout", "200ms", place).task)
+            with pytest.raises(StageError, match=r"nobody has connected within 0.3 s; TCP-MD5: .* not signed"):
+                await running
+
+        run(test())
+        assert "nobody has connected yet; TCP-MD5: the kernel has dropped" in capfd.readouterr().err
 
 
 @pytest.fixture

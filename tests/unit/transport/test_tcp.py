@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,8 @@ def test_bad_endpoints(text: str, problem: str) -> None:
 
 
 def test_show() -> None:
+    assert tcp.show(("::ffff:192.0.2.1", 179, 0, 0)) == "192.0.2.1:179"
+    assert tcp.show(("::fffe:0:1", 179)) == "[::fffe:0:1]:179"
     assert tcp.show(("192.0.2.1", 179)) == "192.0.2.1:179"
     assert tcp.show(("2001:db8::1", 179, 0, 0)) == "[2001:db8::1]:179"
 
@@ -171,6 +174,38 @@ def test_keepalive(client: socket.socket) -> None:
     assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
     tcp.set_keepalive(client, 0)
     assert client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+
+NETSTAT = """\
+TcpExt: SyncookiesSent TCPMD5NotFound TCPMD5Failure TCPMinTTLDrop
+TcpExt: 0 {0} {1} {2}
+IpExt: InNoRoutes TCPMD5NotFound
+IpExt: 77 99
+"""
+
+
+class TestDrops:
+    @pytest.fixture
+    def counters(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        path = tmp_path / "netstat"
+        monkeypatch.setattr(tcp, "_COUNTERS", path)
+        return path
+
+    def test_what_was_dropped_since(self, counters: Path) -> None:
+        counters.write_text(NETSTAT.format(1000, 5, 1))
+        md5 = tcp.Drops(tcp.MD5_DROPS, "TCP-MD5", "'TcpExtTCPMD5*'")
+        ttl = tcp.Drops(tcp.TTL_DROPS, "--ttl-min", "TcpExtTCPMinTTLDrop")
+        assert md5.take() == ttl.take() == ""
+        counters.write_text(NETSTAT.format(1001, 7, 4))
+        assert md5.take() == (
+            "TCP-MD5: the kernel has dropped 1 segment not signed, 2 segments signed with another key (nstat -az 'TcpExtTCPMD5*')"
+        )
+        assert ttl.explain() == "--ttl-min: the kernel has dropped 3 segments with a lower TTL (nstat -az TcpExtTCPMinTTLDrop)"
+        assert md5.take() == ""
+        assert "nothing was dropped here; if the other side drops" in md5.explain()
+
+    def test_no_counters(self, counters: Path) -> None:
+        assert tcp.Drops(tcp.MD5_DROPS, "TCP-MD5", "x").take() == ""
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
