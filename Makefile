@@ -11,7 +11,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit interop fuzz fuzz-ready fuzz-short bench instructions clean FORCE
+.PHONY: run test build lint unit interop fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -105,6 +105,10 @@ $(BENCH)/counts.json: bench/prepare.py $(BENCH)/venv/installed
 bench: $(BENCH)/counts.json
 	$(BENCH)/venv/bin/python bench/run.py $(BENCH)/venv/bin $(BENCH_OPTIONS)
 	$(BENCH)/venv/bin/python bench/limit.py
+
+# Sessions through the proxy, beside a direct connection and socat.
+bench-live: $(BENCH)/venv/installed
+	$(BENCH)/venv/bin/python bench/live.py $(BENCH_OPTIONS) $(BENCH)/venv/bin/bgpipe
 
 instructions: $(BENCH)/counts.json
 	$(BENCH)/venv/bin/python bench/instructions.py $(KERNELS)

@@ -37,8 +37,13 @@ UPDATES = [
 RIBS = ["rib.20140523.0600.aligned.mrt.gz", "rib6.20151101.0600.aligned.mrt.gz"]
 
 
+def archives() -> Path:
+    """Where the real archives of the corpus are, if they are there."""
+    return Path(os.environ.get("BGPIPE_CORPUS") or ROOT.parent / "shared" / "data") / "mrt"
+
+
 def corpus() -> Path:
-    folder = Path(os.environ.get("BGPIPE_CORPUS") or ROOT.parent / "shared" / "data") / "mrt"
+    folder = archives()
     if not folder.is_dir():
         sys.exit(f"no real archives in {folder}: set BGPIPE_CORPUS to a folder that holds mrt/")
     return folder

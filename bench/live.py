@@ -1,0 +1,316 @@
+"""live.py [OPTION...] COMMAND...: a session through the proxy, beside a direct connection and socat in the same run.
+
+Source and sink are processes apart from the proxy that send and take octets which were made before; they open a session
+first, as two routers would. All cases run in turn, round after round, and the median counts. A round in front, which
+is not timed, sees to it that each case brings over what was sent, to the last octet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+from prepare import ROOT, UPDATES, archives
+
+import bgpipe
+from bgpipe.bgp.causes import KEEPALIVE_MESSAGE, message
+from bgpipe.bgp.negotiation import Offer
+from bgpipe.bgp.session import CAPABILITIES
+
+PATIENCE_S = 30
+SIOCOUTQ = 0x5411  # octets that were sent and not acknowledged yet
+# Looks at the AS path of each message, and lets all of them pass.
+CHECKS = ["grep", "type != UPDATE || !(as_path == 4199999999)", "--"]
+CHECKS += ["limit", "-46", "--session", "100000000", "--permanent", "--"]
+TARGETS = {"bgpipe": "0.35 of direct", "bgpipe, grep and limit": "2.5 M/s", "bgpipe, JSON to a file": "2 M/s"}
+END_OF_RIBS = message(2, bytes(4)) + b"".join(
+    message(2, b"\0\0\0\6\x80\x0f\3" + family) for family in (b"\0\2\1", b"\0\1\x85", b"\0\2\x85")
+)
+
+Way = Callable[[int, int], list[str]]  # the ports to listen at and to connect to -> what to run between them
+
+
+def hello(asn: int) -> bytes:
+    pairs = [(code, asn.to_bytes(4) if code == 65 else value) for code, value in CAPABILITIES]
+    return Offer(asn, 90, asn, tuple(pairs)).wire
+
+
+def take(sock: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        more = sock.recv(size - len(found))
+        if not more:
+            raise EOFError("the connection was closed")
+        found += more
+    return found
+
+
+def meet(sock: socket.socket, mine: int, other: int) -> None:
+    """OPEN, KEEPALIVE and the End-of-RIB of each family, both ways."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.settimeout(PATIENCE_S)
+    for said, heard in ((hello(mine), hello(other)), (KEEPALIVE_MESSAGE,) * 2, (END_OF_RIBS,) * 2):
+        sock.sendall(said)
+        take(sock, len(heard))
+
+
+def dial(port: int) -> socket.socket:
+    late = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            if time.monotonic() > late:
+                raise
+            time.sleep(0.02)
+
+
+def apart(work: Callable[[], object]) -> Callable[[], list[float]]:
+    """Have this done in a process of its own. Returns what waits for its result."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writing, json.dumps(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+
+    def result() -> list[float]:
+        with open(reading, "rb") as file:
+            said = file.read()
+        os.waitpid(pid, 0)
+        if not said:
+            sys.exit("the sink got no session, or lost it")
+        found: list[float] = json.loads(said)
+        return found
+
+    return result
+
+
+@dataclass
+class Use:
+    """What the proxy took of the machine while it was measured; its start is left out."""
+
+    cpu_s: float = 0.0
+    peak_mib: float = 0.0
+
+
+@dataclass
+class Session:
+    """One that is up. source: the socket of the router that sends."""
+
+    source: socket.socket
+    use: Use
+    pid: int
+    sunk: Callable[[], list[float]]
+
+    def cpu_s(self) -> float:
+        """Of all threads of the proxy: its clock, see clock_getcpuclockid(3)."""
+        return time.clock_gettime(~self.pid << 3 | 2) if self.pid else 0.0
+
+    def result(self) -> list[float]:
+        """What the sink found, once it has got all."""
+        self.use.cpu_s = self.cpu_s() - self.use.cpu_s
+        if self.pid:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            self.use.peak_mib = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        self.source.sendall(KEEPALIVE_MESSAGE)
+        return self.sunk()
+
+
+@contextmanager
+def session(way: Way | None, sink: Callable[[socket.socket], object]) -> Iterator[Session]:
+    """A session from here to a sink, directly or by way of a proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = sink_port = server.getsockname()[1]
+
+        def work() -> object:
+            taken, _ = server.accept()
+            meet(taken, 65002, 65001)
+            found = sink(taken)
+            take(taken, len(KEEPALIVE_MESSAGE))  # stays until it is told
+            return found
+
+        sunk = apart(work)
+    proxy = None
+    if way is not None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        proxy = subprocess.Popen(way(port, sink_port), stderr=subprocess.DEVNULL)
+    try:
+        with dial(port) as source:
+            meet(source, 65001, 65002)
+            up = Session(source, Use(), proxy.pid if proxy is not None else 0, sunk)
+            up.use.cpu_s = up.cpu_s()
+            yield up
+        if proxy is not None:
+            proxy.wait(PATIENCE_S)
+    finally:
+        if proxy is not None:
+            proxy.kill()
+            proxy.wait()
+
+
+def stream(way: Way | None, data: bytes, *, check: bool = False) -> tuple[float, Use]:
+    """Seconds until all of it is at the sink. check: whether it is what was sent; that takes its time."""
+
+    def sink(sock: socket.socket) -> list[float]:
+        left, buffer, digest = len(data), bytearray(1 << 18), hashlib.sha1()
+        while left:
+            size = sock.recv_into(buffer, min(left, len(buffer)))
+            if not size:
+                raise EOFError("the connection was closed")
+            left -= size
+            if check:
+                digest.update(memoryview(buffer)[:size])
+        return [time.monotonic(), digest.digest() == hashlib.sha1(data).digest() if check else True]
+
+    with session(way, sink) as up:
+        start = time.monotonic()
+        up.source.sendall(data)
+        while int.from_bytes(fcntl.ioctl(up.source, SIOCOUTQ, bytes(4)), sys.byteorder):
+            time.sleep(0.001)
+        end, same = up.result()
+        if not same:
+            sys.exit("what came is not what was sent")
+        return end - start, up.use
+
+
+def trickle(way: Way | None, rate: int, seconds: float) -> tuple[tuple[float, float], Use]:
+    """How long messages take that come one by one: median and 99th percentile, in seconds."""
+    count = max(1, int(rate * seconds))
+
+    def sink(sock: socket.socket) -> list[float]:
+        found = []
+        for _ in range(count):
+            wire = take(sock, 33)
+            found.append(time.monotonic() - int.from_bytes(wire[22:26] + wire[27:31]) / 1e9)
+        found.sort()
+        return [found[count // 2], found[count * 99 // 100]]
+
+    with session(way, sink) as up:
+        start = time.monotonic()
+        for number in range(count):
+            while (early := start + number / rate - time.monotonic()) > 0:
+                time.sleep(early)
+            stamp = time.monotonic_ns().to_bytes(8)  # as two withdrawn prefixes
+            up.source.sendall(message(2, b"\0\x0a\x20" + stamp[:4] + b"\x20" + stamp[4:] + b"\0\0"))
+        middle, late = up.result()
+        return (middle, late), up.use
+
+
+def ways(command: list[str], folder: str) -> dict[str, Way | None]:
+    def through(*stages: str) -> Way:
+        def found(port: int, sink: int) -> list[str]:
+            ends = ["listen", f"127.0.0.1:{port}"], ["connect", "--wait", "listen", f"127.0.0.1:{sink}"]
+            return [*command, "--", *ends[0], "--", *stages, *ends[1]]
+
+        return found
+
+    found: dict[str, Way | None] = {"direct": None}
+    if (socat := shutil.which("socat")) is not None:
+        found["socat"] = lambda port, sink: [
+            *(socat, "-b65536", f"TCP-LISTEN:{port},nodelay"),
+            f"TCP:127.0.0.1:{sink},nodelay",
+        ]
+    found["bgpipe"] = through()
+    found["bgpipe, grep and limit"] = through(*CHECKS)
+    found["bgpipe, JSON to a file"] = through("write", "-LR", "--append", f"{folder}/session.json", "--")
+    return found
+
+
+def updates() -> list[bytes]:
+    """UPDATEs with AS numbers of four octets: those of the corpus, else those that samples/ has."""
+    folder = archives()
+    paths = [folder / name for name in UPDATES] if folder.is_dir() else [ROOT / "samples" / "session.mrt"]
+    return [
+        msg.wire
+        for path in paths
+        for msg in bgpipe.read(path, types=["UPDATE"])
+        if msg.context.as_size == 4 and len(msg.wire) <= 4096
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--messages", type=int, default=600_000, help="how many are sent at once")
+    parser.add_argument("--rate", type=int, default=2000, help="messages a second, for latency")
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long that goes on")
+    parser.add_argument("--only", default="", help="the cases that have this in their name, and direct")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="how bgpipe is started")
+    options = parser.parse_args()
+    wires = list(islice(cycle(updates()), options.messages))
+    data = b"".join(wires)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+
+        def clear() -> None:
+            for path in Path(folder).iterdir():
+                path.unlink()
+
+        cases = {
+            name: way for name, way in ways(options.command, folder).items() if options.only in name or way is None
+        }
+        streams: dict[str, list[tuple[float, Use]]] = {name: [] for name in cases}
+        trickles: dict[str, list[tuple[tuple[float, float], Use]]] = {name: [] for name in cases}
+        for way in cases.values():
+            stream(way, data, check=True)
+            clear()
+        for _ in range(options.rounds):
+            for name, way in cases.items():
+                streams[name].append(stream(way, data))
+                clear()
+                trickles[name].append(trickle(way, options.rate, options.seconds))
+                clear()
+    show_streams(wires, streams)
+    print(f"\n{options.rate} messages a second, and how long each takes   (targets: 40 and 500 us over direct)")
+    show_trickles(trickles)
+
+
+def show_streams(wires: list[bytes], found: dict[str, list[tuple[float, Use]]]) -> None:
+    millions, size = len(wires) / 1e6, sum(map(len, wires))
+    print(f"{len(wires)} UPDATEs, {size / 1e6:.0f} MB, from a source to a sink on loopback")
+    print(f"\n  {'':24} {'messages/s':>11} {'least':>7} {'most':>7} {'of direct':>10}", end="")
+    print(f" {'CPU':>7} {'a CPU second':>13} {'peak':>9}   target")
+    direct = statistics.median(seconds for seconds, _ in found["direct"])
+    for name, rounds in found.items():
+        times = [seconds for seconds, _ in rounds]
+        seconds = statistics.median(times)
+        print(f"  {name:24} {millions / seconds:9.2f} M", end="")
+        print(f" {millions / max(times):7.2f} {millions / min(times):7.2f} {direct / seconds:10.2f}", end="")
+        cpu_s, peak_mib = statistics.median(use.cpu_s for _, use in rounds), max(use.peak_mib for _, use in rounds)
+        if cpu_s:
+            print(f" {cpu_s:5.2f} s {millions / cpu_s:11.2f} M {peak_mib:5.0f} MiB", end="")
+        print(f"   {TARGETS[name]}" if name in TARGETS else "")
+
+
+def show_trickles(found: dict[str, list[tuple[tuple[float, float], Use]]]) -> None:
+    print(f"\n  {'':24} {'p50':>9} {'over':>9} {'p99':>9} {'over':>9} {'CPU':>7}")
+    base = [statistics.median(delays[at] for delays, _ in found["direct"]) for at in (0, 1)]
+    for name, rounds in found.items():
+        print(f"  {name:24}", end="")
+        for at in (0, 1):
+            delay = statistics.median(delays[at] for delays, _ in rounds)
+            print(f" {delay * 1e6:6.0f} us {(delay - base[at]) * 1e6:6.0f} us", end="")
+        cpu_s = statistics.median(use.cpu_s for _, use in rounds)
+        print(f" {cpu_s:5.2f} s" if cpu_s else "")
+
+
+if __name__ == "__main__":
+    main()
