@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 CEASE = 6
 ADMIN_SHUTDOWN = 2
 ADMIN_RESET = 4
+OUT_OF_RESOURCES = 8
 
 NOTIFY_KEYS = ("code", "subcode", "name", "data", "text")
 CODES = {name: code for code, (name, _) in NOTIFICATIONS.items()}

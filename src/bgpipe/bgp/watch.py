@@ -35,7 +35,7 @@ from bgpipe.bgp.causes import (
 from bgpipe.bgp.events import Alive, EndOfRib, EndOfRibs, Established, Opened, Seen, Updated
 from bgpipe.bgp.negotiation import Negotiated, Offer
 from bgpipe.bgp.notifications import ADMIN_RESET, ADMIN_SHUTDOWN
-from bgpipe.bgp.timers import Timer, Timers
+from bgpipe.bgp.timers import OPEN_HOLD_S, Timer, Timers
 
 # Octets of an UPDATE that may be an End-of-RIB: nothing at all, or an MP_UNREACH without prefixes, short or extended.
 END_OF_RIB_LENGTHS = (23, 29, 30)
@@ -88,6 +88,8 @@ class End:
         if msg.type_code == OPEN:
             self._theirs = self._theirs or _offer(msg)
             self._agree(now)
+            if self.negotiated is None and self.timers is not None:  # no sooner than it can be answered
+                self.timers.agree(OPEN_HOLD_S, now)
         elif msg.type_code == NOTIFICATION:
             self._ended(msg)
 

@@ -12,7 +12,18 @@ from bgpipe.pipeline.events import PIPE, Bus, Event, StageEvent, resolve
 from bgpipe.pipeline.line import Lane, route
 from bgpipe.pipeline.log import Log, Tally
 from bgpipe.pipeline.options import hint
-from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, NEW, RIGHT, RUNNING, STARTING, STOPPED
+from bgpipe.pipeline.stage import (
+    BOTH,
+    DIRECTION_NAMES,
+    LEFT,
+    NEW,
+    RIGHT,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    Output,
+    Share,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +31,11 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar, overload
 
     from bgpipe._codec import Batch, Buffer
+    from bgpipe._tag import Tagger
     from bgpipe.filters import Filter
-    from bgpipe.pipeline.grammar import StageSpec
+    from bgpipe.pipeline.grammar import GlobalOptions, StageSpec
     from bgpipe.pipeline.session import Session
-    from bgpipe.pipeline.stage import Output, Stage
+    from bgpipe.pipeline.stage import Stage
 
     Handler = TypeVar("Handler", bound=Callable[[Any], object])
 else:
@@ -96,6 +108,10 @@ class Pipeline:
 
     options: the global ones. stages: all of them, in order. log: where it tells people what happens.
     failure: the error that it ended with, or None. exit_code: 0, or 1 where it failed or was killed.
+
+    One whose stages ask for many sessions (service.py) carries no messages itself: for each session it makes another
+    one of the same stages. whole: of such a one, that which it was made of, else None. peer: whose session it is.
+    counts: messages that flowed so far, to the right and to the left.
     """
 
     def __init__(self, command: str | Sequence[str]) -> None:
@@ -103,8 +119,17 @@ class Pipeline:
             import shlex
 
             command = shlex.split(command)
-        self.options, specs = grammar.parse(command)
-        self.log = Log(self.options.log, self.options.log_format)
+        options, specs = grammar.parse(command)
+        self._compose(options, specs, Log(options.log, options.log_format), Bus())
+
+    def _compose(
+        self, options: GlobalOptions, specs: list[StageSpec], log: Log, bus: Bus, whole: Pipeline | None = None
+    ) -> None:
+        self.options = options
+        self.whole = whole
+        self.peer = ""
+        self.tagger: Tagger | None = None  # marks all messages, where the pipeline is one of many
+        self.log = log
         self.threads = self.options.threads or _default_threads()
         self.failure: BgpipeError | None = None
         self.exit_code = 0
@@ -118,7 +143,8 @@ class Pipeline:
         self.values: dict[str, str] = {}  # what stages found out about their connections: L_LOCAL, R_REMOTE, ...
         self.stopping: dict[Stage, int] = {}  # stages to stop behind that many messages of this batch
         self.started: dict[Stage, int] = {}  # stages that one of its messages started, by the index of that
-        self._bus = Bus()
+        self.by_itself = False  # it has ended, and nothing had asked it to
+        self._bus = bus
         self.lock = _thread.RLock()
         self.driver: Driver | None = None
         self._next_right = self._next_left = 1
@@ -131,7 +157,37 @@ class Pipeline:
         self._heard: set[str] = set()
         self.session: Session | None = None  # where stages speak BGP
         self.stages: list[Stage] = []
+        self._specs = specs
+        self._functions: list[tuple[Any, ...]] = []  # what on_message() was told
         self._build(specs)
+
+    def session_of(self, peer: str = "", tag: str = "") -> Pipeline:
+        """Another pipeline of the same stages, for one session of a service. UsageError: a script has changed, say.
+
+        What writes is a share in what this one writes; handlers and functions are the same. tag: a key, for the tag
+        that has its messages say whose they are.
+        """
+        session = Pipeline.__new__(Pipeline)
+        session._compose(self.options, self._specs, self.log.of(peer), self._bus, self)
+        session.peer = peer
+        if tag:
+            from bgpipe._tag import Tagger
+
+            session.tagger = Tagger({tag: peer}, ())
+        session.checks = session.checks or self.checks
+        session._heard |= self._heard
+        for given in self._functions:
+            session._subscribe(*given)
+        return session
+
+    @property
+    def serves(self) -> bool:
+        """Whether it takes a service to run it, which makes a pipeline for each session."""
+        return self.whole is None and any(stage.serves for stage in self.stages)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self._next_right - 1, self._next_left - 1
 
     # ---- from words to stages ----------------------------------------------------------------------------------
 
@@ -145,11 +201,12 @@ class Pipeline:
         if first:
             self.stages.append(self._tap("stdin", 0, "ESTABLISHED" if options.stdin_wait else ""))
         for spec in specs:
-            stage = spec.cls(self, spec.number, spec.name, spec.options, spec.args)
-            stage.first = spec.number == 1
-            stage.last = spec.number == len(specs)
-            given = (RIGHT if spec.options.right else 0) | (LEFT if spec.options.left else 0)
-            stage.directions = given or stage.default_directions()
+            if (stage := self._share()) is None:
+                stage = spec.cls(self, spec.number, spec.name, spec.options, spec.args)
+                stage.first = spec.number == 1
+                stage.last = spec.number == len(specs)
+                given = (RIGHT if spec.options.right else 0) | (LEFT if spec.options.left else 0)
+                stage.directions = given or stage.default_directions()
             self.stages.append(stage)
         if last:
             self.stages.append(self._tap("stdout", len(specs) + 1, "EOR" if options.stdout_wait else ""))
@@ -170,9 +227,20 @@ class Pipeline:
             if stage.produces:
                 for direction in (RIGHT, LEFT):
                     self.entry(stage, direction)
+        if self.serves:
+            from bgpipe.pipeline.service import check
+
+            check(self)
+
+    def _share(self) -> Stage | None:
+        """Of the next stage, where that is an output that all sessions share, the part of this one."""
+        owner = self.whole.stages[len(self.stages)] if self.whole is not None else None
+        return Share(self, owner) if isinstance(owner, Output) and not owner.live else None
 
     def _tap(self, command: str, number: int, wait: str) -> Stage:
         """The stage that -i or -o adds: outside of all others, at that end of both lines."""
+        if (share := self._share()) is not None:
+            return share
         from bgpipe.stages import stage_class
 
         cls = stage_class(command)
@@ -362,12 +430,11 @@ class Pipeline:
         a coroutine function, and then the pipeline runs in an event loop. docs/library.md tells all of it.
         Raises UsageError, FilterError.
         """
-        from bgpipe.pipeline.callback import subscribe
 
         def add(function: Handler) -> Handler:
             if self.driver is not None:
                 raise RuntimeError("the pipeline runs already")
-            self.stages.append(subscribe(self, function, given, direction, types, batch, on_error, before))
+            self._subscribe(function, given, direction, types, batch, on_error, before)
             return function
 
         if callable(filter):
@@ -376,6 +443,13 @@ class Pipeline:
         given = filter
         return add
 
+    def _subscribe(self, function: Callable[[Any], object], filter_: str | Filter | None, *given: Any) -> None:
+        from bgpipe.pipeline.callback import subscribe
+
+        stage = subscribe(self, function, filter_, *given)
+        self.stages.append(stage)
+        self._functions.append((function, *(stage.filters() or (None,)), *given))
+
     def wants(self, name: str) -> bool:
         """Whether anybody wants to hear of this event ("limit/session"): none need be made otherwise."""
         return name in self._heard or "*" in self._heard
@@ -383,6 +457,7 @@ class Pipeline:
     def emit(self, event: Event) -> None:
         """Log an event, tell the handlers, then do what it starts, stops or kills."""
         with self.lock:
+            event.peer = self.peer
             name = str(event)
             if name in self._log_on or "*" in self._log_on:
                 self._log_event(event)
@@ -423,6 +498,10 @@ class Pipeline:
             self.log.error(str(self.failure))
         self.exit_code = 1
         self.closed = True
+        if self.whole is not None:  # the process is to end
+            self.whole.failure = self.whole.failure or self.failure
+            self.whole.exit_code = 1
+            self.whole.end()
         if event.batch is not None:
             self._cut_at(event.index)
         self.end()
@@ -463,9 +542,9 @@ class Pipeline:
     async def run(self) -> None:
         """The same within a running event loop. Cancelled, it ends in good order first."""
         if self.live:
-            from bgpipe.pipeline.loop import LoopDriver
+            from bgpipe.pipeline.loop import driver
 
-            await LoopDriver(self).run(signals=False)
+            await driver(self).run(signals=False)
         else:
             import asyncio
 
@@ -532,14 +611,18 @@ class Pipeline:
 
     def begin(self, driver: Driver) -> None:
         """For the driver: start the stages that start at once."""
+        self.take(driver)
+        self.emit(Event(PIPE, "START"))
+
+    def take(self, driver: Driver) -> None:
+        """For the driver: it runs the pipeline from now on."""
         if self.driver is not None:
             raise RuntimeError("a pipeline runs once")
         if self.options.explain:
             raise UsageError("--explain asks what a pipeline would do; to run it, leave that out")
         self.driver = driver
-        for stage, text in self.warnings():
+        for stage, text in self.warnings() if self.whole is None else ():
             self.log.warn(text, stage)
-        self.emit(Event(PIPE, "START"))
 
     def number(self, batch: Batch) -> None:
         """Give sequence numbers to the messages that have none."""
@@ -645,12 +728,12 @@ class Pipeline:
 
     def conclude(self) -> None:
         """For the driver: nothing comes any more. Finish the stages that still run."""
-        by_itself, self.ending = not self.ending, True
+        self.by_itself, self.ending = not self.ending, True
         for stage in self.stages:
             if stage.state == STARTING:
                 stage.state = STOPPED
                 stage.abort()
-            elif stage.state == NEW and by_itself:
+            elif stage.state == NEW and self.by_itself and self.whole is None:
                 names = " or ".join(name.removeprefix(f"{PIPE}/") for name in stage.start_on)
                 self.log.warn(f"never started: {names} did not happen", stage)
             else:

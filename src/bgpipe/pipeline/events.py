@@ -31,9 +31,10 @@ class Event:
     source: name of the stage it comes from, or PIPE. name: "START", "session", ...
     batch, index: the message that caused it, or None and -1.
     many: what there may be many of, "messages do not parse": the first few are logged, then how many there were.
+    peer: where there are many sessions, the address of the peer whose session it is; "" elsewhere.
     """
 
-    __slots__ = ("batch", "index", "name", "source")
+    __slots__ = ("batch", "index", "name", "peer", "source")
     many: ClassVar[str] = ""
 
     def __init__(self, source: str, name: str, batch: Batch | None = None, index: int = -1) -> None:
@@ -41,6 +42,7 @@ class Event:
         self.name = name
         self.batch = batch
         self.index = index
+        self.peer = ""
 
     def __str__(self) -> str:
         return f"{self.source}/{self.name}"

@@ -234,6 +234,9 @@ class Lane:
 
     def carry(self, batch: Batch) -> Batch:
         """What may be done out of order. Returns the batch that goes on."""
+        if self.pipe.tagger is not None:
+            with batch:
+                self.pipe.tagger.apply(batch, BOTH)
         if self.pipe.checks:
             with batch:
                 batch.check()

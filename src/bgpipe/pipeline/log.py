@@ -22,13 +22,20 @@ class Log:
     before: called in front of each line (a progress bar takes itself off the screen there).
     """
 
-    __slots__ = ("_json", "_least", "before", "fd")
+    __slots__ = ("_json", "_least", "_peer", "before", "fd")
 
     def __init__(self, level: str = "info", form: str = "text", fd: int = 2) -> None:
         self._least = LEVELS.index(level)
         self._json = form == "json"
+        self._peer = ""
         self.fd = fd
         self.before: Callable[[], object] | None = None
+
+    def of(self, peer: str) -> Log:
+        """One whose lines name this peer, where there are many."""
+        log = Log(LEVELS[self._least], "json" if self._json else "text", self.fd)
+        log._peer = peer
+        return log
 
     def debug(self, text: str, stage: Stage | None = None, event: str = "") -> None:
         self._write(0, text, stage, event)
@@ -47,9 +54,10 @@ class Log:
         if level < self._least:
             return
         if self._json:
-            line = _json_line(level, text, stage, event, detail)
+            line = _json_line(level, self._peer, text, stage, event, detail)
         else:
-            where = f"{stage.label}: " if stage is not None else ""
+            where = f"{self._peer}: " if self._peer else ""
+            where += f"{stage.label}: " if stage is not None else ""
             line = visible(f"bgpipe: {_PREFIX[level]}{where}{event}{': ' if event and text else ''}{text}") + "\n"
             line += "".join(f"  {visible(more)}\n" for more in detail)
         if self.before is not None:
@@ -62,13 +70,17 @@ class Log:
             pass
 
 
-def _json_line(level: int, text: str, stage: Stage | None, event: str, detail: Sequence[str]) -> str:
+def _json_line(
+    level: int, peer: str, text: str, stage: Stage | None, event: str, detail: Sequence[str]
+) -> str:
     import json
     import time
 
     now = time.time_ns()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1_000_000_000))
     fields: dict[str, object] = {"time": f"{stamp}.{now // 1_000_000 % 1000:03d}Z", "level": LEVELS[level]}
+    if peer:
+        fields["peer"] = peer
     if stage is not None:
         fields["stage"] = stage.label
     if event:
@@ -110,3 +122,41 @@ class Tally:
         if self.total > self.LINES:
             more = self.total - self.LINES
             self._log.warn(f"{self.total} {self._what} in all, {more} of them not shown", self._stage, self._event)
+
+
+class Throttle:
+    """Counts mishaps that may go on for years: LINES of a minute get a line, the next one tells how many had none.
+
+    what: what is counted: "clients were refused".
+    """
+
+    LINES = 10
+    PERIOD_S = 60.0
+    __slots__ = ("_log", "_shown", "_since_s", "_stage", "_untold", "_what", "total")
+
+    def __init__(self, log: Log, what: str, stage: Stage | None = None) -> None:
+        self._log = log
+        self._what = what
+        self._stage = stage
+        self._since_s = -self.PERIOD_S
+        self._shown = self._untold = self.total = 0
+
+    def count(self, text: str) -> None:
+        import time
+
+        now_s = time.monotonic()
+        self.total += 1
+        if now_s - self._since_s >= self.PERIOD_S:
+            self.close()
+            self._since_s, self._shown = now_s, 0
+        if self._shown < self.LINES:
+            self._shown += 1
+            self._log.warn(text, self._stage)
+        else:
+            self._untold += 1
+
+    def close(self) -> None:
+        """Tell how many had no line."""
+        if self._untold:
+            self._log.warn(f"{self._untold} more {self._what}", self._stage)
+        self._untold = 0

@@ -16,7 +16,7 @@ from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane, at_once
 from bgpipe.pipeline.stage import RUNNING
-from bgpipe.pipeline.writer import Writer
+from bgpipe.pipeline.writer import LAST_S, Writers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch, Buffer
     from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.service import Service
     from bgpipe.pipeline.stage import Output, Stage
 
 _NAP_S = 0.1  # how soon a producer that waits for its rate sees that the pipeline ends
-_LAST_S = 2.0  # how long an output that does not take what is written may hold up the end that a signal asked for
 
 
 def run(pipe: Pipeline, *, signals: bool) -> None:
@@ -36,7 +36,7 @@ def run(pipe: Pipeline, *, signals: bool) -> None:
     import uvloop
 
     async def main() -> None:
-        await LoopDriver(pipe).run(signals=signals)
+        await driver(pipe).run(signals=signals)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
@@ -47,6 +47,15 @@ def run(pipe: Pipeline, *, signals: bool) -> None:
             raise
 
 
+def driver(pipe: Pipeline) -> LoopDriver | Service:
+    """What runs this pipeline within the running event loop."""
+    if not pipe.serves:
+        return LoopDriver(pipe)
+    from bgpipe.pipeline.service import Service
+
+    return Service(pipe)
+
+
 class LoopDriver(Driver):
     """Runs one pipeline within the running event loop."""
 
@@ -55,7 +64,7 @@ class LoopDriver(Driver):
         self._loop = asyncio.get_running_loop()
         self._line = asyncio.Lock()
         self._lanes: dict[Stage, Lane] = {}
-        self._writers: dict[Stage, Writer] = {}
+        self._writers = Writers(self.room, self._failed)
         self._going = 0  # batches that wait on their way
         self._quiet = asyncio.Event()
         self._for_room: list[asyncio.Future[None]] = []
@@ -85,8 +94,7 @@ class LoopDriver(Driver):
         except asyncio.CancelledError:
             raise
         except BaseException:
-            for writer in self._writers.values():
-                writer.abort()
+            self._writers.abort()
             pipe.abort()
             self._stopping.update(pipe.stages)
             for task in self._tasks:
@@ -165,14 +173,8 @@ class LoopDriver(Driver):
     def write(self, stage: Output, data: Buffer) -> None:
         if stage.live or not stage.outside:
             stage.write(data)
-            return
-        if stage not in self._writers:
-
-            def failed(error: BaseException) -> None:
-                self._failed(stage, error)
-
-            self._writers[stage] = Writer(stage, self.room, failed)
-        self._writers[stage].put(data)
+        else:
+            self._writers.of(stage).put(data)
 
     def _failed(self, stage: Stage, error: BaseException) -> None:
         if isinstance(error, BgpipeError):
@@ -203,8 +205,8 @@ class LoopDriver(Driver):
 
     def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
         def now() -> None:
-            if stage in self._writers:
-                self._writers[stage].call(unless_closed)
+            if (writer := self._writers.get(stage)) is not None:
+                writer.call(unless_closed)
             else:
                 self.spawn(self._between_batches(stage, unless_closed))
 
@@ -215,16 +217,9 @@ class LoopDriver(Driver):
         self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, now)
 
     def finish(self, stage: Stage) -> Awaitable[None] | None:
-        writer = self._writers.get(stage)
-        return stage.finish() if writer is None else self._finish(stage, writer)
+        return self._writers.finish(stage, LAST_S if self.pipe.signalled else None)
 
     # ---- tasks -------------------------------------------------------------------------------------------------
-
-    async def _finish(self, stage: Stage, writer: Writer) -> None:
-        if not await writer.finish(_LAST_S if self.pipe.signalled else None):
-            writer.abort()
-            raise StageError("what it has to write is not taken; the rest is given up")
-        await asyncio.to_thread(stage.finish)
 
     def _interrupt(self, stage: Stage) -> None:
         if stage in self._stopping:

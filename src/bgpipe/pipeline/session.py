@@ -77,6 +77,7 @@ class Session(Stage):
     command = "session"
     options_class = StageOptions
     looks = True
+    live = True  # it has nothing to wait for
     changes = False
 
     def __init__(self, pipe: Pipeline) -> None:
@@ -89,6 +90,8 @@ class Session(Stage):
         self.watch = Watch()
         self.members: list[Member] = []
         self.failures: dict[End, Cause] = {}  # ends with peers that cannot go on
+        self.connected = False  # there has been a connection
+        self.established_s: float | None = None  # since when it is up, in the time of the loop
         self._timer: asyncio.TimerHandle | None = None
         self._settling = False
 
@@ -130,6 +133,8 @@ class Session(Stage):
                 self.pipe.log.info(f"the {side} ended the session: {Cause.parse(msg.body) or 'no reason given'}")
         else:
             seen = self.watch.went(msg, now)
+            if any(isinstance(event, found.Established) for event in seen):
+                self.established_s = now
         if msg.type_code == OPEN or seen:
             for member in self.members:
                 member.tune()
@@ -183,7 +188,7 @@ class Session(Stage):
 
     def goodbye(self) -> Cause:
         """What a peer is told when the pipeline ends."""
-        failure = self.pipe.failure
+        failure = self.pipe.failure or (self.pipe.whole.failure if self.pipe.whole is not None else None)
         if failure is not None:
             return cease(f"bgpipe: {failure}", ADMIN_RESET)
         return cease("bgpipe was stopped", ADMIN_SHUTDOWN)

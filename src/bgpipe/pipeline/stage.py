@@ -108,6 +108,7 @@ class Stage:
     several stages the one with the highest number does.
     events: names of events of its own. more_events: how others come to be, for the end of a message.
     extra_arguments: has a use for what -A takes.
+    serves: asks for a pipeline for each of many sessions (service.py).
     """
 
     command: ClassVar[str] = ""
@@ -125,6 +126,7 @@ class Stage:
     live = False
     pure = False
     waits = False  # process() may return an awaitable
+    serves = False
     changes: ClassVar[bool] = True  # process() may change, drop or put in messages
     places: dict[int, float] | None = None  # rank by direction, of a stage that is none of the command line's
 
@@ -251,7 +253,7 @@ class Output(Stage):
 
     looks = True
     pure = True
-    outside: ClassVar[bool] = True
+    outside = True
     blocked = False
 
     @property
@@ -274,3 +276,35 @@ class Output(Stage):
     def write(self, data: Buffer) -> None:
         """Take these bytes, now: the buffer will be used again. StageError: the pipeline ends."""
         raise AssertionError(f"{self.command} writes no messages")
+
+
+class Share(Output):
+    """What one session of a service has of an output that all of them write to: its encoders.
+
+    owner: the stage of the service's pipeline.
+    """
+
+    live = True  # it has nothing to wait for: the owner has
+
+    def __init__(self, pipe: Pipeline, owner: Output) -> None:
+        super().__init__(pipe, owner.number, owner.name, owner.options, owner.args)
+        self.owner = owner
+        self.label = owner.label
+        self.first, self.last, self.tap = owner.first, owner.last, owner.tap
+        self.directions = owner.directions
+        self.events = owner.events
+        self.outside = owner.outside
+
+    def takes(self, direction: int) -> bool:
+        return self.owner.takes(direction)
+
+    @property
+    def full(self) -> bool:
+        return self.owner.full
+
+    def encoder(self) -> Encoder:
+        return self.owner.encoder()
+
+    def write(self, data: Buffer) -> None:
+        if self.owner.state == RUNNING and self.owner.pipe.driver is not None:
+            self.owner.pipe.driver.write(self.owner, data)

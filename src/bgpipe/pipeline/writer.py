@@ -12,14 +12,16 @@ import threading
 from collections import deque
 
 from bgpipe._codec import Buffer
+from bgpipe.errors import StageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from bgpipe.pipeline.stage import Output
+    from bgpipe.pipeline.stage import Output, Stage
 
 FULL = 4 << 20  # octets
+LAST_S = 2.0  # how long an output that does not take what is written may hold up the end that a signal asked for
 _PIECE = 256 << 10
 _MOMENT_S = 1.0
 
@@ -126,3 +128,40 @@ class Writer:
     def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nobody to tell
             self._loop.call_soon_threadsafe(function, *arguments)
+
+
+class Writers:
+    """The writers of a driver: one for each stage that has something to write.
+
+    on_room, on_error: as those of Writer; the stage is told.
+    """
+
+    def __init__(self, on_room: Callable[[], None], on_error: Callable[[Stage, BaseException], None]) -> None:
+        self._on_room = on_room
+        self._on_error = on_error
+        self._writers: dict[Stage, Writer] = {}
+
+    def of(self, stage: Output) -> Writer:
+        """That of this stage; from now on there is one."""
+        if stage not in self._writers:
+            self._writers[stage] = Writer(stage, self._on_room, lambda error: self._on_error(stage, error))
+        return self._writers[stage]
+
+    def get(self, stage: Stage) -> Writer | None:
+        """That of this stage, if there is one."""
+        return self._writers.get(stage)
+
+    def finish(self, stage: Stage, within_s: float | None) -> Awaitable[None] | None:
+        """Stage.finish(), behind all that is to be written. StageError: not within this time."""
+        writer = self._writers.get(stage)
+        return stage.finish() if writer is None else self._finish(stage, writer, within_s)
+
+    async def _finish(self, stage: Stage, writer: Writer, within_s: float | None) -> None:
+        if not await writer.finish(within_s):
+            writer.abort()
+            raise StageError("what it has to write is not taken; the rest is given up")
+        await asyncio.to_thread(stage.finish)
+
+    def abort(self) -> None:
+        for writer in self._writers.values():
+            writer.abort()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
-import random
 import socket
 
 from bgpipe.errors import StageError, UsageError
@@ -13,14 +12,13 @@ from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.stage import RIGHT
 from bgpipe.stages.peer import Peer, PeerOptions
 from bgpipe.transport import tcp
+from bgpipe.transport.backoff import Backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from bgpipe.transport.connection import Connection
-
-_FIRST_S, _LONGEST_S = 1.0, 60.0  # how long to wait until the next try
 
 
 def _source(text: str) -> str:
@@ -44,6 +42,9 @@ class ConnectOptions(PeerOptions):
     retry: bool = option("--retry", "try again, later and later, until there is a connection")
     retry_max: int = option(
         "--retry-max", "with --retry: give up after so many tries, 0 for never", kind=integer(0), default=0
+    )
+    reconnect: bool = option(
+        "--reconnect", "when the session is over, begin another one, through all stages anew; --retry goes with it"
     )
     address: str = argument(
         "ADDR",
@@ -72,8 +73,10 @@ class Connect(Peer):
             raise self.error(str(error)) from None
         if not self._host:
             raise self.error(f"{self.options.address!r} is no address to connect to: the host is missing")
-        if self.options.retry_max and not self.options.retry:
-            raise self.error("--retry-max is for --retry")
+        self.serves = self.options.reconnect
+        self._retries = self.options.retry or self.options.reconnect
+        if self.options.retry_max and not self._retries:
+            raise self.error("--retry-max is for --retry and --reconnect")
 
     @property
     def _captured(self) -> bool:
@@ -86,18 +89,17 @@ class Connect(Peer):
         return tcp.show((self._host, self._port))
 
     async def open(self) -> socket.socket:
-        tries, delay_s = 0, _FIRST_S
+        tries, backoff = 0, Backoff()
         while True:
             tries += 1
             try:
                 return await self._try()
             except StageError as error:
-                if not self.options.retry or tries == self.options.retry_max:
+                if not self._retries or tries == self.options.retry_max:
                     raise
-                wait_s = delay_s * random.uniform(0.75, 1)
+                wait_s = backoff.next_s()
                 self.pipe.log.warn(f"{error}; next try in {wait_s:.1f} s", self)
                 await asyncio.sleep(wait_s)
-                delay_s = min(2 * delay_s, _LONGEST_S)
 
     def _route(self) -> tuple[str, int, tuple[str, int] | None]:
         """Host and port to connect to, and the address to connect from."""
@@ -126,7 +128,8 @@ class Connect(Peer):
         drops = self.drops()
         for kind, _, _, _, address in found:
             try:
-                return await asyncio.wait_for(self._reach(kind, address, source), self.options.timeout_s or None)
+                async with asyncio.timeout(self.options.timeout_s or None):
+                    return await self._reach(kind, address, source)
             except TimeoutError:
                 problem = f"no answer within {self.options.timeout_s:g} s"
                 explanations = [drop.explain() for drop in drops]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 
+from bgpipe.bgp.causes import Cause
+from bgpipe.bgp.notifications import CEASE, OUT_OF_RESOURCES
+from bgpipe.bgp.timers import OPEN_HOLD_S
 from bgpipe.errors import StageError, UsageError
-from bgpipe.pipeline.options import DURATION, Kind, argument, option
+from bgpipe.pipeline.log import Throttle
+from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
+from bgpipe.pipeline.service import Gate
 from bgpipe.stages.messages import PATH
 from bgpipe.stages.peer import Peer, PeerOptions
 from bgpipe.transport import tcp
+from bgpipe.transport.connection import RECEIVE_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ def _networks(text: str) -> tuple[tcp.Network, ...]:
 
 NETWORKS = Kind("PREFIX", _networks, many=True)
 _FIRST_S, _LONGEST_S = 5.0, 320.0  # between warnings of what is dropped
+_BACKLOG = 1024  # clients that the kernel lets wait until they are accepted
+_FAREWELL_S = 1.0  # how long a client that is refused may take to hear of it
 _ANYBODY = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
@@ -38,10 +47,21 @@ class ListenOptions(PeerOptions):
     cert: str = option("--cert", "with --tls: our certificate, a PEM file", kind=PATH, default="")
     key: str = option("--key", "with --tls: its key, if it is not in the same file", kind=PATH, default="")
     timeout_s: float = option("--timeout", "how long to wait for a peer, 0 for any time", kind=DURATION, default=0.0)
+    open_timeout_s: float = option(
+        "--open-timeout", "how long the peer may take to send its OPEN", kind=DURATION, default=OPEN_HOLD_S
+    )
+    multi: bool = option("--multi", "let many peers connect: each has a session of its own, through stages of its own")
+    max_sessions: int = option(
+        "--max-sessions",
+        "with --multi: refuse more than so many at once, 0 for any number",
+        kind=integer(0),
+        default=1000,
+    )
+    reconnect: bool = option("--reconnect", "when the session is over, begin another one, through all stages anew")
     address: str = argument("ADDR", "IP, IP:PORT, [IPV6]:PORT or :PORT (default :179)", default=":179")
 
 
-class Listen(Peer):
+class Listen(Peer, Gate):
     """Waits for a peer."""
 
     command = "listen"
@@ -49,11 +69,13 @@ class Listen(Peer):
     text = (
         "Waits, as the first stage or the last, until a BGP speaker connects, and listens no more then. What it sends "
         "flows to the other end of the pipeline, and what comes from there it gets. The session is that of whoever is "
-        "there: another connection, or the stage speaker."
+        "there: another connection, or the stage speaker. With --multi it goes on listening, and each speaker that "
+        "connects has a session, and all stages, to itself."
     )
     options_class = ListenOptions
     options: ListenOptions
     _context: ssl.SSLContext | None = None
+    _listening: socket.socket | None = None
 
     def attach(self) -> None:
         super().attach()
@@ -69,33 +91,82 @@ class Listen(Peer):
             raise self.error("--tls takes a certificate: --cert")
         if (options.cert or options.key) and not options.tls:
             raise self.error("--cert and --key are for --tls")
+        if options.multi and options.timeout_s:
+            raise self.error("with --multi there is no --timeout: it waits as long as it runs")
+        if options.multi and options.reconnect:
+            raise self.error("--multi and --reconnect exclude each other")
+        self.multi, self.most = options.multi, options.max_sessions
+        self.serves = options.multi or options.reconnect
+        self.open_hold_s = options.open_timeout_s
+        self._strangers = Throttle(self.pipe.log, "have connected, and were not of --peer", self)
 
     def place(self) -> str:
         return f"the peer that connects to {tcp.show((self._host, self._port))}"
 
     async def open(self) -> socket.socket:
-        self._load()
-        listening = self._listen()
+        if self.client is not None:
+            self._context = self._whole._context
+            return self.client
         drops = self.drops()
-        telling = asyncio.ensure_future(self._tell(self.drops()))
+        self.open_gate()
         try:
-            return await asyncio.wait_for(self._accept(listening), self.options.timeout_s or None)
+            async with asyncio.timeout(self.options.timeout_s or None):
+                client, _ = await self.admit()
+            return client
         except TimeoutError:
             text = f"nobody has connected within {self.options.timeout_s:g} s"
             raise StageError("; ".join((text, *(drop.explain() for drop in drops)))) from None
         except OSError as error:
             raise StageError(f"cannot accept: {error.strerror}") from None
         finally:
-            telling.cancel()
-            listening.close()
+            self.close_gate()
+
+    @property
+    def _whole(self) -> Listen:
+        assert self.pipe.whole is not None
+        stage = self.pipe.whole.stages[self.pipe.stages.index(self)]
+        assert isinstance(stage, Listen)
+        return stage
+
+    def open_gate(self) -> None:
+        self._load()
+        self._listening = self._listen()
+        self._telling = asyncio.ensure_future(self._tell(self.drops()))
+
+    def close_gate(self) -> None:
+        assert self._listening is not None
+        self._listening.close()
+        self._telling.cancel()
+        self._strangers.close()
+
+    async def admit(self) -> tuple[socket.socket, str]:
+        assert self._listening is not None
+        while True:
+            client, address = await asyncio.get_running_loop().sock_accept(self._listening)
+            host = ipaddress.ip_address(tcp.unmapped(address[0]).partition("%")[0])
+            if not self.options.peer or any(host in network for network in self.options.peer):
+                return client, tcp.show(address)
+            client.close()
+            self._strangers.count(f"{host} has connected, and is not of --peer")
+
+    async def refuse(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with client, contextlib.suppress(OSError):
+            if self.options.tls:
+                return
+            async with asyncio.timeout(_FAREWELL_S):
+                await loop.sock_sendall(client, Cause(CEASE, OUT_OF_RESOURCES).wire)
+                client.shutdown(socket.SHUT_WR)
+                while await loop.sock_recv(client, RECEIVE_SIZE):  # what is not read would have the kernel reset it
+                    pass
 
     async def _tell(self, drops: list[tcp.Drops]) -> None:
-        """Warn of what the kernel drops while nobody connects, ever more rarely: peers try again and again."""
+        """Warn of what the kernel drops while we listen, ever more rarely: peers try again and again."""
         delay_s = _FIRST_S
         while drops:
             await asyncio.sleep(delay_s)
             for problem in filter(None, [drop.take() for drop in drops]):
-                self.pipe.log.warn(f"nobody has connected yet; {problem}", self)
+                self.pipe.log.warn(problem if self.multi else f"nobody has connected yet; {problem}", self)
                 delay_s = min(2 * delay_s, _LONGEST_S)
 
     def _load(self) -> None:
@@ -130,7 +201,7 @@ class Listen(Peer):
             if options.ttl_min is not None:
                 tcp.set_least_ttl(sock, options.ttl_min)
             sock.bind((host, self._port))
-            sock.listen()
+            sock.listen(_BACKLOG if self.multi else socket.SOMAXCONN)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
@@ -138,15 +209,6 @@ class Listen(Peer):
             raise
         self.pipe.log.info(f"listening on {tcp.show(sock.getsockname())}", self)
         return sock
-
-    async def _accept(self, listening: socket.socket) -> socket.socket:
-        while True:
-            sock, address = await asyncio.get_running_loop().sock_accept(listening)
-            host = ipaddress.ip_address(tcp.unmapped(address[0]).partition("%")[0])
-            if not self.options.peer or any(host in network for network in self.options.peer):
-                return sock
-            self.pipe.log.warn(f"{host} has connected, and is not of --peer", self)
-            sock.close()
 
     async def begin(self, sock: socket.socket, connection: Connection) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock, ssl=self._context)

@@ -7,6 +7,7 @@ import contextlib
 
 from bgpipe._codec import RawDecoder, RawEncoder
 from bgpipe.bgp.causes import HEADER_SIZE, header_error
+from bgpipe.bgp.timers import OPEN_HOLD_S
 from bgpipe.errors import StageError
 from bgpipe.pipeline.options import DURATION, Kind, integer, option
 from bgpipe.pipeline.session import Member, Session
@@ -60,6 +61,7 @@ class Peer(Output, Member):
     consumes = True
     live = True
     options: PeerOptions
+    open_hold_s = OPEN_HOLD_S  # how long the peer may take until its OPEN, once it is read; 0: any time
     _connection: Connection | None = None
     _told = False  # the other side has ended
     _mute = False  # nothing is written any more
@@ -128,6 +130,7 @@ class Peer(Output, Member):
         side = "L" if self.side == LEFT else "R"
         self.pipe.values |= {f"{side}_LOCAL": self.local, f"{side}_REMOTE": self.remote}
         self._connection = connection
+        self.session.connected = True
         self.end.connected(asyncio.get_running_loop().time())
         self.tune()
         self.session.changed()
@@ -221,6 +224,9 @@ class Peer(Output, Member):
         connection = self._connection
         linger_s = self.options.closed_timeout_s
         self.pipe.room()  # who has something for us may have been waiting for the start
+        if self.end.timers is not None:
+            self.end.timers.agree(self.open_hold_s, asyncio.get_running_loop().time())
+            self.session.changed()
         connection.start()
         try:
             await self._over.wait()
@@ -266,4 +272,5 @@ class Peer(Output, Member):
 
 async def _wait(event: asyncio.Event, within_s: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), within_s)
+        async with asyncio.timeout(within_s):
+            await event.wait()

@@ -132,9 +132,9 @@ class Speaker(Stage, Member):
     async def _due(self) -> None:
         """Wait until something is to be done, and do it."""
         self._changed.clear()
-        now = asyncio.get_running_loop().time()
         when = self._speaker.next_deadline()
         try:
-            await asyncio.wait_for(self._changed.wait(), None if when is None else max(0.0, when - now))
+            async with asyncio.timeout_at(when):
+                await self._changed.wait()
         except TimeoutError:
             self._speaker.tick(asyncio.get_running_loop().time())

@@ -18,7 +18,7 @@ from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.stages import connect, listen
 from bgpipe.stages.peer import Peer
-from bgpipe.transport import tcp
+from bgpipe.transport import backoff, tcp
 
 LEFT_OPEN = open_message(65001, 1, capabilities=NO_EXTENDED)
 RIGHT_OPEN = open_message(65002, 2, capabilities=NO_EXTENDED)
@@ -249,7 +249,7 @@ class TestConnect:
         run(test())
 
     def test_retry(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connect, "_FIRST_S", 0.01)
+        monkeypatch.setattr(backoff, "FIRST_S", 0.01)
 
         async def test() -> None:
             port = free_port()
@@ -264,7 +264,7 @@ class TestConnect:
         run(test())
 
     def test_retry_max(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connect, "_FIRST_S", 0.001)
+        monkeypatch.setattr(backoff, "FIRST_S", 0.001)
         tries = []
 
         async def attempt(self: connect.Connect) -> socket.socket:

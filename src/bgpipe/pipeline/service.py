@@ -1,0 +1,312 @@
+"""A pipeline of many sessions: one for each client of `listen --multi`, or one after the other for `--reconnect`.
+
+Each session has a pipeline of its own, made of the same stages: its own connections, decoders, timers, limits, scripts,
+and what becomes of it is nobody else's business. What is the same for all is there once: options and filters with
+their tables of prefixes, handlers of events, functions of on_message, and the outputs. Those belong to the pipeline
+that was asked for, which carries no messages itself; a session has shares in them (stage.Share), so that a file is one
+file with one writer, and holds whole messages of one session behind those of another.
+
+The service is the driver of that pipeline, and each session has a LoopDriver, all in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import time
+import traceback
+
+from bgpipe.errors import BgpipeError, StageError, UsageError
+from bgpipe.pipeline.engine import Driver
+from bgpipe.pipeline.log import Throttle
+from bgpipe.pipeline.loop import LoopDriver
+from bgpipe.pipeline.options import duration
+from bgpipe.pipeline.stage import RUNNING, STARTING, STOPPED, Output, Stage
+from bgpipe.pipeline.writer import LAST_S, Writers
+from bgpipe.transport.backoff import Backoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from bgpipe._codec import Buffer
+    from bgpipe.pipeline.engine import Pipeline
+
+STEADY_S = 60.0  # a session that was up so long went well: the next one need not wait long
+_PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
+# Of accept(2): there is no room now, for another descriptor or another buffer.
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Gate(Stage):
+    """A stage that may let in many clients (multi), each into a session of its own.
+
+    most: how many at once, 0 for any number. client: in the pipeline of a session, whom it is for.
+    """
+
+    multi = False
+    most = 0
+    client: socket.socket | None = None
+
+    def open_gate(self) -> None:
+        """Let clients come. StageError."""
+        raise AssertionError
+
+    async def admit(self) -> tuple[socket.socket, str]:
+        """The next client, and its address. OSError."""
+        raise AssertionError
+
+    def refuse(self, client: socket.socket) -> Coroutine[Any, Any, None]:
+        """Tell a client that there is no room for it, and close the connection."""
+        raise AssertionError
+
+    def close_gate(self) -> None:
+        """Let nobody in any more."""
+
+
+def check(pipe: Pipeline) -> None:
+    """Whether all stages can be there many times. UsageError."""
+    gates = [stage for stage in pipe.stages if isinstance(stage, Gate)]
+    for gate in gates:
+        if gate.multi and len(gates) > 1:
+            raise gate.error("--multi: the other end of each session cannot listen as well")
+    many = any(gate.multi for gate in gates)
+    for stage in pipe.stages:
+        if many and stage.serves and not (isinstance(stage, Gate) and stage.multi):
+            raise stage.error("--reconnect has no use with --multi: each client that comes gets a session of its own")
+        if stage.produces and stage.uses_standard(stage.options):
+            raise stage.error("with --multi and --reconnect there are many sessions, but one standard input")
+
+
+class Service(Driver):
+    """Runs a pipeline of many sessions within the running event loop."""
+
+    def __init__(self, pipe: Pipeline) -> None:
+        self.pipe = pipe
+        self.sessions: dict[asyncio.Task[None], Pipeline] = {}
+        self._loop = asyncio.get_running_loop()
+        self._outputs = [stage for stage in pipe.stages if isinstance(stage, Output) and not stage.live]
+        self._gate = next((stage for stage in pipe.stages if isinstance(stage, Gate) and stage.multi), None)
+        self._writers = Writers(self.room, self._output_failed)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._work: asyncio.Task[None] | None = None
+        self._crash: BaseException | None = None
+        self._begun = self._failed = 0
+        self._refused = Throttle(pipe.log, "clients were refused", self._gate)
+
+    async def run(self, *, signals: bool) -> None:
+        """Run until it is to end, or cannot go on. Raises what a bug raised, after cleaning up."""
+        pipe = self.pipe
+        pipe.take(self)
+        if signals:
+            from signal import SIGINT, SIGTERM
+
+            self._loop.add_signal_handler(SIGINT, pipe.on_signal)
+            self._loop.add_signal_handler(SIGTERM, pipe.on_signal)
+            _raise_limit()
+        try:
+            await self._run()
+        except BaseException:
+            self._writers.abort()
+            pipe.abort()
+            raise
+        if self._crash is not None:
+            raise self._crash
+
+    async def _run(self) -> None:
+        await self._open_outputs()
+        cancelled = False
+        if not self.pipe.ending:
+            self._work = self._loop.create_task(self._serve() if self._gate is not None else self._repeat())
+            try:
+                await asyncio.wait((self._work,))
+            except asyncio.CancelledError:
+                cancelled = True
+                self._work.cancel()
+            if not self._work.cancelled() and self._work.done() and (error := self._work.exception()) is not None:
+                self._crash = error
+        self.pipe.end()
+        while self.sessions:
+            await asyncio.wait(self.sessions)
+        for stage in self._outputs:
+            self.pipe.finish(stage)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self._refused.close()
+        if self._gate is not None:
+            counts = f"{self._begun} sessions, {self._failed} of them failed; {self._refused.total} clients refused"
+            self.pipe.log.info(counts, self._gate)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def _open_outputs(self) -> None:
+        for stage in self._outputs:
+            stage.state = STARTING
+            try:
+                await asyncio.to_thread(stage.prepare)
+            except BgpipeError as error:
+                if self.pipe.ending:  # it need not be opened any more
+                    stage.state = STOPPED
+                    stage.abort()
+                else:
+                    self.pipe.fail(stage, error)
+                return
+            stage.state = RUNNING
+
+    # ---- sessions side by side ---------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        gate = self._gate
+        assert gate is not None
+        try:
+            gate.open_gate()
+        except StageError as error:
+            self.pipe.fail(gate, error)
+            return
+        full = False
+        try:
+            while True:
+                try:
+                    client, peer = await gate.admit()
+                except OSError as error:
+                    if error.errno in _NO_ROOM:
+                        if not full:
+                            self.pipe.log.warn(f"nobody is let in for now: {error.strerror}", gate)
+                        full = True
+                        await asyncio.sleep(_PAUSE_S)
+                    continue  # else it was the client's connection that broke
+                full = False
+                if gate.most and len(self.sessions) >= gate.most:
+                    self._refused.count(f"{peer} is refused: there are {gate.most} sessions already (--max-sessions)")
+                    self.spawn(gate.refuse(client))
+                else:
+                    self._let_in(gate, client, peer)
+        finally:
+            gate.close_gate()
+
+    def _let_in(self, gate: Gate, client: socket.socket, peer: str) -> None:
+        try:
+            session = self.pipe.session_of(peer, f"{gate.name}/remote")
+        except UsageError as error:
+            self.pipe.log.error(f"{peer} gets no session: {error}", gate)
+            self._failed += 1
+            client.close()
+            return
+        place = session.stages[self.pipe.stages.index(gate)]
+        assert isinstance(place, Gate)
+        place.client = client
+        self._begin(session).add_done_callback(lambda _: client.close())
+
+    # ---- one after the other -----------------------------------------------------------------------------------
+
+    async def _repeat(self) -> None:
+        backoff = Backoff()
+        while not self.pipe.ending:
+            try:
+                session = self.pipe.session_of()
+            except UsageError as error:
+                self.pipe.log.error(str(error))
+                self.pipe.failure, self.pipe.exit_code = error, 1
+                return
+            await asyncio.wait((self._begin(session),))
+            bgp = session.session
+            if session.failure is not None and (bgp is None or not bgp.connected):  # it will not be otherwise later
+                self.pipe.failure, self.pipe.exit_code = session.failure, 1
+                return
+            if session.failure is None and not session.by_itself:
+                return  # a stage had it end
+            since_s = bgp.established_s if bgp is not None else None
+            if since_s is not None and self._loop.time() - since_s >= STEADY_S:
+                backoff.reset()
+            wait_s = backoff.next_s()
+            self.pipe.log.info(f"the session is over; another one begins in {wait_s:.1f} s")
+            await asyncio.sleep(wait_s)
+
+    # ---- a session ---------------------------------------------------------------------------------------------
+
+    def _begin(self, session: Pipeline) -> asyncio.Task[None]:
+        self._begun += 1
+        task = self._loop.create_task(self._session(session))
+        self.sessions[task] = session
+        task.add_done_callback(self.sessions.pop)
+        return task
+
+    async def _session(self, session: Pipeline) -> None:
+        began_s = time.monotonic()
+        driver = LoopDriver(session)
+        try:
+            await driver.run(signals=False)
+        except Exception as error:  # a handler's, or a bug: not that of the other sessions
+            session.failure = StageError(f"{type(error).__name__}: {error}")
+            detail = [line for text in traceback.format_exception(error) for line in text.splitlines()]
+            session.log.error(str(session.failure), detail=detail)
+        self._failed += session.failure is not None
+        right, left = session.counts
+        lasted = duration(round(time.monotonic() - began_s, 1))
+        session.log.info(f"over after {lasted}: {right} messages to the right, {left} to the left")
+
+    # ---- what pipelines call -----------------------------------------------------------------------------------
+
+    def ending(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+        for session in self.sessions.values():
+            session.signalled = self.pipe.signalled
+            if not session.ending:
+                session.end()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash = error
+            self.pipe.end()
+
+    def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
+        def now() -> None:
+            if isinstance(stage, Output) and stage.state == RUNNING:
+                self._writers.of(stage).call(function)
+
+        self._loop.call_soon_threadsafe(self._loop.call_later, delay_s, now)
+
+    def write(self, stage: Output, data: Buffer) -> None:
+        if stage.outside:
+            self._writers.of(stage).put(data)
+        else:
+            stage.write(data)
+
+    def room(self) -> None:
+        for session in self.sessions.values():
+            session.room()
+
+    def finish(self, stage: Stage) -> Awaitable[None] | None:
+        return self._writers.finish(stage, LAST_S if self.pipe.signalled else None)
+
+    def _output_failed(self, stage: Stage, error: BaseException) -> None:
+        if isinstance(error, BgpipeError):
+            self.pipe.fail(stage, error)
+        else:
+            self._crash = error
+            self.pipe.end()
+
+
+def _raise_limit() -> None:
+    """Let the process have as many descriptors as it may: each session takes two."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,633 @@
+"""Pipelines of many sessions: `listen --multi` and `--reconnect`, with real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import resource
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import KEEPALIVE, NO_EXTENDED, Live, Remote, Server, dial, free_port, open_message, run, update
+
+from bgpipe._view import Msg
+from bgpipe.bgp import watch
+from bgpipe.bgp.causes import Cause, message
+from bgpipe.errors import StageError, UsageError
+from bgpipe.pipeline import service
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.events import Event
+from bgpipe.pipeline.log import Log, Throttle
+from bgpipe.stages.listen import Listen
+from bgpipe.stages.metrics import Metrics
+from bgpipe.transport import backoff
+
+LEFT_OPEN = open_message(65001, 1, capabilities=NO_EXTENDED)
+RIGHT_OPEN = open_message(65002, 2, capabilities=NO_EXTENDED)
+CLIENT_OPEN = open_message(65001, 1, capabilities=[(1, b"\0\1\0\1"), (65, (65001).to_bytes(4))])
+ATTRIBUTES = bytes.fromhex("40010100400200400304c0000201")
+
+
+def announce(number: int) -> bytes:
+    """An UPDATE that announces 10.0.number.0/24."""
+    return message(2, b"\0\0" + len(ATTRIBUTES).to_bytes(2) + ATTRIBUTES + bytes((24, 10, 0, number)))
+
+
+def cause(octets: bytes) -> str:
+    """What the NOTIFICATION says that these are, with nothing behind it."""
+    assert octets[18] == 3, octets
+    assert int.from_bytes(octets[16:18]) == len(octets)
+    return str(Cause.parse(octets[19:]))
+
+
+async def establish(left: Remote, right: Remote) -> None:
+    left.send(LEFT_OPEN)
+    assert await right.message() == LEFT_OPEN
+    right.send(RIGHT_OPEN, KEEPALIVE)
+    assert await left.message() == RIGHT_OPEN
+    left.send(KEEPALIVE)
+    assert await right.message() == KEEPALIVE
+    assert await left.message() == KEEPALIVE
+
+
+class Many:
+    """A proxy for many clients, and what is behind it."""
+
+    def __init__(self, server: Server, between: tuple[str, ...], options: tuple[str, ...]) -> None:
+        self.server = server
+        self.port = free_port()
+        words = [word for stage in between for word in (*stage.split(), "--")]
+        place = f"127.0.0.1:{self.port}"
+        ends = ["listen", "--multi", *options, place], ["connect", "--wait", "listen", f"127.0.0.1:{server.port}"]
+        self.live = Live("--", *ends[0], "--", *words, *ends[1])
+        self._lock = asyncio.Lock()
+
+    @property
+    def sessions(self) -> list[Pipeline]:
+        driver = self.live.pipe.driver
+        assert isinstance(driver, service.Service)
+        return list(driver.sessions.values())
+
+    async def client(self) -> tuple[Remote, Remote]:
+        """Another client, with a session that is up, and the connection of ours that it is for."""
+        async with self._lock:
+            left = await dial(self.port)
+            right = await self.server.accept()
+        await establish(left, right)
+        return left, right
+
+    async def sessions_are(self, count: int) -> None:
+        while len(self.sessions) != count:
+            await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def many(*between: str, options: tuple[str, ...] = ()) -> AsyncIterator[Many]:
+    async with Server() as server:
+        found = Many(server, between, options)
+        yield found
+        await found.live.stop()
+
+
+def address(remote: Remote) -> str:
+    host, port = remote.writer.get_extra_info("sockname")[:2]
+    return f"{host}:{port}"
+
+
+class TestMulti:
+    def test_to_each_its_own(self, tmp_path: Path) -> None:
+        """Sessions of their own, with one file that tells whose each message was."""
+        path = tmp_path / "all.json"
+
+        async def test() -> list[str]:
+            async with many(f"write -LR {path}") as all_of_them:
+                clients = [await all_of_them.client() for _ in range(5)]
+                for number, (left, right) in enumerate(clients):
+                    left.send(announce(number))
+                    right.send(update(number))
+                for number, (left, right) in enumerate(clients):
+                    assert await right.message() == announce(number)
+                    assert await left.message() == update(number)
+                return [address(left) for left, _ in clients]
+
+        peers = run(test())
+        messages = [json.loads(line) for line in path.read_text().splitlines()]
+        assert {msg[5]["listen/remote"] for msg in messages} == set(peers)
+        for peer in peers:
+            kinds = [msg[:4:3] for msg in messages if msg[5]["listen/remote"] == peer]
+            hellos = [["R", "OPEN"], ["L", "OPEN"], ["L", "KEEPALIVE"], ["R", "KEEPALIVE"]]
+            assert kinds[:4] == hellos
+            assert sorted(kinds[4:]) == [["L", "UPDATE"], ["R", "UPDATE"]]
+
+    def test_the_end_of_one_is_not_that_of_others(self) -> None:
+        async def test() -> None:
+            async with many() as all_of_them:
+                (bad, bad_right), (left, right) = [await all_of_them.client() for _ in range(2)]
+                bad.send(b"x" * 30)
+                assert cause(await bad.rest()).startswith("MESSAGE_HEADER_ERROR")
+                assert cause(await bad_right.rest()).startswith("CEASE/ADMIN_RESET")
+                await all_of_them.sessions_are(1)
+                left.send(update(1))
+                assert await right.message() == update(1)
+                await all_of_them.client()
+                assert await all_of_them.live.stop() is None
+
+        run(test())
+
+    def test_a_failed_stage_closes_both_sides(self, tmp_path: Path) -> None:
+        script = tmp_path / "fails.py"
+        script.write_text("def process(msg):\n    if msg.type == 'UPDATE': raise ValueError('no')\n    return msg\n")
+
+        async def test() -> None:
+            async with many(f"python --on-error stop {script}") as all_of_them:
+                failed, other = await all_of_them.client(), await all_of_them.client()
+                failed[0].send(update(1))
+                for remote in failed:
+                    assert "CEASE/ADMIN_RESET: bgpipe: stopped by process()" in cause(await remote.rest())
+                other[1].send(update(1))
+                assert await other[0].message() == update(1)
+
+        run(test())
+
+    def test_what_a_handler_raises_ends_its_session(self, capfd: pytest.CaptureFixture[str]) -> None:
+        async def test() -> None:
+            port = free_port()
+            pipe = Pipeline(["listen", "--multi", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002"])
+
+            @pipe.on_event("OPEN")
+            def fails(event: Event) -> None:
+                if event.peer == unlucky:
+                    raise ZeroDivisionError
+
+            task = asyncio.ensure_future(pipe.run())
+            remote, other = await dial(port), await dial(port)
+            unlucky = address(remote)
+            remote.send(CLIENT_OPEN)
+            with contextlib.suppress(ConnectionError):
+                await remote.rest()
+            await other.establish(CLIENT_OPEN)
+            pipe.end()
+            await task
+
+        run(test())
+        assert "ZeroDivisionError" in capfd.readouterr().err
+
+    def test_no_more_than(self) -> None:
+        async def test() -> None:
+            async with many(options=("--max-sessions", "2")) as all_of_them:
+                first, _ = [await all_of_them.client() for _ in range(2)]
+                refused = await dial(all_of_them.port)
+                refused.send(LEFT_OPEN)
+                assert cause(await refused.rest()) == "CEASE/OUT_OF_RESOURCES"
+                refused.close()
+                first[0].close()
+                await all_of_them.sessions_are(1)
+                await all_of_them.client()
+
+        run(test())
+
+    def test_stopped(self, tmp_path: Path) -> None:
+        """All get a Cease behind what was on its way, and what was written is complete."""
+        path = tmp_path / "all.json"
+
+        async def test() -> None:
+            async with many(f"write {path}") as all_of_them:
+                clients = [await all_of_them.client() for _ in range(3)]
+                for left, _ in clients:
+                    left.send(update(7))
+                for _, right in clients:
+                    assert await right.message() == update(7)
+                all_of_them.live.pipe.end()
+                for remote in (remote for pair in clients for remote in pair):
+                    assert cause(await remote.rest()) == "CEASE/ADMIN_SHUTDOWN: bgpipe was stopped"
+                    remote.close()
+                assert await all_of_them.live.task is None
+                assert all_of_them.live.pipe.exit_code == 0
+
+        run(test())
+        assert sum(json.loads(line)[3] == "UPDATE" for line in path.read_text().splitlines()) == 3
+
+    def test_cancelled(self) -> None:
+        async def test() -> None:
+            async with many() as all_of_them:
+                left, _ = await all_of_them.client()
+                all_of_them.live.task.cancel()
+                assert cause(await left.rest()) == "CEASE/ADMIN_SHUTDOWN: bgpipe was stopped"
+                left.close()
+                with pytest.raises(asyncio.CancelledError):
+                    await all_of_them.live.task
+                all_of_them.live.task = asyncio.ensure_future(asyncio.sleep(0))
+
+        run(test())
+
+    def test_counters_are_sums(self) -> None:
+        async def test() -> None:
+            async with many("metrics -LR") as all_of_them:
+                clients = [await all_of_them.client() for _ in range(3)]
+                for left, right in clients:
+                    left.send(announce(1), announce(2))
+                    assert await right.message() == announce(1)
+                    assert await right.message() == announce(2)
+                assert [session.counts for session in all_of_them.sessions] == [(4, 2)] * 3
+                assert {session.peer for session in all_of_them.sessions} == {address(left) for left, _ in clients}
+                metrics = all_of_them.live.pipe.stage("metrics")
+                assert isinstance(metrics, Metrics)
+                assert metrics.messages["R", "UPDATE"] == 6
+                assert metrics.messages["L", "OPEN"] == 3
+
+        run(test())
+
+    def test_functions_and_events(self) -> None:
+        """Those of a program are called for all sessions, and can tell them apart."""
+
+        async def test() -> None:
+            async with many() as all_of_them:
+                pipe = all_of_them.live.pipe
+                left, _ = await all_of_them.client()
+                with pytest.raises(RuntimeError, match="runs already"):
+                    pipe.on_message(lambda msg: msg)
+                peers = [event.peer for event in all_of_them.live.events if event.name == "ESTABLISHED"]
+                assert peers == [address(left)]
+
+        run(test())
+
+    def test_on_message(self) -> None:
+        async def test() -> None:
+            seen: list[str | None] = []
+            port = free_port()
+            pipe = Pipeline(["-l", "disabled", "--", "listen", "--multi", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002"])
+
+            @pipe.on_message("prefix ~ 10.0.0.0/16", direction="R")
+            def look(msg: Msg) -> Msg:
+                seen.append(msg.tags.get("listen/remote"))
+                return msg
+
+            task = asyncio.ensure_future(pipe.run())
+            remotes = [await dial(port) for _ in range(2)]
+            for remote in remotes:
+                await remote.establish(CLIENT_OPEN)
+                remote.send(update(1), announce(1))
+            while len(seen) < 2:
+                await asyncio.sleep(0.005)
+            assert sorted(map(str, seen)) == sorted(map(address, remotes))
+            pipe.end()
+            await task
+
+        run(test())
+
+    def test_state_of_scripts(self, tmp_path: Path) -> None:
+        """Each session runs the file anew; what it imports is there once."""
+        (tmp_path / "together_with_all.py").write_text("count = 0\n")
+        script = tmp_path / "counts.py"
+        script.write_text(
+            "import together_with_all as shared\n"
+            "mine = 0\n"
+            "def process(msg):\n"
+            "    global mine\n"
+            "    mine += 1\n"
+            "    shared.count += 1\n"
+            "    msg.tags['counts'] = f'{mine} {shared.count}'\n"
+            "    return msg\n"
+        )
+        path = tmp_path / "all.json"
+
+        async def test() -> None:
+            async with many(f"python -R --if update {script}", f"write {path}") as all_of_them:
+                for _ in range(2):
+                    left, right = await all_of_them.client()
+                    left.send(update(1), update(2))
+                    assert await right.message() == update(1)
+                    assert await right.message() == update(2)
+
+        run(test())
+        tags = [json.loads(line)[5] for line in path.read_text().splitlines()]
+        assert [tag["counts"] for tag in tags if "counts" in tag] == ["1 1", "2 2", "1 3", "2 4"]
+
+    @pytest.mark.parametrize(("scope", "passed"), [("pipeline", [1, 1]), ("process", [1, 0])])
+    def test_limits(self, scope: str, passed: list[int]) -> None:
+        """A session counts its own prefixes, unless all are to share the count; what one counted goes with it."""
+
+        async def test() -> None:
+            async with many(f"limit --block 1 --scope {scope}") as all_of_them:
+                clients = [await all_of_them.client() for _ in range(2)]
+                for number, (left, _) in enumerate(clients):
+                    left.send(announce(number), KEEPALIVE)
+                for number, (_, right) in enumerate(clients):
+                    if passed[number]:
+                        assert await right.message() == announce(number)
+                    assert await right.message() == KEEPALIVE
+                for left, _ in clients:
+                    left.close()
+                await all_of_them.sessions_are(0)
+                left, right = await all_of_them.client()
+                left.send(announce(7))
+                assert await right.message() == announce(7)
+
+        run(test())
+
+    def test_an_output_that_fails_ends_all(self) -> None:
+        async def test() -> None:
+            async with many("write /dev/full") as all_of_them:
+                left = await dial(all_of_them.port)
+                left.send(LEFT_OPEN)
+                assert "cannot write /dev/full" in str(await all_of_them.live.task)
+                assert all_of_them.live.pipe.exit_code == 1
+                assert "CEASE/ADMIN_RESET: bgpipe: cannot write /dev/full" in cause(await left.rest())
+
+        run(test())
+
+    def test_an_output_that_cannot_be_opened(self, tmp_path: Path) -> None:
+        async def test() -> None:
+            async with many(f"write --create {tmp_path}") as all_of_them:
+                assert isinstance(await all_of_them.live.task, StageError)
+
+        run(test())
+
+    def test_a_port_that_is_taken(self) -> None:
+        async def test() -> None:
+            async with Server() as server:
+                failure = await Live("listen", "--multi", f"127.0.0.1:{server.port}", "--", "speaker").task
+                assert "cannot listen" in str(failure)
+
+        run(test())
+
+    def test_kill_ends_all(self) -> None:
+        async def test() -> None:
+            port = free_port()
+            words = ["--kill", "ESTABLISHED", "listen", "--multi", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002"]
+            live = Live(*words)
+            other, remote = await dial(port), await dial(port)
+            remote.send(CLIENT_OPEN, KEEPALIVE)
+            assert "killed by event ESTABLISHED" in str(await live.task)
+            assert "killed by event" in cause(await other.rest())
+
+        run(test())
+
+    def test_who_says_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever connects and sends no OPEN is told so after a while."""
+        monkeypatch.setattr(watch, "MARGIN_S", 0.0)
+
+        async def test() -> None:
+            async with many(options=("--open-timeout", "10ms")) as all_of_them:
+                silent = await dial(all_of_them.port)
+                assert cause(await silent.rest()) == "HOLD_TIMER_EXPIRED"
+                await all_of_them.sessions_are(0)
+
+        run(test())
+
+    def test_no_descriptors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Accepting pauses while there are none; sessions that are there go on."""
+        monkeypatch.setattr(service, "_PAUSE_S", 0.001)
+        admit, tries = Listen.admit, []
+
+        async def fails(self: Listen) -> tuple[socket.socket, str]:
+            tries.append(1)
+            if 2 <= len(tries) < 6:
+                raise OSError(errno.EMFILE, "Too many open files")
+            if len(tries) == 6:
+                raise OSError(errno.ECONNABORTED, "Software caused connection abort")
+            return await admit(self)
+
+        monkeypatch.setattr(Listen, "admit", fails)
+
+        async def test() -> None:
+            async with many() as all_of_them:
+                await all_of_them.client()
+                left, right = await all_of_them.client()
+                left.send(update(1))
+                assert await right.message() == update(1)
+
+        run(test())
+        assert len(tries) > 6
+
+    @pytest.mark.parametrize(
+        ("command", "problem"),
+        [
+            ("listen --multi :1 -- listen :2", "cannot listen as well"),
+            ("listen --multi :1 -- connect --reconnect x", "--reconnect has no use with --multi"),
+            ("listen --multi --reconnect :1", "exclude each other"),
+            ("listen --multi --timeout 3s :1", "there is no --timeout"),
+            ("-i listen --multi :1", "but one standard input"),
+            ("-- read - -- connect --reconnect x", "but one standard input"),
+            ("listen --max-sessions -1 :1", "a whole number from 0"),
+        ],
+    )
+    def test_usage(self, command: str, problem: str) -> None:
+        with pytest.raises(UsageError, match=problem):
+            Pipeline(command)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_S", 0.001)
+    monkeypatch.setattr(backoff, "LONGEST_S", 0.01)
+
+
+@pytest.mark.usefixtures("at_once")
+class TestReconnect:
+    def test_a_speaker(self, tmp_path: Path) -> None:
+        """However a session ends, another one begins, and is sent all again; one file has them all."""
+        path = tmp_path / "replayed.raw"
+        path.write_bytes(announce(1) + announce(2))
+        out = tmp_path / "all.json"
+
+        async def test() -> None:
+            async with Server() as server:
+                speaker = ["speaker", "--active", "--asn", "65002", "--", "read", "--wait", "ESTABLISHED", str(path)]
+                words = [*speaker, "--", "write", str(out), "--", "connect", "--reconnect", f"127.0.0.1:{server.port}"]
+                live = Live("--", *words)
+                for end in ("close", "notification", "garbage", "reset"):
+                    remote = await server.accept()
+                    await remote.establish(CLIENT_OPEN)
+                    assert await remote.message() == announce(1)
+                    assert await remote.message() == announce(2)
+                    if end == "reset":
+                        remote.reset()
+                        continue
+                    if end != "close":
+                        remote.send(Cause(6, 2).wire if end == "notification" else b"x" * 20)
+                    remote.close()
+                last = await server.accept()
+                await last.establish(CLIENT_OPEN)
+                assert await live.stop() is None
+                assert live.pipe.exit_code == 0
+                last.close()
+
+        run(test())
+        kinds = [json.loads(line)[3] for line in out.read_text().splitlines()]
+        assert kinds.count("OPEN") == 5
+        assert kinds.count("UPDATE") >= 8
+
+    def test_nobody_is_there_at_first(self) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = Live("speaker", "--active", "--asn", "1", "--", "connect", "--reconnect", f"127.0.0.1:{port}")
+            await asyncio.sleep(0.02)
+            server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", port)
+            await live.until("connect/START")
+            server.close()
+            assert await live.stop() is None
+
+        run(test())
+
+    def test_it_gives_up(self) -> None:
+        async def test() -> None:
+            words = ["connect", "--reconnect", "--retry-max", "2", f"127.0.0.1:{free_port()}"]
+            live = Live("speaker", "--active", "--asn", "1", "--", *words)
+            assert "connection refused" in str(await live.task)
+            assert live.pipe.exit_code == 1
+
+        run(test())
+
+    def test_between_two(self) -> None:
+        """Where one end is lost, so is the other, and both are made anew."""
+
+        async def test() -> None:
+            async with Server() as server:
+                port = free_port()
+                ends = ["listen", f"127.0.0.1:{port}"], ["connect", "--wait", "listen", "--reconnect", f"127.0.0.1:{server.port}"]
+                live = Live("--", *ends[0], "--", *ends[1])
+                for number in range(3):
+                    left = await dial(port)
+                    right = await server.accept()
+                    await establish(left, right)
+                    left.send(update(number))
+                    assert await right.message() == update(number)
+                    (left if number % 2 else right).close()
+                    assert await (right if number % 2 else left).rest() == b""
+                    (right if number % 2 else left).close()
+                assert await live.stop() is None
+
+        run(test())
+
+    def test_listen_again(self) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = Live("listen", "--reconnect", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002")
+            for number in range(3):
+                while live.names.count("listen/PREPARE") <= number:
+                    await asyncio.sleep(0.005)
+                remote = await dial(port)
+                await remote.establish(CLIENT_OPEN)
+                remote.close()
+            assert await live.stop() is None
+
+        run(test())
+
+    def test_a_stage_that_ends_the_pipeline_ends_all(self) -> None:
+        async def test() -> None:
+            async with Server() as server:
+                words = ["connect", "--reconnect", f"127.0.0.1:{server.port}"]
+                live = Live("--", "speaker", "--active", "--asn", "65002", "--", "head", "-L", "-n", "3", "--", *words)
+                remote = await server.accept()
+                await remote.establish(CLIENT_OPEN)
+                remote.send(update(1))
+                assert await live.task is None
+                remote.close()
+
+        run(test())
+
+    def test_it_waits_longer_and_longer(self) -> None:
+        waits = backoff.Backoff()
+        found = [waits.next_s() for _ in range(8)]
+        for wait_s, most_s in zip(found, (0.001, 0.002, 0.004, 0.008, 0.01, 0.01, 0.01, 0.01), strict=True):
+            assert 0.75 * most_s <= wait_s <= most_s
+        waits.reset()
+        assert waits.next_s() <= 0.001
+
+
+def test_throttle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A minute has ten lines; the next one begins with how many more there were."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        throttle = Throttle(Log(fd=file.fileno()), "clients were refused")
+        for number in range(25):
+            throttle.count(f"client {number}")
+        now[0] += 61
+        throttle.count("client 25")
+        throttle.close()
+    lines = path.read_text().splitlines()
+    assert lines[9:] == [
+        "bgpipe: warning: client 9",
+        "bgpipe: warning: 15 more clients were refused",
+        "bgpipe: warning: client 25",
+    ]
+    assert throttle.total == 26
+
+
+class TestProcess:
+    """The command, as an operator runs it."""
+
+    COUNT = 300
+
+    async def start(self, *words: str, **options: Any) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bgpipe", *words, stdout=pipe, stderr=pipe, **options
+        )
+
+    def test_hundreds_of_sessions(self) -> None:
+        """A few hundred at once, each with its messages; SIGTERM ends them all with a Cease, and the exit code is 0."""
+
+        async def client(port: int, number: int) -> Remote:
+            remote = await dial(port)
+            await remote.establish(CLIENT_OPEN)
+            remote.send(announce(number % 256), announce(number % 256))
+            return remote
+
+        async def test() -> None:
+            port = free_port()
+            place = f"127.0.0.1:{port}"
+            process = await self.start("-l", "warn", "-o", "--", "listen", "--multi", place, "--", "speaker", "--asn", "65002")
+            assert process.stdout is not None
+            output = asyncio.ensure_future(process.stdout.read())
+            remotes = []
+            for first in range(0, self.COUNT, 50):
+                remotes += await asyncio.gather(*(client(port, first + i) for i in range(50)))
+            entries = {name: len(list(Path(f"/proc/{process.pid}", name).iterdir())) for name in ("fd", "task")}
+            assert entries["fd"] < self.COUNT + 50
+            assert entries["task"] < 20
+            process.send_signal(signal.SIGTERM)
+            for remote in remotes:
+                assert cause(await remote.rest()) == "CEASE/ADMIN_SHUTDOWN: bgpipe was stopped"
+                remote.close()
+            assert await process.wait() == 0
+            messages = [json.loads(line) for line in (await output).splitlines()]
+            seen = [msg[5]["listen/remote"] for msg in messages if msg[3] == "UPDATE"]
+            assert sorted(seen) == sorted(2 * [address(remote) for remote in remotes])
+
+        run(test())
+
+    def test_descriptors_that_run_out(self) -> None:
+        """Who comes when there are none waits; when one leaves, the next is let in."""
+
+        def few() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+        async def test() -> None:
+            port = free_port()
+            place = f"127.0.0.1:{port}"
+            words = ["--", "listen", "--multi", place, "--", "write", "/dev/null", "--", "speaker", "--asn", "65002"]
+            process = await self.start(*words, preexec_fn=few)
+            remotes = [await dial(port) for _ in range(60)]
+            waiting = [asyncio.ensure_future(remote.establish(CLIENT_OPEN)) for remote in remotes]
+            assert process.stderr is not None
+            while b"nobody is let in for now: Too many open files" not in await process.stderr.readline():
+                pass
+            for remote, established in zip(remotes, waiting, strict=True):
+                await established
+                remote.close()
+            process.terminate()
+            await process.communicate()
+            assert process.returncode == 0
+
+        run(test())
