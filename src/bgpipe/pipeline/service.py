@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bgpipe.pipeline.engine import Pipeline
 
 STEADY_S = 60.0  # a session that was up so long went well: the next one need not wait long
+_FAREWELLS = 100  # clients at once that are told why they are refused
 _PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
 # Of accept(2): there is no room now, for another descriptor or another buffer.
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -181,7 +182,10 @@ class Service(Driver):
                 full = False
                 if gate.most and len(self.sessions) >= gate.most:
                     self._refused.count(f"{peer} is refused: there are {gate.most} sessions already (--max-sessions)")
-                    self.spawn(gate.refuse(client))
+                    if len(self._tasks) < _FAREWELLS:
+                        self.spawn(gate.refuse(client))
+                    else:
+                        client.close()
                 else:
                     self._let_in(gate, client, peer)
         finally:
