@@ -37,7 +37,7 @@ cdef class Calls:
     cdef Batch own                          # what chosen() made
     cdef Buffer places                      # uint32: where in `batch` the messages of `own` are
 
-    def __init__(self, Batch batch not None, uint32_t directions=3, uint32_t types=0xFFFFFFFF, bytes matches=None, of=None):
+    def __cinit__(self, Batch batch not None, uint32_t directions=3, uint32_t types=0xFFFFFFFF, bytes matches=None, of=None):
         if matches is not None and PyBytes_GET_SIZE(matches) < batch.n:
             raise ValueError(f"matches of {len(matches)} messages, for a batch of {batch.n}")
         self.batch = batch
@@ -102,7 +102,7 @@ cdef class Calls:
 
     cpdef restore(self):
         """The message under way is again what it was before the call."""
-        if self.index < self.batch.n:
+        if self.holds and self.index < self.batch.n:
             self.batch.msgs[self.index] = self.before
 
     def drop(self):
