@@ -47,6 +47,8 @@ else:
 _ALL = 0xFFFFFFFF  # more messages than a batch holds
 _START = f"{PIPE}/START"
 _PARSE = f"{PIPE}/PARSE"
+_MOST_TURNS = 1000  # by what stages that look put into the other direction, in answer to each other
+EXITED = "sys.exit() was called by a handler of events, or in a task: all is dropped"
 
 
 class Driver:
@@ -644,16 +646,25 @@ class Pipeline:
             if origins:
                 batch.cut(bisect_right(origins, came))
 
-    def turned(self) -> list[tuple[Lane, Batch]]:
-        """For the driver, behind each batch: what is to be brought along which lane next."""
+    def turned(self, turns: int) -> list[tuple[Lane, Batch, int]]:
+        """For the driver, behind each batch: what is to be brought along which lane next, and how often it has turned.
+
+        turns: how often the batch that got through has. Stages that answer each other without end fail.
+        """
         if not self._turned:
+            return []
+        if turns == _MOST_TURNS:
+            stage = self._turned[-1][0]
+            self._turned.clear()
+            answers = "it and another stage answer each other without end"
+            self.fail(stage, StageError(f"messages have turned round {turns} times: {answers}"))
             return []
         found = []
         for stage, direction, batch, _ in self._turned:
             lane = self._turned_lanes.get((stage, direction))
             if lane is None:
                 lane = self._turned_lanes[stage, direction] = Lane(self, stage, direction)
-            found.append((lane, batch))
+            found.append((lane, batch, turns + 1))
         self._turned.clear()
         return found
 

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 
 from bgpipe.errors import BgpipeError, StageError
-from bgpipe.pipeline.engine import Driver
+from bgpipe.pipeline.engine import EXITED, Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane, at_once
 from bgpipe.pipeline.stage import RUNNING
@@ -41,8 +41,8 @@ def run(pipe: Pipeline, *, signals: bool) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(main())
-        except SystemExit:  # of a task, a user's own: it passes by whoever waits for the task
-            pipe.log.error("sys.exit() was called in a task: all is dropped")
+        except SystemExit:  # it passes by whoever waits for the task
+            pipe.log.error(EXITED)
             pipe.abort()
             raise
 
@@ -73,6 +73,7 @@ class LoopDriver(Driver):
         self._running: dict[Stage, asyncio.Task[None]] = {}
         self._putting: set[Stage] = set()
         self._stopping: set[Stage] = set()
+        self._given_up: set[asyncio.Task[None]] = set()  # cancelled here; whoever else is cancelled is missed
 
     async def run(self, *, signals: bool) -> None:
         """Run to the end. Raises what a handler or a bug raised, after cleaning up."""
@@ -106,39 +107,39 @@ class LoopDriver(Driver):
 
     def push(self, stage: Stage, batch: Batch) -> Awaitable[None] | None:
         """Bring what `stage` made through the line at once; what to wait for where that cannot be."""
-        waiting = deque(((self._lanes[stage], batch),))
+        waiting = deque(((self._lanes[stage], batch, 0),))
         while waiting:
-            lane, batch = waiting[0]
+            lane, batch, turns = waiting[0]
             if lane.waits or lane.paced or lane.full or self._line.locked():
                 return self.spawn(self._go(waiting))
             waiting.popleft()
             self.pipe.number(batch)
             at_once(self._bring(lane, batch))
-            waiting += self.pipe.turned()
+            waiting += self.pipe.turned(turns)
         return None
 
     async def put(self, stage: Stage, batch: Batch) -> None:
         """Bring what `stage` made through the line. Raises CancelledError, behind it, where the stage is to stop."""
         self._putting.add(stage)
         try:
-            await self._go(deque(((self._lanes[stage], batch),)))
+            await self._go(deque(((self._lanes[stage], batch, 0),)))
         finally:
             self._putting.discard(stage)
         if stage in self._stopping:
             raise asyncio.CancelledError
 
-    async def _go(self, waiting: deque[tuple[Lane, Batch]]) -> None:
+    async def _go(self, waiting: deque[tuple[Lane, Batch, int]]) -> None:
         self._going += 1
         try:
             while waiting:
-                lane, batch = waiting.popleft()
+                lane, batch, turns = waiting.popleft()
                 await self._wait_for_room(lane)
                 async with self._line:
                     self.pipe.number(batch)
                 for part in lane.parts(batch):
                     async with self._line:
                         await self._bring(lane, part)
-                        waiting += self.pipe.turned()
+                        waiting += self.pipe.turned(turns)
                     while (delay_s := lane.delay_s()) > 0:
                         await asyncio.sleep(min(delay_s, _NAP_S))
         finally:
@@ -226,13 +227,17 @@ class LoopDriver(Driver):
             return
         self._stopping.add(stage)
         if stage in self._running and stage not in self._putting:
-            self._running[stage].cancel()
+            self._give_up(self._running[stage])
 
     def _stop_starting(self) -> None:
         """Who is still being prepared need not go on, nor is it waited for."""
         for task in self._starting:
-            task.cancel()
+            self._give_up(task)
         self.room()
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        self._given_up.add(task)
+        task.cancel()
 
     async def _conclude(self) -> None:
         await self._settle()
@@ -249,14 +254,14 @@ class LoopDriver(Driver):
                 self.pipe.fail(stage, error)
 
     async def _settle(self) -> None:
-        """Wait until nothing is under way. Raises what a task raised; RuntimeError where one gave up unasked."""
+        """Wait until nothing is under way. Raises what a task raised; RuntimeError where others cancelled one."""
         while self._tasks:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self._tasks -= done
             for task in done:
                 if task.cancelled():
-                    if not task.cancelling():
-                        raise RuntimeError(f"{task.get_coro()!r:.80} waited for a task that was cancelled")
+                    if task not in self._given_up:
+                        raise RuntimeError(f"{task.get_coro()!r:.80} was cancelled, or waited for a task that was")
                 elif (error := task.exception()) is not None:
                     raise error
 

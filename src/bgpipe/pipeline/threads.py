@@ -13,7 +13,7 @@ import _thread
 import time
 
 from bgpipe.errors import BgpipeError, StageError
-from bgpipe.pipeline.engine import Driver
+from bgpipe.pipeline.engine import EXITED, Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane, at_once
 from bgpipe.pipeline.stage import RUNNING
@@ -79,6 +79,8 @@ class ThreadDriver(Driver):
             except BaseException as error:
                 self.crash = error
         if self.crash is not None:
+            if isinstance(self.crash, SystemExit):
+                pipe.log.error(EXITED)
             pipe.abort()
             raise self.crash
 
@@ -223,30 +225,31 @@ class Team:
                 try:
                     if carried is not None:
                         with self.pipe.lock:
-                            turned = self._deliver(lane, carried)
-                        for other, more in turned:
-                            self._bring(other, more)
+                            turned = self._deliver(lane, carried, 0)
+                        self._bring_all(turned)
                 finally:
                     self._turns[(ticket + 1) % self.size].release()
 
     def _bring(self, lane: Lane, batch: Batch) -> None:
         """Where order needs no turns: a lane alone, or the lock among several. Then what turned back on the way."""
-        waiting = [(lane, batch)]
+        self._bring_all([(lane, batch, 0)])
+
+    def _bring_all(self, waiting: list[tuple[Lane, Batch, int]]) -> None:
         while waiting:
-            lane, batch = waiting.pop(0)
+            lane, batch, turns = waiting.pop(0)
             with self.pipe.lock:
                 self.pipe.number(batch)
             for part in lane.parts(batch):
                 with self.pipe.lock:
-                    waiting += self._deliver(lane, lane.carry(part))
+                    waiting += self._deliver(lane, lane.carry(part), turns)
                 while (delay_s := lane.delay_s()) > 0:
                     time.sleep(min(delay_s, _NAP_S))
 
-    def _deliver(self, lane: Lane, batch: Batch) -> list[tuple[Lane, Batch]]:
+    def _deliver(self, lane: Lane, batch: Batch, turns: int) -> list[tuple[Lane, Batch, int]]:
         after = at_once(lane.deliver(batch))
         if after is not None:
             lane.write(after)
-        return self.pipe.turned()
+        return self.pipe.turned(turns)
 
     def _read(self) -> Batch | None:
         try:

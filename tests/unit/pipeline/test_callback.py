@@ -633,6 +633,28 @@ class TestFailures:
         assert pipe.exit_code == 1
         assert "it was cancelled" in capfd.readouterr().err
 
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_functions_that_answer_each_other(
+        self, asynchronous: bool, threads: str, source: str, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        pipe = pipeline(threads, "--", "read", source, "--", "write", target)
+        calls = 0
+
+        def answer(msg: Msg) -> list[Msg]:
+            nonlocal calls
+            calls += 1
+            return [msg, Msg.from_json(line(msg.seq, "L" if msg.dir == "R" else "R"))]
+
+        async def later(msg: Msg) -> list[Msg]:
+            return answer(msg)
+
+        for direction in ("R", "L"):
+            pipe.on_message(direction=direction)(later if asynchronous else answer)
+        with pytest.raises(StageError, match="answer each other without end"):
+            pipe.run_sync()
+        assert 1000 < calls < 5000
+        assert "messages have turned round 1000 times" in capfd.readouterr().err
+
     def test_a_task_that_calls_sys_exit(self, source: str, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
         pipe = pipeline("--", "read", source, "--", "write", target)
 
@@ -647,7 +669,7 @@ class TestFailures:
         with pytest.raises(SystemExit):
             pipe.run_sync()
         assert not target.exists()
-        assert "sys.exit() was called in a task" in capfd.readouterr().err
+        assert "sys.exit() was called" in capfd.readouterr().err
 
     @pytest.mark.parametrize("asynchronous", [False, True])
     @pytest.mark.parametrize(("on_error", "expected"), [("pass", [3]), ("drop", []), ("stop", [])])

@@ -372,6 +372,20 @@ class TestEvents:
             pipe.run_sync()
         assert list(tmp_path.iterdir()) == [Path(source)]
 
+    def test_handlers_that_exit(
+        self, threads: str, tmp_path: Path, source: str, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        pipe = Pipeline([threads, "read", source, "write", str(target)])
+
+        @pipe.on_event("read/STOP")
+        def handler(event: Event) -> None:
+            sys.exit(0)
+
+        with pytest.raises(SystemExit):
+            pipe.run_sync()
+        assert list(tmp_path.iterdir()) == [Path(source)]
+        assert "sys.exit() was called by a handler of events" in capfd.readouterr().err
+
     def test_handlers_that_raise_while_the_source_waits(self, threads: str, tmp_path: Path, target: Path) -> None:
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)

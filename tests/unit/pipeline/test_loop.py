@@ -19,6 +19,7 @@ from lines import bad_line, line, lines, read_lines, right, write_lines
 from bgpipe._codec import Batch, Buffer, Encoder
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
+from bgpipe._view import Msg
 from bgpipe.errors import StageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.stage import Output, ProducerOptions, Stage
@@ -49,6 +50,18 @@ class Ticker(Stage):
 
     async def made_one(self) -> None:
         await asyncio.sleep(0)
+
+
+class Pushing(Ticker):
+    """Does not wait for what it made to get through."""
+
+    command = "pushing"
+
+    async def run(self) -> None:
+        while self.made < self.count:
+            self.made += 1
+            self.pipe.push(self, batch_of(line(self.made)))
+            await asyncio.sleep(0)
 
 
 class Failing(Ticker):
@@ -135,7 +148,7 @@ class Slow(Output):
 
 @pytest.fixture(autouse=True)
 def stages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for cls in (Ticker, Failing, Endless, Signalling, Waiting, Meeting, Slow):
+    for cls in (Ticker, Pushing, Failing, Endless, Signalling, Waiting, Meeting, Slow):
         module = types.ModuleType(f"bgpipe.stages.{cls.command}")
         setattr(module, cls.__name__, cls)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -278,3 +291,25 @@ def test_handlers_that_raise(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="mine"):
         pipe.execute()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("producer", ["ticker", "pushing"])
+def test_a_function_that_cancels_the_task_it_is_called_in(producer: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was on its way in that task is lost, and it is said."""
+    pipe = Pipeline([producer, "write", str(tmp_path / "x.json")])
+
+    @pipe.on_message
+    def cancel(msg: Msg) -> Msg:
+        task = asyncio.current_task()
+        assert task is not None
+        if msg.seq == 10:
+            task.cancel()
+        return msg
+
+    @pipe.on_message
+    async def wait(msg: Msg) -> Msg:
+        await asyncio.sleep(0)
+        return msg
+
+    with pytest.raises((StageError, RuntimeError), match="was cancelled"):
+        pipe.run_sync()
