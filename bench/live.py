@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -137,7 +138,7 @@ class Session:
 @contextmanager
 def session(way: Way | None, sink: Callable[[socket.socket], object]) -> Iterator[Session]:
     """A session from here to a sink, directly or by way of a proxy."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with tempfile.TemporaryFile() as said, socket.create_server(("127.0.0.1", 0)) as server:
         port = sink_port = server.getsockname()[1]
 
         def work() -> object:
@@ -148,23 +149,34 @@ def session(way: Way | None, sink: Callable[[socket.socket], object]) -> Iterato
             return found
 
         sunk = apart(work)
-    proxy = None
-    if way is not None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        proxy = subprocess.Popen(way(port, sink_port), stderr=subprocess.DEVNULL)
-    try:
-        with dial(port) as source:
-            meet(source, 65001, 65002)
-            up = Session(source, Use(), proxy.pid if proxy is not None else 0, sunk)
-            up.use.cpu_s = up.cpu_s()
-            yield up
-        if proxy is not None:
-            proxy.wait(PATIENCE_S)
-    finally:
-        if proxy is not None:
-            proxy.kill()
-            proxy.wait()
+        server.close()
+        proxy = None
+        if way is not None:
+            port = free_port()
+            proxy = subprocess.Popen(way(port, sink_port), stderr=said)
+        try:
+            with dial(port) as source:
+                meet(source, 65001, 65002)
+                up = Session(source, Use(), proxy.pid if proxy is not None else 0, sunk)
+                up.use.cpu_s = up.cpu_s()
+                yield up
+            if proxy is not None:
+                proxy.wait(PATIENCE_S)
+        except OSError as error:
+            said.seek(0)
+            sys.exit(f"the session broke, {error}; the proxy said: {said.read().decode()}")
+        finally:
+            if proxy is not None:
+                proxy.kill()
+                proxy.wait()
+
+
+def free_port() -> int:
+    """One to listen at, which no connection of others gets by chance."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def stream(way: Way | None, data: bytes, *, check: bool = False) -> tuple[float, Use]:
