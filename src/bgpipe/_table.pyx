@@ -7,6 +7,8 @@ counts, to which routes refer by position. So announcing and withdrawing a route
 forgetting a session as many as it has routes. Nothing is kept that no route refers to.
 """
 
+from os import urandom
+
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
@@ -24,7 +26,18 @@ cdef extern from "<stdint.h>" nogil:
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* p) noexcept nogil
 
+cdef extern from *:
+    """
+    static inline uint64_t bgpipe_fold(uint64_t a, uint64_t b) {
+        unsigned __int128 product = (unsigned __int128)a * b;
+        return (uint64_t)product ^ (uint64_t)(product >> 64);
+    }
+    """
+    uint64_t fold "bgpipe_fold"(uint64_t a, uint64_t b) noexcept nogil
+
 cdef uint64_t MIX = 0x9E3779B97F4A7C15ULL
+cdef uint64_t SECRET[4]
+SECRET = [int.from_bytes(urandom(8), "little") for _ in range(4)]
 
 cdef enum:
     MAX_ORIGINS = 64                        # of one route: announcing it with ever others would take memory and time without end
@@ -146,6 +159,14 @@ cdef inline void* resize(void* p, size_t size) except NULL nogil:
 
 cdef inline uint32_t hash_of(const void* p, uint32_t n) noexcept nogil:
     return <uint32_t>hash_bytes(<const uint8_t*>p, n)
+
+
+cdef inline uint32_t route_hash(const route_t* route) noexcept nogil:
+    # Who announces routes cannot know which of them collide: the key is secret. Each prefix needs one, so it is not siphash.
+    cdef uint64_t key[3]
+    memcpy(key, route.address, 16)
+    memcpy(key + 2, <const uint8_t*>route + ROUTE_KEY - 8, 8)
+    return <uint32_t>fold(fold(key[0] ^ SECRET[0], key[1] ^ SECRET[1]) ^ key[2] ^ SECRET[2], SECRET[3])
 
 
 cdef inline uint32_t count_hash(uint32_t kind, uint64_t key) noexcept nogil:
@@ -346,7 +367,7 @@ cdef class RouteTable:
         self.discount_route(s, s.routes + at)
         take(&s.index, slot)
         if at != last:
-            slot = slot_of(&s.index, hash_of(s.routes + last, ROUTE_KEY), last)
+            slot = slot_of(&s.index, route_hash(s.routes + last), last)
             s.index.slots[slot].at = at + 1
             s.routes[at] = s.routes[last]
         s.n = last
@@ -808,7 +829,7 @@ cdef uint32_t take_prefixes(const part_t* part, const session_t* s, const uint8_
         p += 1 + octets
         x.end = p
         if s != NULL:
-            x.hash = hash_of(&x.route, ROUTE_KEY)
+            x.hash = route_hash(&x.route)
             if s.n:
                 prefetch(s.index.slots + (x.hash & s.index.mask))
                 prefetch(s.routes + s.n)
