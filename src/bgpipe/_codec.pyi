@@ -36,6 +36,8 @@ class Buffer:
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def clear(self) -> None:
         """Forget the bytes, keep the room. BufferError while a view is exported."""
+    def take(self, room: int = 0) -> Buffer:
+        """The bytes in a buffer of their own, which are not copied; this one is empty then, with room for so many."""
     def extend(self, more: bytes | bytearray | memoryview) -> None:
         """Append bytes."""
 

@@ -169,6 +169,9 @@ def test_raw_encoder_gives_the_very_bytes():
     out.clear()
     RawEncoder(directions="L").encode(batch, out)
     assert len(out) == 0
+    RawEncoder().encode(batch, out)
+    RawEncoder(types=type_mask([4])).encode(batch, out)
+    assert bytes(out) == b"".join([*MESSAGES, MESSAGES[1]])
 
 
 # RFC 4271 sections 4 and 6, RFC 4760, RFC 7606: what does not parse, with the NOTIFICATION that it asks for
@@ -242,6 +245,18 @@ def test_buffer_does_not_move_while_it_is_seen():
     buffer.clear()
     assert len(buffer) == 0
     assert bytes(memoryview(Buffer())) == b""
+
+
+def test_buffer_gives_its_bytes_away():
+    buffer = Buffer()
+    buffer.extend(b"first")
+    taken = buffer.take(100)
+    assert (bytes(taken), len(buffer)) == (b"first", 0)
+    buffer.extend(b"second")
+    assert (bytes(taken), bytes(buffer.take())) == (b"first", b"second")
+    with memoryview(taken), pytest.raises(BufferError):
+        taken.take()
+    assert bytes(Buffer().take()) == b""
 
 
 def test_no_seq_no_time_no_tags():

@@ -1,7 +1,8 @@
 """Outputs that block (files, pipes) beside an event loop: each has a thread that writes for it.
 
 What is to be written waits in a queue, small pieces joined. Producers keep it bounded: the stage is `blocked`
-when there is much in it, and no more when half of that is written.
+when there is much in it, and no more when half of that is written. What comes first is written at once. Then the
+thread sleeps a moment, or until it is worth its while: to wake it for each message would hold up the loop.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 FULL = 4 << 20  # octets
 LAST_S = 2.0  # how long an output that does not take what is written may hold up the end that a signal asked for
 _PIECE = 256 << 10
+_SMALL = 64 << 10  # what is longer is worth no copy
+_GATHER_S = 0.01
 _MOMENT_S = 1.0
 
 
@@ -45,6 +48,7 @@ class Writer:
         self._size = 0
         self._closed = False  # nothing is added any more
         self._ended = False
+        self._gathering = False  # the thread sleeps, though there may be something to write
         self._changed = threading.Condition()
         threading.Thread(target=self._work, name=f"bgpipe {stage.label}", daemon=True).start()
 
@@ -53,14 +57,20 @@ class Writer:
         with self._changed:
             if self._closed:
                 return
+            size = len(data)
             last = self._queue[-1] if self._queue else None
-            if not isinstance(last, Buffer) or len(last) + len(data) > _PIECE:
+            if size > _SMALL:
+                self._queue.append(data.take(size))
+            elif isinstance(last, Buffer) and len(last) + size <= _PIECE:
+                last.extend(memoryview(data))
+            else:
                 last = Buffer()
+                last.extend(memoryview(data))
                 self._queue.append(last)
-            last.extend(memoryview(data))
-            self._size += len(data)
+            self._size += size
             self._stage.blocked = self._size > FULL
-            self._changed.notify()
+            if not self._gathering or self._size >= _PIECE:
+                self._changed.notify()
 
     def call(self, function: Callable[[], None]) -> None:
         """Call a function in the thread, behind all that came before."""
@@ -106,6 +116,7 @@ class Writer:
                     self._written(len(item))
                 else:
                     item()
+                self._gather()
         except BaseException as error:
             failure = error
         with self._changed:
@@ -118,6 +129,12 @@ class Writer:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             return self._queue.popleft() if self._queue else None
+
+    def _gather(self) -> None:
+        with self._changed:
+            self._gathering = True
+            self._changed.wait_for(lambda: self._size >= _PIECE or self._closed, _GATHER_S)
+            self._gathering = False
 
     def _written(self, size: int) -> None:
         with self._changed:

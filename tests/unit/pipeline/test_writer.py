@@ -69,6 +69,47 @@ def test_in_order_and_joined() -> None:
     with_sink(test)
 
 
+def test_long_pieces_are_not_copied_and_keep_the_order() -> None:
+    async def test(sink: Sink) -> None:
+        sink.gate.set()
+        sent = []
+        for number in range(50):
+            sent += [b"%d " % number, b"%d" % number * writer._SMALL]
+            for data in sent[-2:]:
+                given = buffer(data)
+                sink.writer.put(given)
+                assert len(given) == (0 if len(data) > writer._SMALL else len(data))
+            await asyncio.sleep(0)
+        assert await sink.writer.finish()
+        assert b"".join(sink.written) == b"".join(sent)
+
+    with_sink(test)
+
+
+def test_gathers_what_comes_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes first is written at once, the rest when a moment is over; many octets, or the end, do not wait for it."""
+    monkeypatch.setattr(writer, "_GATHER_S", 1000)
+
+    async def until(condition: Callable[[], bool]) -> None:
+        while not condition():
+            await asyncio.sleep(0.001)
+
+    async def test(sink: Sink) -> None:
+        sink.gate.set()
+        sink.writer.put(buffer(b"first"))
+        await until(lambda: sink.written == [b"first"] and sink.writer._gathering)
+        for number in range(10):
+            sink.writer.put(buffer(b"%d" % number))
+            await asyncio.sleep(0.001)
+        assert len(sink.written) == 1
+        sink.writer.put(buffer(b"x" * writer._PIECE))
+        await until(lambda: len(sink.written) == 3)
+        assert sink.written[1] == b"0123456789"
+        sink.writer.put(buffer(b"last"))
+
+    with_sink(test)
+
+
 def test_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "FULL", 1000)
     monkeypatch.setattr(writer, "_PIECE", 100)
