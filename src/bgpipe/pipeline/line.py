@@ -78,12 +78,12 @@ def _apart(right: list[Stage], left: list[Stage]) -> list[tuple[Stage, int]]:
 class Step:
     """A stage on a lane; for an output with this lane's encoder and buffer.
 
-    pure: run() may be called for batches in any order. missed: the stage did not run when the batch came by. seen, of
-    an output: the batch as it came by. keeps: stages behind may change it, so `seen` is a copy; it is one, too, where
-    messages skip the output, and says which.
+    pure: run() may be called for batches in any order. chooses: messages may skip the stage, by --if or a rate. missed:
+    the stage did not run when the batch came by. seen, of an output: the batch as it came by. keeps: stages behind may
+    change it, so `seen` is a copy; it is one, too, where messages skip the output, and says which.
     """
 
-    __slots__ = ("buffer", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
+    __slots__ = ("buffer", "chooses", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
 
     def __init__(self, stage: Stage, directions: int) -> None:
         self.stage = stage
@@ -93,6 +93,7 @@ class Step:
         self.seen: Batch | None = None
         self.output: Output | None = None
         self.pure = stage.pure and stage.bucket is None
+        self.chooses = bool(stage.options.if_) or stage.bucket is not None
         if isinstance(stage, Output):
             self.output = stage
             self.encoder: Encoder = stage.encoder()
@@ -106,7 +107,8 @@ class Step:
         """Have the stage look at the batch. Returns the one that goes on, or what is to be waited for to have it."""
         stage = self.stage
         self.missed = stage.state != RUNNING
-        partly = not self.missed and self._hide(batch)
+        pipe = stage.pipe
+        partly = not self.missed and bool(self.chooses or pipe.started or pipe.stopping) and self._hide(batch)
         if self.output is not None:
             self.seen = batch.part(0, len(batch)) if self.keeps or partly else batch
             self.buffer.clear()
@@ -147,7 +149,7 @@ class Step:
             if stage.options.rate_sample:
                 batch.sample(stage.bucket.available(), self.directions)
             stage.bucket.take(batch.visible(self.directions))
-        return bool(stage.options.if_ or stage.bucket or first or count < len(batch))
+        return bool(self.chooses or first or count < len(batch))
 
     def again(self, after: Batch | None = None, count: int = _ALL) -> None:
         """Run an output once more on what it saw; of it, on what became the first `count` messages of `after`."""
@@ -162,11 +164,6 @@ class Step:
             self.buffer.clear()
             with seen:
                 self.encoder.encode(seen, self.buffer)
-
-    def write(self) -> None:
-        """Bring out what run() encoded. StageError."""
-        if self.output is not None and self.output.state == RUNNING and self.output.pipe.driver is not None:
-            self.output.pipe.driver.write(self.output, self.buffer)
 
 
 def hand_over(batch: Batch, after: Batch) -> None:
@@ -216,7 +213,10 @@ class Lane:
     @property
     def full(self) -> bool:
         """Whether an output has enough to do with what it has."""
-        return any(step.output.full for step in self.outputs if step.output is not None)
+        for step in self.outputs:  # noqa: SIM110 - this is asked for each read of a live pipeline
+            if step.output is not None and step.output.full:
+                return True
+        return False
 
     def parts(self, batch: Batch) -> Iterable[Batch]:
         """The batch in parts that are small enough for the rates of the line."""
@@ -307,8 +307,12 @@ class Lane:
         self.producer.delivered()
 
     def _write(self, step: Step) -> None:
+        """Bring out what the step has encoded."""
+        output = step.output
+        if output is None or output.state != RUNNING or (driver := output.pipe.driver) is None:
+            return
         try:
-            step.write()
+            driver.write(output, step.buffer)
         except StageError as error:
             self.pipe.fail(step.stage, error)
 

@@ -107,16 +107,19 @@ class LoopDriver(Driver):
 
     def push(self, stage: Stage, batch: Batch) -> Awaitable[None] | None:
         """Bring what `stage` made through the line at once; what to wait for where that cannot be."""
-        waiting = deque(((self._lanes[stage], batch, 0),))
-        while waiting:
-            lane, batch, turns = waiting[0]
-            if lane.waits or lane.paced or lane.full or self._line.locked():
-                return self.spawn(self._go(waiting))
-            waiting.popleft()
+        lane, turns = self._lanes[stage], 0
+        turned: deque[tuple[Lane, Batch, int]] = deque()
+        while not (lane.waits or lane.paced or lane.full or self._line.locked()):
             self.pipe.number(batch)
-            at_once(self._bring(lane, batch))
-            waiting += self.pipe.turned(turns)
-        return None
+            after = at_once(lane.deliver(lane.carry(batch)))
+            if after is not None:
+                lane.write(after)
+            turned += self.pipe.turned(turns)
+            if not turned:
+                return None
+            lane, batch, turns = turned.popleft()
+        turned.appendleft((lane, batch, turns))
+        return self.spawn(self._go(turned))
 
     async def put(self, stage: Stage, batch: Batch) -> None:
         """Bring what `stage` made through the line. Raises CancelledError, behind it, where the stage is to stop."""
@@ -138,7 +141,9 @@ class LoopDriver(Driver):
                     self.pipe.number(batch)
                 for part in lane.parts(batch):
                     async with self._line:
-                        await self._bring(lane, part)
+                        after = await lane.deliver(lane.carry(part))
+                        if after is not None:
+                            lane.write(after)
                         waiting += self.pipe.turned(turns)
                     while (delay_s := lane.delay_s()) > 0:
                         await asyncio.sleep(min(delay_s, _NAP_S))
@@ -153,11 +158,6 @@ class LoopDriver(Driver):
             waiting = asyncio.ensure_future(self._quiet.wait())
             await asyncio.wait((waiting,), timeout=within_s)
             waiting.cancel()
-
-    async def _bring(self, lane: Lane, batch: Batch) -> None:
-        after = await lane.deliver(lane.carry(batch))
-        if after is not None:
-            lane.write(after)
 
     async def _wait_for_room(self, lane: Lane) -> None:
         while lane.full and not self.pipe.closed:

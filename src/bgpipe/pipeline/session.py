@@ -92,6 +92,7 @@ class Session(Stage):
         self.failures: dict[End, Cause] = {}  # ends with peers that cannot go on
         self.connected = False  # there has been a connection
         self.established_s: float | None = None  # since when it is up, in the time of the loop
+        self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
         self._timer: asyncio.TimerHandle | None = None
         self._settling = False
 
@@ -109,7 +110,7 @@ class Session(Stage):
 
     def interest(self, direction: int) -> int:
         """Which messages of a direction are to end the batch that they come in."""
-        return self.watch.interest(DIRECTION_NAMES[direction])
+        return self._interest[direction]
 
     # ---- what happens ------------------------------------------------------------------------------------------
 
@@ -120,7 +121,7 @@ class Session(Stage):
     def process(self, batch: Batch, directions: int) -> None:
         for direction in (RIGHT, LEFT):
             if direction & directions:
-                for index in batch.find(self.interest(direction), direction):
+                for index in batch.find(self._interest[direction], direction):
                     self._see(message_at(batch, index), batch)
 
     def _see(self, msg: Msg, out: Batch | None) -> None:
@@ -135,6 +136,7 @@ class Session(Stage):
             seen = self.watch.went(msg, now)
             if any(isinstance(event, found.Established) for event in seen):
                 self.established_s = now
+            self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
         if msg.type_code == OPEN or seen:
             for member in self.members:
                 member.tune()

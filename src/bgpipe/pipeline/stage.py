@@ -274,7 +274,10 @@ class Output(Stage):
         raise AssertionError(f"{self.command} writes no messages")
 
     def write(self, data: Buffer) -> None:
-        """Take these bytes, now: the buffer will be used again. StageError: the pipeline ends."""
+        """Take these bytes, now: the buffer will be used again. StageError: the pipeline ends.
+
+        To keep many without a copy, there is data.take().
+        """
         raise AssertionError(f"{self.command} writes no messages")
 
 

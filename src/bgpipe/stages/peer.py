@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch, Buffer, Encoder
 
+_COPIED = 16 << 10  # octets; what is longer is worth a buffer of its own
 _MOMENT_S = 0.5  # how long a peer may hold up the end of the pipeline, at each step
 
 KEY = Kind("KEY", tcp.key, show=lambda _: "***")
@@ -112,6 +113,7 @@ class Peer(Output, Member):
         return self._prepare()
 
     async def _prepare(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()  # it is time to leave
         self.silent = asyncio.Event()  # nothing more comes from the peer
         self.decoder = RawDecoder(direction="L" if self.directions == LEFT else "R")
@@ -165,7 +167,7 @@ class Peer(Output, Member):
 
     def came(self, batch: Batch) -> Awaitable[None] | None:
         if self.end.timers is not None:
-            self.end.timers.heard(asyncio.get_running_loop().time())
+            self.end.timers.heard(self._loop.time())
         waiting = None
         if len(batch):
             if self.decoder.paused:
@@ -211,13 +213,13 @@ class Peer(Output, Member):
     # ---- running, and the end ----------------------------------------------------------------------------------
 
     def write(self, data: Buffer) -> None:
-        self._send(bytes(data))
+        self._send(bytes(data) if len(data) < _COPIED else memoryview(data.take()))
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes | memoryview) -> None:
         if self._connection is not None and not self._mute:
             self._connection.write(data)
             if self.end.timers is not None and not self.blocked:
-                self.end.timers.sent(asyncio.get_running_loop().time())
+                self.end.timers.sent(self._loop.time())
 
     async def run(self) -> None:
         assert self._connection is not None and self.pipe.driver is not None

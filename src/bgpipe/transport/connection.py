@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch, Decoder
 
-RECEIVE_SIZE = 64 << 10
+RECEIVE_SIZE = 256 << 10
 MOST_UNSENT = 256 << 10  # octets that wait to be sent, beside those of the kernel
 
 
@@ -79,7 +79,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self._held:
             self._read(True)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send this, behind what was written before."""
         if not self.transport.is_closing():
             self.transport.write(data)
@@ -161,7 +161,7 @@ class Connection(asyncio.BufferedProtocol):
             batch = self._decoder.feed(b"")
         if self._eof:
             self._end()
-        else:
+        elif not self._reading:
             self._read(True)
 
     def _go_on(self, done: asyncio.Future[None]) -> None:
