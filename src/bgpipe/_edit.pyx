@@ -24,29 +24,17 @@ cdef extern from *:
     int ctz64 "__builtin_ctzll"(uint64_t v) noexcept nogil
 
 cdef enum:
-    HEADER_LEN = 19
-    AROUND = HEADER_LEN + 4                 # header, and the lengths of withdrawn routes and path attributes
-    LONGEST = 4096                          # RFC 4271 section 4.1
-    LONGEST_EXTENDED = 65535                # RFC 8654
-    LONGEST_ATTRS = 65535
-    AS_TRANS = 23456                        # RFC 6793 section 9
     AS_SET = 1
     AS_SEQUENCE = 2
     EXTENDED = 0x10                         # attribute flag: two octets of length
     SAME = -1                               # the value stays what it is
 
 cdef enum:
-    AS_PATH = 2
     NEXT_HOP = 3
     MED = 4
     LOCAL_PREF = 5
-    AGGREGATOR = 7
     COMMUNITIES = 8
-    MP_REACH = 14
-    MP_UNREACH = 15
     EXT_COMMUNITIES = 16
-    AS4_PATH = 17
-    AS4_AGGREGATOR = 18
     LARGE_COMMUNITIES = 32
 
 cdef struct values_t:                       # what becomes of an attribute that is a list of values of one width
@@ -59,16 +47,6 @@ cdef struct values_t:                       # what becomes of an attribute that 
 cdef struct hop_t:                          # a next hop to set; none if len is 0
     uint8_t octets[32]
     uint8_t len
-
-cdef struct piece_t:                        # what a message has become besides itself
-    piece_t* next
-    const uint8_t* wire                     # a further message, in the arena; NULL: prefixes of this one do not fit into any
-    uint32_t len
-    uint32_t index                          # of the message
-
-cdef struct pieces_t:                       # in the order of the messages
-    piece_t* first
-    piece_t* last
 
 cdef struct room_t:                         # where a message is put together; owned by the call that edits a batch
     uint8_t* attrs
@@ -172,8 +150,19 @@ cdef uint32_t path_length(const uint8_t* p, uint32_t n, uint32_t as_len) noexcep
     return length
 
 
-cdef uint32_t join_paths(const uint8_t* p, uint32_t n, const uint8_t* as4, uint32_t as4_len, uint8_t* out) noexcept nogil:
-    # The whole path in four octets: what AS_PATH has in front of AS4_PATH, then that (RFC 6793 section 4.2.3).
+cdef uint32_t put_plain(const uint8_t* p, uint32_t n, uint8_t* out) noexcept nogil:
+    cdef const uint8_t* end = p + n
+    cdef uint8_t* start = out
+    while p < end:
+        if p[0] <= AS_SEQUENCE:
+            out = put_part(out, part(p, 2 + 4 * p[1]))
+        p += 2 + 4 * p[1]
+    return <uint32_t>(out - start)
+
+
+cdef uint32_t join_paths(
+    const uint8_t* p, uint32_t n, const uint8_t* as4, uint32_t as4_len, bint confederations, uint8_t* out
+) noexcept nogil:
     cdef const uint8_t* end = p + n
     cdef uint8_t* start = out
     cdef uint32_t i, count
@@ -182,28 +171,29 @@ cdef uint32_t join_paths(const uint8_t* p, uint32_t n, const uint8_t* as4, uint3
     if leading < known:  # AS4_PATH means nothing then
         as4_len = known = 0
     leading -= known
-    while p < end and leading:
-        if p[0] <= AS_SEQUENCE:
-            count = p[1]
-            if p[0] == AS_SET:
-                leading -= 1
-            else:
-                count = min(count, leading)
-                leading -= count
+    # Segments of a confederation stay in front of what stays, and behind it.
+    while p < end and (leading or p[0] > AS_SEQUENCE):
+        count = p[1]
+        if p[0] == AS_SET:
+            leading -= 1
+        elif p[0] == AS_SEQUENCE:
+            count = min(count, leading)
+            leading -= count
+        if confederations or p[0] <= AS_SEQUENCE:
             out[0] = p[0]
             out[1] = <uint8_t>count
             out += 2
             for i in range(count):
                 put32(out, be16(p + 2 + 2 * i))
                 out += 4
+        if count < p[1]:
+            break
         p += 2 + 2 * p[1]
-    memcpy(out, as4, as4_len)
-    return <uint32_t>(out + as4_len - start)
+    return <uint32_t>(out + put_plain(as4, as4_len, out) - start)
 
 
 # ---- division ---------------------------------------------------------------------------------------------------------------
 cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
-    # Octets of the first NLRI of p[:n]; 0 where those of the family are not known, or it does not parse.
     cdef uint32_t path_id = 4 if addpath else 0
     cdef uint32_t size = 0
     if n <= path_id:
@@ -224,7 +214,6 @@ cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n
 
 
 cdef const uint8_t* next_attr(const uint8_t* p, attr_t* a) noexcept nogil:
-    # The attribute at p, which parses; returns the place behind it.
     a.flags = p[0]
     a.code = p[1]
     if p[0] & EXTENDED:
@@ -237,7 +226,6 @@ cdef const uint8_t* next_attr(const uint8_t* p, attr_t* a) noexcept nogil:
 
 
 cdef uint32_t put_head(uint8_t* out, uint8_t flags, uint8_t code, uint32_t n) noexcept nogil:
-    # The header of an attribute with a value of n octets.
     if n > 255:
         flags |= EXTENDED
     out[0] = flags
@@ -247,28 +235,6 @@ cdef uint32_t put_head(uint8_t* out, uint8_t flags, uint8_t code, uint32_t n) no
         return 4
     out[2] = <uint8_t>n
     return 3
-
-
-cdef struct part_t:
-    const uint8_t* p
-    size_t len
-
-
-cdef inline part_t part(const uint8_t* p, size_t n) noexcept nogil:
-    cdef part_t made
-    made.p = p
-    made.len = n
-    return made
-
-
-cdef struct division_t:                     # a message that is divided
-    msg_t whole                             # as it came
-    uint32_t index
-    uint32_t limit                          # octets of a message
-    part_t base                             # its attributes, edited, without MP_REACH and MP_UNREACH: what is announced goes with these
-    size_t place                            # of MP_REACH among them
-    uint32_t made                           # messages so far
-    bint lost                               # prefixes did not fit
 
 
 cdef int put_message(
@@ -284,7 +250,7 @@ cdef int put_message(
         attrs_len += attrs[i].len
     size = <uint32_t>(AROUND + withdrawn.len + attrs_len + reach.len)
     p = out = b.alloc(size)
-    p = put_part(p, part(d.whole.wire, HEADER_LEN))
+    p = put_part(p, part(d.header, HEADER_LEN))
     put16(out + 16, <uint16_t>size)
     put16(p, <uint16_t>withdrawn.len)
     p = put_part(p + 2, withdrawn)
@@ -301,12 +267,6 @@ cdef int put_message(
         piece.len = size
     d.made += 1
     return 0
-
-
-cdef inline uint8_t* put_part(uint8_t* out, part_t what) noexcept nogil:
-    if what.len:
-        memcpy(out, what.p, what.len)
-    return out + what.len
 
 
 cdef inline void replace(msg_t* m, const uint8_t* wire, uint32_t size) noexcept nogil:
@@ -328,88 +288,132 @@ cdef piece_t* note(Batch b, pieces_t* pieces, uint32_t index) except NULL nogil:
     return piece
 
 
-cdef int put_announced(Batch b, pieces_t* pieces, division_t* d, const attr_t* mp, part_t nlri) except -1 nogil:
-    # Announce prefixes, as many a message as fit. mp: the MP_REACH that they stand in, or NULL.
-    cdef uint16_t afi = be16(mp.value) if mp != NULL else 1
-    cdef uint8_t safi = mp.value[2] if mp != NULL else 1
-    cdef uint32_t front = 5 + mp.value[3] if mp != NULL else 0              # octets of MP_REACH in front of its prefixes
-    cdef bint addpath = has_addpath(d.whole.ctx, family(afi, safi))
-    cdef int64_t room = <int64_t>d.limit - AROUND - <int64_t>d.base.len - (4 + front if mp != NULL else 0)
+cdef int put_prefixes(Batch b, pieces_t* pieces, division_t* d, const mp_t* mp, part_t nlri, bint announced) except -1 nogil:
+    # As many prefixes a message as fit. mp: MP_REACH or MP_UNREACH, for what they stand in, or NULL.
+    cdef uint16_t afi = be16(mp.front.p) if mp != NULL else 1
+    cdef uint8_t safi = mp.front.p[2] if mp != NULL else 1
+    cdef bint addpath = has_addpath(d.ctx, family(afi, safi))
+    cdef int64_t room = <int64_t>d.limit - AROUND
     cdef const uint8_t* end = nlri.p + nlri.len
     cdef const uint8_t* start = nlri.p
+    cdef const uint8_t* lost = NULL                                         # from here on, prefixes that do not fit
     cdef const uint8_t* p = nlri.p
     cdef uint32_t size
+    if mp != NULL:
+        room -= 4 + <int64_t>mp.front.len
+    if announced:
+        room -= <int64_t>d.base.len
     while p < end:
         size = nlri_size(afi, safi, p, <uint32_t>(end - p), addpath)
         if size == 0:
             size = <uint32_t>(end - p)
         if p + size - start > room:
-            put_chunk(b, pieces, d, mp, front, part(start, p - start))
+            put_chunk(b, pieces, d, mp, part(start, p - start), announced)
             start = p
         if size > room:
             d.lost = True
+            lost = p if lost == NULL else lost
             start = p + size
+        elif lost != NULL:
+            put_lost(b, pieces, d, mp, part(lost, p - lost), announced)
+            lost = NULL
         p += size
-    put_chunk(b, pieces, d, mp, front, part(start, p - start))
-    return 0
+    if lost != NULL:
+        return put_lost(b, pieces, d, mp, part(lost, p - lost), announced)
+    return put_chunk(b, pieces, d, mp, part(start, p - start), announced)
 
 
-cdef int put_chunk(Batch b, pieces_t* pieces, division_t* d, const attr_t* mp, uint32_t front, part_t nlri) except -1 nogil:
+cdef int put_lost(Batch b, pieces_t* pieces, division_t* d, const mp_t* mp, part_t nlri, bint announced) except -1 nogil:
+    cdef mp_t away
+    if not (announced and d.withdraws):
+        return 0
+    if mp == NULL:
+        return put_prefixes(b, pieces, d, NULL, nlri, False)
+    away = mp[0]
+    away.code = MP_UNREACH
+    away.flags = 0x80
+    away.front.len = 3
+    return put_prefixes(b, pieces, d, &away, nlri, False)
+
+
+cdef int put_chunk(Batch b, pieces_t* pieces, division_t* d, const mp_t* mp, part_t nlri, bint announced) except -1 nogil:
     cdef uint8_t head[4]
     cdef part_t attrs[5]
+    cdef part_t nothing = part(NULL, 0)
     if nlri.len == 0:
         return 0
     if mp == NULL:
         attrs[0] = d.base
-        return put_message(b, pieces, d, part(NULL, 0), attrs, 1, nlri)
-    attrs[0] = part(d.base.p, d.place)
-    attrs[1] = part(head, put_head(head, mp.flags, MP_REACH, front + <uint32_t>nlri.len))
-    attrs[2] = part(mp.value, front)
+        return put_message(b, pieces, d, nothing, attrs, 1, nlri) if announced else put_message(b, pieces, d, nlri, attrs, 0, nothing)
+    attrs[0] = part(d.base.p, mp.place)
+    attrs[1] = part(head, put_head(head, mp.flags, mp.code, <uint32_t>(mp.front.len + nlri.len)))
+    attrs[2] = mp.front
     attrs[3] = nlri
-    attrs[4] = part(d.base.p + d.place, d.base.len - d.place)
-    return put_message(b, pieces, d, part(NULL, 0), attrs, 5, part(NULL, 0))
+    attrs[4] = part(d.base.p + mp.place, d.base.len - mp.place)
+    if announced:
+        return put_message(b, pieces, d, nothing, attrs, 5, nothing)
+    return put_message(b, pieces, d, nothing, attrs + 1, 3, nothing)
 
 
-cdef int divide(Batch b, pieces_t* pieces, uint32_t index, uint32_t limit, part_t attrs, uint8_t* base) except -1 nogil:
-    # Make a message that is too long with these attributes into several: what it withdraws first, since a prefix that is announced too
-    # is to stay (RFC 4271 section 4.3). base: room for the attributes.
+cdef int put_divided(Batch b, pieces_t* pieces, division_t* d) except -1 nogil:
+    # What is withdrawn first, since a prefix that is announced too is to stay (RFC 4271 section 4.3).
+    cdef uint8_t head[4]
+    cdef part_t attrs[3]
+    cdef mp_t* away = NULL
+    cdef mp_t* reach = NULL
+    cdef uint32_t i
+    for i in range(d.mps):
+        if d.mp[i].code == MP_REACH:
+            reach = &d.mp[i]
+        elif d.mp[i].nlri.len:  # without prefixes it would become an End-of-RIB marker (RFC 4724 section 2)
+            away = &d.mp[i]
+    if away != NULL and AROUND + d.withdrawn.len + 4 + away.front.len + away.nlri.len <= d.limit:
+        attrs[0] = part(head, put_head(head, away.flags, MP_UNREACH, <uint32_t>(away.front.len + away.nlri.len)))
+        attrs[1] = away.front
+        attrs[2] = away.nlri
+        put_message(b, pieces, d, d.withdrawn, attrs, 3, part(NULL, 0))
+    else:
+        put_prefixes(b, pieces, d, NULL, d.withdrawn, False)
+        if away != NULL:
+            put_prefixes(b, pieces, d, away, away.nlri, False)
+    if reach != NULL:
+        put_prefixes(b, pieces, d, reach, reach.nlri, True)
+    return put_prefixes(b, pieces, d, NULL, d.nlri, True)
+
+
+cdef int divide(Batch b, pieces_t* pieces, uint32_t index, uint32_t limit, part_t attrs, bint fit, uint8_t* base) except -1 nogil:
+    # Make a message that is too long with these attributes into several. fit: whether there can be a message that has them all. base:
+    # room for the attributes.
     cdef msg_t* m = b.msgs + index
     cdef division_t d
-    cdef attr_t a, reach
+    cdef attr_t a
     cdef const uint8_t* p = attrs.p
     cdef const uint8_t* behind
     cdef const uint8_t* end = attrs.p + attrs.len
-    cdef const uint8_t* wire
-    cdef part_t withdrawn
-    cdef part_t mp_unreach = part(NULL, 0)
     memset(&d, 0, sizeof(d))
-    reach.value = NULL
-    d.whole = m[0]
     d.index = index
     d.limit = limit
+    d.ctx = m.ctx
+    d.header = m.wire
     d.base.p = base
     while p < end:
         behind = next_attr(p, &a)
-        if a.code == MP_REACH:
-            reach = a
-            d.place = d.base.len
-        elif a.code == MP_UNREACH:
-            if a.length > 3:  # without prefixes it would become an End-of-RIB marker (RFC 4724 section 2)
-                mp_unreach = part(p, behind - p)
+        if a.code == MP_REACH or a.code == MP_UNREACH:
+            split_mp(&a, &d.mp[d.mps])
+            d.mp[d.mps].place = d.base.len
+            d.mps += 1
         else:
             memcpy(base + d.base.len, p, behind - p)
             d.base.len += behind - p
         p = behind
-    wire = d.whole.wire + HEADER_LEN
-    withdrawn = part(wire + 2, be16(wire))
-    if withdrawn.len or mp_unreach.len:
-        put_message(b, pieces, &d, withdrawn, &mp_unreach, 1, part(NULL, 0))
-    if reach.value != NULL:
-        p = reach.value + 5 + reach.value[3]
-        put_announced(b, pieces, &d, &reach, part(p, reach.value + reach.length - p))
-    wire += 2 + withdrawn.len
-    p = wire + 2 + be16(wire)
-    put_announced(b, pieces, &d, NULL, part(p, d.whole.wire + d.whole.len - p))
+    if not fit:
+        d.base.len = LONGEST_ATTRS
+    p = m.wire + HEADER_LEN
+    d.withdrawn = part(p + 2, be16(p))
+    p += 2 + d.withdrawn.len
+    p += 2 + be16(p)
+    d.nlri = part(p, m.wire + m.len - p)
+    put_divided(b, pieces, &d)
     if d.made == 0:
         m.flags |= MSG_DROPPED
     if d.lost:
@@ -552,7 +556,7 @@ cdef class Editor:
         cdef uint8_t code
         cdef int64_t n
         cdef size_t size
-        cdef uint32_t limit
+        cdef uint32_t limit = LONGEST_EXTENDED if m.ctx & CTX_EXTENDED or m.len > LONGEST else LONGEST
         while p < reach:
             p = next_attr(p, &a)
             if a.code < 64:
@@ -585,7 +589,7 @@ cdef class Editor:
                 missing &= ~bit(code)
                 n = self.edit_value(m, code, p, 0, path, room)
                 if n > LONGEST_ATTRS:
-                    return divide(b, pieces, index, 0, part(attrs, reach - attrs), room.value)
+                    return divide(b, pieces, index, limit, part(attrs, reach - attrs), False, room.value)
                 out = put_part(out, part(kept, p - kept))
                 kept = p
                 out += put_head(out, usual_flags(code), code, <uint32_t>n)
@@ -603,7 +607,7 @@ cdef class Editor:
                 if n == SAME:
                     continue
                 if n > LONGEST_ATTRS:
-                    return divide(b, pieces, index, 0, part(attrs, reach - attrs), room.value)
+                    return divide(b, pieces, index, limit, part(attrs, reach - attrs), False, room.value)
             out = put_part(out, part(kept, here - kept))
             kept = p
             changed = True
@@ -614,9 +618,8 @@ cdef class Editor:
             return 0
         out = put_part(out, part(kept, reach - kept))
         size = (attrs - m.wire) + (out - room.attrs) + (end - reach)
-        limit = LONGEST_EXTENDED if m.ctx & CTX_EXTENDED or m.len > LONGEST else LONGEST
         if size > limit:
-            return divide(b, pieces, index, limit, part(room.attrs, out - room.attrs), room.value)
+            return divide(b, pieces, index, limit, part(room.attrs, out - room.attrs), True, room.value)
         wire = b.alloc(size)
         put_part(put_part(put_part(wire, part(m.wire, attrs - m.wire)), part(room.attrs, out - room.attrs)), part(reach, end - reach))
         put16(wire + 16, <uint16_t>size)
@@ -656,7 +659,7 @@ cdef class Editor:
         if code == AS_PATH:
             return prepend_path(p, n, 2 if m.ctx & CTX_AS2 else 4, self.prepend, self.prepend_len, room.value)
         if code == AS4_PATH:
-            size = join_paths(path.p, <uint32_t>path.len, p, n, room.path)
+            size = join_paths(path.p, <uint32_t>path.len, p, n, False, room.path)
             return prepend_path(room.path, size, 4, self.prepend, self.prepend_len, room.value)
         if code == MED:
             return set_octets(self.med, p, n, room.value)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from bgpipe._codec import RawDecoder, RawEncoder
+from bgpipe._codec import RawDecoder
+from bgpipe._translate import PeerEncoder
 from bgpipe.bgp.causes import HEADER_SIZE, header_error
 from bgpipe.bgp.timers import OPEN_HOLD_S
 from bgpipe.errors import StageError
+from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import DURATION, Kind, integer, option
 from bgpipe.pipeline.session import Member, Session
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, ProducerOptions
@@ -96,12 +98,14 @@ class Peer(Output, Member):
         self.session = Session.of(self.pipe)
         self.session.members.append(self)
         self.end = self.session.end(self.side)
+        self._lost = Tally(self.pipe.log, "messages did not reach the peer as they were", self)
+        self._encoder = PeerEncoder(on_lost=self._lost.count)
 
     def takes(self, direction: int) -> bool:
         return direction == self.side
 
     def encoder(self) -> Encoder:
-        return RawEncoder()
+        return self._encoder
 
     @property
     def full(self) -> bool:
@@ -143,6 +147,7 @@ class Peer(Output, Member):
     def tune(self) -> None:
         if self._connection is not None:
             self.decoder.ctx = int(self.end.receive)
+            self._encoder.context = int(self.end.send) if self.end.negotiated is not None else None
             self.decoder.cut = self.session.interest(self.directions)
 
     def progress(self, now: float) -> None:
@@ -256,6 +261,9 @@ class Peer(Output, Member):
         for other in self.session.members:
             if isinstance(other, Peer) and other is not self and other._connection is not None:
                 await _wait(other.silent, within_s)
+
+    def finish(self) -> None:
+        self._lost.close()
 
     def abort(self) -> None:
         if self._connection is not None:
