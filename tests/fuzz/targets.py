@@ -20,6 +20,7 @@ from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe._prefixset import PrefixSet
 from bgpipe._table import Limiter, RouteTable
+from bgpipe._translate import PeerEncoder
 from bgpipe._update import Update
 from bgpipe._view import Msg, SessionContext, collect, message_at, messages
 from bgpipe.errors import FieldError, FilterError, InputError, MessageError
@@ -352,6 +353,33 @@ def routes(wires: list[bytes]) -> tuple[bytes, ...]:
     return withdrawn, announced, mp_reach, mp_unreach
 
 
+PEERS = [
+    SessionContext(),
+    SessionContext(as_size=2, addpath=["IPV4/UNICAST"]),
+    SessionContext(addpath=["IPV4/UNICAST", "IPV6/UNICAST", "IPV4/FLOWSPEC"], extended_messages=True),
+    SessionContext(as_size=2, extended_messages=True),
+]
+
+
+def sent(batch: Batch) -> None:
+    """An UPDATE for peers that want it otherwise: what they get parses, is not too long, and has all prefixes or says so."""
+    (wire,) = wires([batch])
+    for context in PEERS:
+        said: list[str] = []
+        encoder = PeerEncoder(int(context), on_lost=said.append)
+        stream = encode(encoder, [batch])
+        assert stream == encode(encoder, [batch])
+        assert len(said) == encoder.lost in (0, 2)
+        (after,), error = decode(RawDecoder(context=int(context), block_size=1 << 20), stream) if stream else ([Batch()], None)
+        assert error is None
+        assert len(after) == encoder.written / 2
+        for part in after:
+            assert part.wire == wire or part.error is None
+            assert len(part.wire) <= (65535 if context.extended_messages else 4096)
+        assert len(after) or said
+    assert wires([batch]) == [wire]
+
+
 def edit(data: bytes) -> None:
     """An UPDATE that is edited: byte 0 says how it is read, byte 1 by which editor, the rest is its body."""
     how, which, body = *(data[:2] + b"\0\0")[:2], data[2 : 65536 - 19]
@@ -365,6 +393,8 @@ def edit(data: bytes) -> None:
             b"".join(wires),
         )
         assert error is None
+        if len(wires) == 1:
+            sent(batch)
         bad = batch.check()
         after, short = EDITORS[which].edit(batch, 3)
         assert after.check() == bad

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from unit.test_edit import HOP, MARKER, MP6, ORIGIN, PREFIX, batch_of, octets, sequence, update
 
 from bgpipe._codec import Buffer
 from bgpipe._translate import PeerEncoder
 from bgpipe._view import Msg, SessionContext, message_at
-from unit.test_edit import HOP, MARKER, MP6, ORIGIN, PREFIX, batch_of, octets, sequence, update
 
 AS4, AS2 = SessionContext(), SessionContext(as_size=2)
 EXTENDED = SessionContext(extended_messages=True)

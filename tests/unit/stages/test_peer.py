@@ -211,6 +211,75 @@ class TestProxy:
         run(test())
 
 
+ABLE = [(1, b"\0\1\0\1"), (65, (65001).to_bytes(4)), (69, b"\0\1\1\3")]
+# A stage keeps what the left offers from the right, and promises it more than the right takes.
+PROMISES = """
+def process(msg):
+    if msg.open is not None and msg.dir == "R":
+        del msg.open.capabilities["AS4"], msg.open.capabilities["ADDPATH"]
+    elif msg.open is not None:
+        msg.open.capabilities["EXTENDED_MESSAGE"] = True
+    return msg
+"""
+
+
+class TestContexts:
+    """Two sessions that have agreed on different things."""
+
+    @staticmethod
+    async def establish(left: Remote, right: Remote) -> None:
+        left.send(open_message(65001, 1, capabilities=ABLE))
+        assert await right.message() == open_message(65001, 1, capabilities=ABLE[:1])
+        right.send(open_message(65002, 2, capabilities=[ABLE[0], (65, (65002).to_bytes(4)), ABLE[2]]), KEEPALIVE)
+        assert (await left.message())[18] == 1
+        left.send(KEEPALIVE)
+        assert await right.message() == KEEPALIVE
+        assert await left.message() == KEEPALIVE
+
+    @staticmethod
+    def routes(path: str, prefixes: str, unreach: str = "") -> bytes:
+        attributes = bytes.fromhex("400101004003040a000001" + path)
+        withdrawn = bytes.fromhex(unreach)
+        body = len(withdrawn).to_bytes(2) + withdrawn + len(attributes).to_bytes(2) + attributes
+        return message(2, body + bytes.fromhex(prefixes))
+
+    def test_each_gets_its_own(self, tmp_path: Path) -> None:
+        script = tmp_path / "promises.py"
+        script.write_text(PROMISES)
+        wide = self.routes("40020a0202000100010000fdea", "00000001180a0001" + "00000002180a0002", "00000003180a0003")
+        narrow = self.routes("40020602025ba0fdea" + "c0110a0202000100010000fdea", "180a0001180a0002", "180a0003")
+        back = self.routes("40020a0202000100010000fdea", "00000000180a0001" + "00000000180a0002", "00000000180a0003")
+
+        async def test() -> None:
+            async with proxy(f"python -LR {script}", look=True) as (live, left, right):
+                await self.establish(left, right)
+                left.send(wide, KEEPALIVE, wide)
+                assert [await right.message() for _ in range(3)] == [narrow, KEEPALIVE, narrow]
+                right.send(narrow, narrow)
+                assert [await left.message() for _ in range(2)] == [back, back]
+                updates = [msg.update for msg in live.seen if msg.update is not None]
+                assert [str(update.full_as_path) for update in updates] == ["65537 65002"] * 4
+
+        run(test())
+
+    def test_long_messages(self, tmp_path: Path) -> None:
+        script = tmp_path / "promises.py"
+        script.write_text(PROMISES)
+        prefixes = b"".join(b"\0\0\0\1\x20" + number.to_bytes(4) for number in range(4000))
+
+        async def test() -> None:
+            async with proxy(f"python -LR {script}") as (_, left, right):
+                await self.establish(left, right)
+                left.send(message(2, len(prefixes).to_bytes(2) + prefixes + b"\0\0"), KEEPALIVE)
+                found = b""
+                while (wire := await right.message()) != KEEPALIVE:
+                    assert len(wire) <= 4096
+                    found += wire[21:-2]
+                assert found == b"".join(b"\x20" + number.to_bytes(4) for number in range(4000))
+
+        run(test())
+
+
 async def stuff(live: Live, left: Remote, right: Remote) -> bytes:
     """Send from the left until nothing goes any more, as the right does not read. Returns what was sent."""
     right.reader._transport.pause_reading()  # type: ignore[attr-defined]

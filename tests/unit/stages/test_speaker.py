@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from live import KEEPALIVE, Live, Remote, Server, free_port, open_message, run, update
 
+import corpus
+from bgpipe._mrt import MrtDecoder
+from bgpipe._view import Msg, SessionContext
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.bgp.negotiation import Offer
 from bgpipe.bgp.session import CAPABILITIES
+
+Capability = tuple[int, bytes]
+
+
+def announce(attributes: str) -> bytes:
+    """An UPDATE for 192.0.2.0/24."""
+    octets = bytes.fromhex("400101004003040a000001" + attributes)
+    return message(2, b"\0\0" + len(octets).to_bytes(2) + octets + b"\x18\xc0\0\2")
 
 
 async def accept(server: Server, *options: str) -> tuple[Live, Remote]:
@@ -113,23 +127,111 @@ def test_a_peer_that_says_no() -> None:
     run(test())
 
 
+@asynccontextmanager
+async def replay(path: Path, *capabilities: Capability) -> AsyncIterator[tuple[Live, Remote]]:
+    """An archive goes out to a peer once the session with it is there."""
+    async with Server() as server:
+        words = ["read", "--wait", "ESTABLISHED", "--type", "UPDATE", str(path)]
+        live = Live("--", "speaker", "--active", "--asn", "1", "--", *words, "--", "connect", f"127.0.0.1:{server.port}")
+        remote = await server.accept()
+        await remote.message()
+        remote.send(open_message(65001, capabilities=capabilities))
+        assert await remote.message() == KEEPALIVE
+        remote.send(KEEPALIVE)
+        yield live, remote
+        await live.until("read/STOP")
+        remote.close()
+        assert await live.task is None
+
+
 def test_replay(tmp_path: Path) -> None:
     """Messages of a file go out once the session is there."""
     updates = [update(number) for number in range(5000)]
     (tmp_path / "x.raw").write_bytes(b"".join(updates))
 
     async def test() -> None:
-        async with Server() as server:
-            words = ["read", "--wait", "ESTABLISHED", str(tmp_path / "x.raw")]
-            live = Live("--", "speaker", "--active", "--asn", "1", "--", *words, "--", "connect", f"127.0.0.1:{server.port}")
-            remote = await server.accept()
-            await remote.message()
-            remote.send(open_message(65001))
-            assert await remote.message() == KEEPALIVE
-            remote.send(KEEPALIVE)
+        async with replay(tmp_path / "x.raw") as (_, remote):
             assert [await remote.message() for _ in updates] == updates
-            await live.until("read/STOP")
-            remote.close()
-            assert await live.task is None
 
     run(test())
+
+
+AS4 = (65, (65001).to_bytes(4))
+IDS = (69, b"\0\1\1\1")  # takes path ids for IPv4
+MESSAGE, MESSAGE_AS4, MESSAGE_ADDPATH = 1, 4, 8  # subtypes of BGP4MP (RFC 6396 section 4.4, RFC 8050 section 3)
+NARROW = announce("40020602025ba0fdea" + "c0110a0202000100010000fdea")
+WIDE = announce("40020a0202000100010000fdea")
+
+
+def record(subtype: int, wire: bytes) -> bytes:
+    """An MRT record of a message, of a session between AS 1 and AS 2."""
+    asns = b"\0\1\0\2" if subtype != MESSAGE_AS4 else b"\0\0\0\1\0\0\0\2"
+    body = asns + b"\0\0\0\1" + bytes([192, 0, 2, 1, 192, 0, 2, 2]) + wire
+    return (1_700_000_000).to_bytes(4) + b"\0\x10" + subtype.to_bytes(2) + len(body).to_bytes(4) + body
+
+
+@pytest.mark.parametrize(
+    ("subtype", "wire", "capabilities", "expected"),
+    [
+        (MESSAGE, NARROW, [AS4], WIDE),
+        (MESSAGE, NARROW, [], NARROW),
+        (MESSAGE_AS4, WIDE, [], NARROW),
+        (MESSAGE_AS4, WIDE, [AS4, IDS], WIDE),  # the speaker does not offer to send them
+        (MESSAGE_ADDPATH, NARROW[:-4] + bytes(3) + b"\7" + NARROW[-4:], [AS4], WIDE),
+    ],
+)
+def test_replay_of_another_session(
+    tmp_path: Path, subtype: int, wire: bytes, capabilities: list[Capability], expected: bytes
+) -> None:
+    """What an archive has in another form arrives in that of the session."""
+    length = len(wire).to_bytes(2)
+    (tmp_path / "x.mrt").write_bytes(3 * record(subtype, wire[:16] + length + wire[18:]))
+
+    async def test() -> None:
+        async with replay(tmp_path / "x.mrt", *capabilities) as (_, remote):
+            assert [await remote.message() for _ in range(3)] == [expected] * 3
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("name", "capabilities"),
+    [
+        ("updates.20100227.1600.gz", [AS4]),
+        ("updates.20100227.1600.gz", []),
+        ("updates.20100722.2015.gz", [AS4]),
+        ("mrtparse.bird-mrtdump_bgp.mrt.gz", []),
+        ("updates.long_withdrawal.gz", [AS4]),
+    ],
+)
+def test_replay_of_real_archives(name: str, capabilities: list[Capability]) -> None:
+    """Paths and prefixes of AS numbers of two and of four octets, with path ids and without, arrive as what they are."""
+    path = corpus.folder() / "mrt" / name
+    known = list[object]()
+    with gzip.open(path) as file:
+        decoder = MrtDecoder()
+        while (batch := decoder.read(file)) is not None:
+            for msg in batch:
+                assert msg.error is None
+                known += routes(msg)
+    context = SessionContext(as_size=4 if capabilities else 2)
+
+    async def test() -> None:
+        async with replay(path, *capabilities) as (_, remote):
+            arrived = list[object]()
+            while len(arrived) < len(known):
+                wire = await remote.message()
+                assert len(wire) <= 4096
+                arrived += routes(Msg(wire, context=context))
+            assert arrived == known
+
+    run(test())
+
+
+def routes(msg: Msg) -> list[object]:
+    """Each prefix with its path as it really is."""
+    if msg.update is None:
+        return []
+    path = str(msg.update.full_as_path)
+    found = [(path, (prefix.packed, prefix.length)) for prefix in msg.update.reach]
+    return [*(("", (prefix.packed, prefix.length)) for prefix in msg.update.unreach), *found]
