@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_MOST_MEMORY = 8 << 20  # octets of one while it runs: its program, and what it remembers of texts that it saw
+
+
 class Pattern(str):
     """A regular expression. search: finds it in UTF-8 text, true if it is there. size: instructions of its program."""
 
@@ -26,6 +29,7 @@ def compile_pattern(text: str) -> Pattern:
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
+    options.max_mem = _MOST_MEMORY
     try:
         compiled = re2.compile(text.encode("utf-8", "surrogatepass"), options)
     except re2.error as error:
