@@ -13,6 +13,8 @@ import pytest
 import filter_oracle
 from bgpipe import Filter, Msg, SessionContext
 from bgpipe._view import collect
+from bgpipe.filters.parser import KINDS
+from bgpipe.filters.tree import Test
 from filter_oracle import Message
 
 
@@ -186,11 +188,14 @@ REAL = {
     "unknown": Real("0015090102"),
     # Made: an OPEN that ends too early.
     "brokenopen": Real("001401 04"),
+    # {reach: [74.115.206.0/24], attrs: {ORIGIN: {flags: T, value: IGP}, ASPATH: {flags: T, value: [8447, 15290]},
+    # NEXTHOP: {flags: T, value: 193.203.0.21}, COMMUNITY: {flags: OT, value: [1120:1, 65535:65281]}}}
+    "noexport": Real("003e02000000234001010040020a0202000020ff00003bba400304c1cb0015c0080804600001ffffff01184a73ce"),
 }
 
 UPDATES = """
     classic prepended merged set egp inner withdrawn pathid v6 v6both v6withdrawn large extended multicast vpn evpn
-    twohops mapped end hostbits confed as4void as4long as4new
+    twohops mapped end hostbits confed as4void as4long as4new noexport
 """
 OTHERS = "open keepalive notify refresh unknown"
 BROKEN = {"broken", "brokenvalue", "brokenopen"}
@@ -265,13 +270,17 @@ NLRI = [
     ("prefix ~ 0.0.0.0/0", "classic withdrawn multicast", "v6 v6withdrawn"),
     ("prefix !~ 103.213.0.0/16", "prepended v6 withdrawn", "classic hostbits vpn open"),
     ("unreach !~ 205.86.0.0/16", "withdrawn v6both", "classic prepended"),
+    ("reach !~ 103.213.0.0/16", "prepended v6", "classic withdrawn"),
     # More specific and inside, less specific and covering.
     ("prefix < 103.213.236.0/22", "classic", "prepended hostbits"),
     ("prefix < 103.213.236.0/24", "", "classic"),
     ("prefix <= 103.213.236.0/24", "classic", "prepended"),
     ("prefix < 103.169.224.0/23", "prepended", "classic"),
     ("reach < 80.0.0.0/7", "", "withdrawn"),
+    ("reach < 103.213.0.0/16", "classic", "prepended withdrawn"),
+    ("reach <= 103.213.236.0/24", "classic", "prepended withdrawn"),
     ("unreach < 80.0.0.0/7", "withdrawn", "classic"),
+    ("unreach <= 80.0.0.0/8", "withdrawn", "classic"),
     ("prefix <= 2001:1a58::/32", "v6", "v6withdrawn classic"),
     ("prefix > 103.213.237.0/25", "classic hostbits", "prepended"),
     ("prefix > 103.213.237.0/24", "hostbits", "classic"),
@@ -279,6 +288,8 @@ NLRI = [
     ("reach > 80.1.0.0/16", "hostbits", "withdrawn"),
     ("unreach >= 80.0.0.0/8", "withdrawn", "classic"),
     ("unreach > 80.0.0.0/8", "", "withdrawn"),
+    ("unreach > 205.86.32.0/21", "classic", "withdrawn"),
+    ("reach >= 103.169.224.0/23", "prepended", "classic"),
     ("prefix >= 2001:14b8:1::/48", "v6", "v6withdrawn"),
     # All of them.
     ("prefix[*]", "classic withdrawn", "end vpn"),
@@ -443,17 +454,21 @@ NUMBERS = [
     ("local_pref", "inner vpn", "classic withdrawn"),
     ("localpref == 100", "inner vpn", "classic"),
     ("local_pref != 100", "", "inner classic"),
+    ("local_pref != 99", "inner vpn", "classic"),
     ("local-pref < 101", "inner", "classic"),
     ("local_pref <= 100", "inner", "classic"),
     ("local_pref > 99", "inner", "classic"),
     ("local_pref >= 101", "", "inner"),
+    ("local_pref >= 100", "inner", "classic"),
     ("local_pref in [100]", "inner", "classic"),
     ("otc", "confed", "classic"),
     ("otc == 65000", "confed", "classic"),
     ("only_to_customer != 1", "confed", "classic"),
     ("otc < 65001", "confed", "classic"),
     ("otc <= 64999", "", "confed"),
+    ("otc <= 65000", "confed", "classic"),
     ("otc > 65000", "", "confed"),
+    ("otc > 64999", "confed", "classic"),
     ("otc >= 65000", "confed", "classic"),
     ("otc in [1,65000]", "confed", "classic"),
 ]
@@ -467,7 +482,8 @@ COMMUNITIES = [
     (r'com ~ "^\"49463:4004\",\"174:"', "classic", "prepended"),
     ("com ~ :34", "prepended", "classic inner"),
     ("com !~ :34", "classic", "prepended inner"),
-    ("com == no_export", "", "classic"),
+    ("com == no_export", "noexport", "classic"),
+    ("com != NO_EXPORT", "classic", "noexport inner"),
     ("ext_community", "extended vpn evpn", "classic"),
     ("ext_com == TARGET:20485:1", "extended", "vpn classic"),
     ("com_ext == 0x0002500500000001", "extended", "vpn"),
@@ -521,6 +537,7 @@ OF_EVERY_TYPE = [
     ("time <= 2022-01-19T16:45:01.303979", "classic", "prepended"),
     ("time > 2022-01-19T17:45:01.303+01:00", "prepended", "classic"),
     ("time >= 2023-01-01", "", "prepended"),
+    ("time >= 2016-08-11T16:00:18", "classic prepended", "keepalive"),
     ("time < 1970-01-02", "keepalive", "classic"),
     ("time ~ T16:", "classic prepended open", "keepalive"),
     (r"time ~ \.303980$", "prepended", "classic"),
@@ -586,7 +603,7 @@ ABSENT = [
     ("!(med < 325)", less("inner v6"), "inner open"),
     ("!com ~ 174:21", "prepended", "classic inner"),
     ("!(com ~ 174:21)", less("classic"), "classic open"),
-    ("!(com != 174:21000)", less("prepended mapped large extended hostbits"), "prepended open"),
+    ("!(com != 174:21000)", less("prepended mapped large extended hostbits noexport"), "prepended open"),
     ("!as_origin", "inner withdrawn twohops", "classic open"),
     ("!prefix", "vpn evpn end as4new as4void as4long", "classic open"),
     ("!(unreach ~ 0.0.0.0/0)", less("classic withdrawn"), "classic withdrawn open"),
@@ -658,6 +675,20 @@ def test_meaning(text: str, takes: str, leaves: str) -> None:
     assert not BROKEN & found
     assert by_match(text) == found
     assert by_oracle(text) == found
+
+
+OF_ALL_MESSAGES = {("type", ""), ("dir", ""), ("seq", ""), ("time", "")}  # nobody is without
+
+
+def test_each_comparison_takes_some_and_leaves_some() -> None:
+    found: dict[tuple[str, str], tuple[bool, bool]] = {}
+    for text, takes, leaves in CASES:
+        tree = Filter(text).tree
+        if isinstance(tree, Test):
+            some, others = found.get((tree.attribute, tree.operator), (False, False))
+            found[tree.attribute, tree.operator] = some or bool(takes), others or bool(leaves)
+    assert found.keys() == {(name, operator) for name, kind in KINDS.items() for operator in kind.operators}
+    assert {case for case, both in found.items() if both != (True, True)} == OF_ALL_MESSAGES
 
 
 def test_a_file_of_prefixes(tmp_path: Path) -> None:
