@@ -2,7 +2,8 @@
 
 Source and sink are processes apart from the proxy that send and take octets which were made before; they open a session
 first, as two routers would. All cases run in turn, round after round, and the median counts. A round in front, which
-is not timed, sees to it that each case brings over what was sent, to the last octet.
+is not timed, sees to it that each case brings over what was sent, to the last octet. Then many sessions at once,
+through one process: what they take of memory while nothing happens, and whether all of them keep up.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import hashlib
 import json
 import os
 import random
+import resource
+import selectors
 import shutil
 import socket
 import statistics
@@ -20,8 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -34,6 +38,8 @@ from bgpipe.bgp.negotiation import Offer
 from bgpipe.bgp.session import CAPABILITIES
 
 PATIENCE_S = 30
+CROWD_RATE = 5000  # messages a second
+TICK_S = 0.02
 SIOCOUTQ = 0x5411  # octets that were sent and not acknowledged yet
 # Looks at the AS path of each message, and lets all of them pass.
 CHECKS = ["grep", "type != UPDATE || !(as_path == 4199999999)", "--"]
@@ -114,9 +120,9 @@ class Use:
 
 @dataclass
 class Session:
-    """One that is up. source: the socket of the router that sends."""
+    """One that is up, or several by way of one process. sources: the sockets of the routers that send."""
 
-    source: socket.socket
+    sources: list[socket.socket]
     use: Use
     pid: int
     sunk: Callable[[], list[float]]
@@ -131,21 +137,26 @@ class Session:
         if self.pid:
             status = Path(f"/proc/{self.pid}/status").read_text()
             self.use.peak_mib = int(status.partition("VmHWM:")[2].split()[0]) / 1024
-        self.source.sendall(KEEPALIVE_MESSAGE)
+        for source in self.sources:
+            source.sendall(KEEPALIVE_MESSAGE)
         return self.sunk()
 
 
 @contextmanager
-def session(way: Way | None, sink: Callable[[socket.socket], object]) -> Iterator[Session]:
-    """A session from here to a sink, directly or by way of a proxy."""
-    with tempfile.TemporaryFile() as said, socket.create_server(("127.0.0.1", 0)) as server:
+def session(way: Way | None, sink: Callable[[list[socket.socket]], object], count: int = 1) -> Iterator[Session]:
+    """A session, or several, from here to a sink, directly or by way of a proxy."""
+    with tempfile.TemporaryFile() as said, socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as opened:
         port = sink_port = server.getsockname()[1]
 
         def work() -> object:
-            taken, _ = server.accept()
-            meet(taken, 65002, 65001)
-            found = sink(taken)
-            take(taken, len(KEEPALIVE_MESSAGE))  # stays until it is told
+            socks = []
+            for _ in range(count):
+                sock, _ = server.accept()
+                meet(sock, 65002, 65001)
+                socks.append(sock)
+            found = sink(socks)
+            for sock in socks:
+                take(sock, len(KEEPALIVE_MESSAGE))  # stays until it is told
             return found
 
         sunk = apart(work)
@@ -155,12 +166,17 @@ def session(way: Way | None, sink: Callable[[socket.socket], object]) -> Iterato
             port = free_port()
             proxy = subprocess.Popen(way(port, sink_port), stderr=said)
         try:
-            with dial(port) as source:
-                meet(source, 65001, 65002)
-                up = Session(source, Use(), proxy.pid if proxy is not None else 0, sunk)
-                up.use.cpu_s = up.cpu_s()
-                yield up
+            sources = []
+            for _ in range(count):
+                sources.append(opened.enter_context(dial(port)))
+                meet(sources[-1], 65001, 65002)
+            up = Session(sources, Use(), proxy.pid if proxy is not None else 0, sunk)
+            up.use.cpu_s = up.cpu_s()
+            yield up
+            opened.close()
             if proxy is not None:
+                if count > 1:
+                    proxy.terminate()
                 proxy.wait(PATIENCE_S)
         except OSError as error:
             said.seek(0)
@@ -182,7 +198,8 @@ def free_port() -> int:
 def stream(way: Way | None, data: bytes, *, check: bool = False) -> tuple[float, Use]:
     """Seconds until all of it is at the sink. check: whether it is what was sent; that takes its time."""
 
-    def sink(sock: socket.socket) -> list[float]:
+    def sink(socks: list[socket.socket]) -> list[float]:
+        [sock] = socks
         left, buffer, digest = len(data), bytearray(1 << 18), hashlib.sha1()
         while left:
             size = sock.recv_into(buffer, min(left, len(buffer)))
@@ -195,8 +212,9 @@ def stream(way: Way | None, data: bytes, *, check: bool = False) -> tuple[float,
 
     with session(way, sink) as up:
         start = time.monotonic()
-        up.source.sendall(data)
-        while int.from_bytes(fcntl.ioctl(up.source, SIOCOUTQ, bytes(4)), sys.byteorder):
+        [source] = up.sources
+        source.sendall(data)
+        while int.from_bytes(fcntl.ioctl(source, SIOCOUTQ, bytes(4)), sys.byteorder):
             time.sleep(0.001)
         end, same = up.result()
         if not same:
@@ -208,10 +226,10 @@ def trickle(way: Way | None, rate: int, seconds: float) -> tuple[tuple[float, fl
     """How long messages take that come one by one: median and 99th percentile, in seconds."""
     count = max(1, int(rate * seconds))
 
-    def sink(sock: socket.socket) -> list[float]:
+    def sink(socks: list[socket.socket]) -> list[float]:
         found = []
         for _ in range(count):
-            wire = take(sock, 33)
+            wire = take(socks[0], 33)
             found.append(time.monotonic() - int.from_bytes(wire[22:26] + wire[27:31]) / 1e9)
         found.sort()
         return [found[count // 2], found[count * 99 // 100]]
@@ -222,18 +240,64 @@ def trickle(way: Way | None, rate: int, seconds: float) -> tuple[tuple[float, fl
             while (early := start + number / rate - time.monotonic()) > 0:
                 time.sleep(early)
             stamp = time.monotonic_ns().to_bytes(8)  # as two withdrawn prefixes
-            up.source.sendall(message(2, b"\0\x0a\x20" + stamp[:4] + b"\x20" + stamp[4:] + b"\0\0"))
+            up.sources[0].sendall(message(2, b"\0\x0a\x20" + stamp[:4] + b"\x20" + stamp[4:] + b"\0\0"))
         middle, late = up.result()
         return (middle, late), up.use
 
 
+def idle(way: Way, count: int) -> Use:
+    """So many sessions, and nothing happens."""
+    with session(way, lambda socks: [], count) as up:
+        time.sleep(1)
+        up.result()
+        return up.use
+
+
+def crowd(way: Way, count: int, chunks: list[bytes]) -> tuple[float, float, float, Use]:
+    """So many sessions that get a chunk each every TICK_S: seconds until the last is sent, and from then on until all
+    is at the sink, and how many of them got all of it.
+    """
+    size, right = sum(map(len, chunks)), zlib.crc32(b"".join(chunks))
+
+    def sink(socks: list[socket.socket]) -> list[float]:
+        sums, left = dict.fromkeys(socks, 0), dict.fromkeys(socks, size)
+        with selectors.DefaultSelector() as selector:
+            for at, sock in enumerate(socks):
+                selector.register(sock, selectors.EVENT_READ, at)
+            while selector.get_map() and (ready := selector.select(PATIENCE_S)):
+                for key, _ in ready:
+                    sock = socks[key.data]
+                    data = sock.recv(min(left[sock], 1 << 18))
+                    sums[sock] = zlib.crc32(data, sums[sock])
+                    left[sock] -= len(data)
+                    if not data or not left[sock]:
+                        selector.unregister(sock)
+        return [time.monotonic(), sum(found == right for found in sums.values())]
+
+    with session(way, sink, count) as up:
+        start = time.monotonic()
+        for number, chunk in enumerate(chunks):
+            time.sleep(max(0.0, start + number * TICK_S - time.monotonic()))
+            for source in up.sources:
+                source.sendall(chunk)
+        sent = time.monotonic()
+        while any(int.from_bytes(fcntl.ioctl(source, SIOCOUTQ, bytes(4)), sys.byteorder) for source in up.sources):
+            time.sleep(0.01)
+        end, good = up.result()
+        return sent - start, end - sent, good, up.use
+
+
+def between(command: list[str], listen: list[str], stages: list[str]) -> Way:
+    def found(port: int, sink: int) -> list[str]:
+        ends = ["listen", *listen, f"127.0.0.1:{port}"], ["connect", "--wait", "listen", f"127.0.0.1:{sink}"]
+        return [*command, "--", *ends[0], "--", *stages, *ends[1]]
+
+    return found
+
+
 def ways(command: list[str], folder: str) -> dict[str, Way | None]:
     def through(*stages: str) -> Way:
-        def found(port: int, sink: int) -> list[str]:
-            ends = ["listen", f"127.0.0.1:{port}"], ["connect", "--wait", "listen", f"127.0.0.1:{sink}"]
-            return [*command, "--", *ends[0], "--", *stages, *ends[1]]
-
-        return found
+        return between(command, [], list(stages))
 
     found: dict[str, Way | None] = {"direct": None}
     if (socat := shutil.which("socat")) is not None:
@@ -265,9 +329,13 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=600_000, help="how many are sent at once")
     parser.add_argument("--rate", type=int, default=2000, help="messages a second, for latency")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long that goes on")
+    parser.add_argument("--idle", type=int, default=1000, help="sessions in which nothing happens")
+    parser.add_argument("--crowd", type=int, default=200, help="sessions at once, each with 5000 messages a second")
     parser.add_argument("--only", default="", help="the cases that have this in their name, and direct")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="how bgpipe is started")
     options = parser.parse_args()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     wires = list(islice(cycle(updates()), options.messages))
     data = b"".join(wires)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
@@ -293,6 +361,7 @@ def main() -> None:
     show_streams(wires, streams)
     print(f"\n{options.rate} messages a second, and how long each takes   (targets: 40 and 500 us over direct)")
     show_trickles(trickles)
+    show_many(options, list(islice(cycle(wires), int(CROWD_RATE * options.seconds))))
 
 
 def show_streams(wires: list[bytes], found: dict[str, list[tuple[float, Use]]]) -> None:
@@ -322,6 +391,22 @@ def show_trickles(found: dict[str, list[tuple[tuple[float, float], Use]]]) -> No
             print(f" {delay * 1e6:6.0f} us {(delay - base[at]) * 1e6:6.0f} us", end="")
         cpu_s = statistics.median(use.cpu_s for _, use in rounds)
         print(f" {cpu_s:5.2f} s" if cpu_s else "")
+
+
+def show_many(options: argparse.Namespace, wires: list[bytes]) -> None:
+    print("\nSessions through listen --multi and connect, in one process\n")
+    way = between(options.command, ["--multi", "--max-sessions", "0"], [])
+    if options.idle:
+        use = idle(way, options.idle)
+        print(f"  {options.idle} idle: {use.peak_mib:.0f} MiB   (target of 1000: 150 MiB)")
+    if options.crowd:
+        each = int(CROWD_RATE * TICK_S)
+        chunks = [b"".join(wires[at : at + each]) for at in range(0, len(wires), each)]
+        sending_s, late_s, good, use = crowd(way, options.crowd, chunks)
+        print(f"  {options.crowd} at {CROWD_RATE} messages/s each: {good:.0f} of them got all, to the last octet", end="")
+        print(f"   (target of 200: all)\n    {len(wires) * options.crowd / sending_s / 1e6:.2f} M/s were sent,", end="")
+        print(f" the last was there {late_s * 1e3:.0f} ms later; CPU {use.cpu_s / sending_s:.2f} of a core,", end="")
+        print(f" peak {use.peak_mib:.0f} MiB")
 
 
 if __name__ == "__main__":
