@@ -403,7 +403,7 @@ def show_many(options: argparse.Namespace, wires: list[bytes]) -> None:
         each = int(CROWD_RATE * TICK_S)
         chunks = [b"".join(wires[at : at + each]) for at in range(0, len(wires), each)]
         sending_s, late_s, good, use = crowd(way, options.crowd, chunks)
-        print(f"  {options.crowd} at {CROWD_RATE} messages/s each: {good:.0f} of them got all, to the last octet", end="")
+        print(f"  {options.crowd} at {CROWD_RATE} messages/s each: {good:.0f} of them got all", end="")
         print(f"   (target of 200: all)\n    {len(wires) * options.crowd / sending_s / 1e6:.2f} M/s were sent,", end="")
         print(f" the last was there {late_s * 1e3:.0f} ms later; CPU {use.cpu_s / sending_s:.2f} of a core,", end="")
         print(f" peak {use.peak_mib:.0f} MiB")
