@@ -108,10 +108,12 @@ cdef class RouteTable:
     cdef count_t* counts
     cdef uint32_t counts_n, counts_cap, counts_free     # those in use and free ones; room; first free one + 1
     cdef index_t count_index
-    cdef uint32_t recent[1 << RECENT_BITS]  # positions in `counts` by a cheap hash: whether it is the one, tells the record
+    cdef uint32_t* recent                   # positions in `counts` by a cheap hash: whether it is the one, tells the record
+    cdef uint32_t recent_bits               # of that hash, RECENT_BITS at most: a small table is to stay small
     cdef more_t* more
     cdef uint32_t more_n, more_cap, more_free
     cdef uint64_t n                         # routes
+    cdef int grow_recent(self) except -1 nogil
     cdef session_t* find_session(self, const name_t* name) noexcept nogil
     cdef session_t* add_session(self, const name_t* name) except NULL nogil
     cdef int drop_session(self, session_t* s) noexcept nogil     # with its routes

@@ -192,6 +192,7 @@ cdef class RouteTable:
         free(self.session_index.slots)
         free(self.counts)
         free(self.count_index.slots)
+        free(self.recent)
         free(self.more)
 
     def __len__(self):
@@ -250,12 +251,13 @@ cdef class RouteTable:
 
     cdef uint32_t find_count(self, uint32_t kind, uint64_t key) noexcept nogil:
         cdef index_t* x = &self.count_index
-        cdef uint32_t* recent = &self.recent[((key ^ kind) * MIX) >> (64 - RECENT_BITS)]
+        cdef uint32_t* recent
         cdef uint32_t hash, i
-        if recent[0] < self.counts_n and is_count(self.counts + recent[0], kind, key):
-            return recent[0]
         if not x.used:
             return NONE
+        recent = &self.recent[((key ^ kind) * MIX) >> (64 - self.recent_bits)]
+        if recent[0] < self.counts_n and is_count(self.counts + recent[0], kind, key):
+            return recent[0]
         hash = count_hash(kind, key)
         i = hash & x.mask
         while x.slots[i].at:
@@ -300,10 +302,28 @@ cdef class RouteTable:
         if self.counts_n + 3 > self.counts_cap:
             self.counts = <count_t*>resize(self.counts, more_room(self.counts_cap) * sizeof(count_t))
             self.counts_cap = more_room(self.counts_cap)
+            self.grow_recent()
         reserve_slots(&self.count_index, 3)
         if self.more_n + 2 > self.more_cap:
             self.more = <more_t*>resize(self.more, more_room(self.more_cap) * sizeof(more_t))
             self.more_cap = more_room(self.more_cap)
+        return 0
+
+    cdef int grow_recent(self) except -1 nogil:
+        # Twice as many as there are counts, as long as that is few.
+        cdef uint32_t bits = self.recent_bits
+        cdef uint32_t* recent
+        while bits < RECENT_BITS and (<uint32_t>1 << bits) < 2 * self.counts_cap:
+            bits += 1
+        if bits == self.recent_bits:
+            return 0
+        recent = <uint32_t*>calloc(<size_t>1 << bits, sizeof(uint32_t))
+        if recent == NULL:
+            with gil:
+                raise MemoryError()
+        free(self.recent)
+        self.recent = recent
+        self.recent_bits = bits
         return 0
 
     cdef int add(self, session_t* s, const route_t* route, uint32_t hash) noexcept nogil:

@@ -22,19 +22,21 @@ class Log:
     before: called in front of each line (a progress bar takes itself off the screen there).
     """
 
-    __slots__ = ("_json", "_least", "_peer", "before", "fd")
+    __slots__ = ("_json", "_least", "_peer", "_throttle", "before", "fd")
 
     def __init__(self, level: str = "info", form: str = "text", fd: int = 2) -> None:
         self._least = LEVELS.index(level)
         self._json = form == "json"
         self._peer = ""
+        self._throttle: Throttle | None = None
         self.fd = fd
         self.before: Callable[[], object] | None = None
 
-    def of(self, peer: str) -> Log:
-        """One whose lines name this peer, where there are many."""
+    def of(self, peer: str, throttle: Throttle | None) -> Log:
+        """One whose lines name this peer, where there are many. throttle: for the lines of all of them."""
         log = Log(LEVELS[self._least], "json" if self._json else "text", self.fd)
         log._peer = peer
+        log._throttle = throttle
         return log
 
     def debug(self, text: str, stage: Stage | None = None, event: str = "") -> None:
@@ -51,7 +53,7 @@ class Log:
         self._write(3, text, stage, event, detail)
 
     def _write(self, level: int, text: str, stage: Stage | None, event: str, detail: Sequence[str] = ()) -> None:
-        if level < self._least:
+        if level < self._least or (self._throttle is not None and not self._throttle.admits()):
             return
         if self._json:
             line = _json_line(level, self._peer, text, stage, event, detail)
@@ -125,38 +127,41 @@ class Tally:
 
 
 class Throttle:
-    """Counts mishaps that may go on for years: LINES of a minute get a line, the next one tells how many had none.
+    """Of lines that may come for years, so many of a minute are written; the next one tells how many were not.
 
-    what: what is counted: "clients were refused".
+    what: what is counted: "clients were refused". total: how many there were.
     """
 
-    LINES = 10
     PERIOD_S = 60.0
-    __slots__ = ("_log", "_shown", "_since_s", "_stage", "_untold", "_what", "total")
+    __slots__ = ("_left", "_lines", "_log", "_since_s", "_stage", "_untold", "_what", "total")
 
-    def __init__(self, log: Log, what: str, stage: Stage | None = None) -> None:
+    def __init__(self, log: Log, what: str, stage: Stage | None = None, lines: int = 10) -> None:
         self._log = log
         self._what = what
         self._stage = stage
-        self._since_s = -self.PERIOD_S
-        self._shown = self._untold = self.total = 0
+        self._lines = self._left = lines
+        self._since_s = 0.0
+        self._untold = self.total = 0
 
-    def count(self, text: str) -> None:
+    def admits(self) -> bool:
+        """Whether one more is to be written."""
         import time
 
         now_s = time.monotonic()
         self.total += 1
         if now_s - self._since_s >= self.PERIOD_S:
             self.close()
-            self._since_s, self._shown = now_s, 0
-        if self._shown < self.LINES:
-            self._shown += 1
+            self._since_s, self._left = now_s, self._lines
+        self._left -= 1
+        self._untold += self._left < 0
+        return self._left >= 0
+
+    def count(self, text: str) -> None:
+        if self.admits():
             self._log.warn(text, self._stage)
-        else:
-            self._untold += 1
 
     def close(self) -> None:
-        """Tell how many had no line."""
+        """Tell how many were not written."""
         if self._untold:
             self._log.warn(f"{self._untold} more {self._what}", self._stage)
         self._untold = 0

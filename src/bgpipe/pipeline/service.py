@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bgpipe.pipeline.engine import Pipeline
 
 STEADY_S = 60.0  # a session that was up so long went well: the next one need not wait long
+_LINES = 6000  # of all sessions, that a minute may have in the log: who is attacked is not to run out of disk as well
 _FAREWELLS = 100  # clients at once that are told why they are refused
 _PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
 # Of accept(2): there is no room now, for another descriptor or another buffer.
@@ -97,6 +98,7 @@ class Service(Driver):
         self._crash: BaseException | None = None
         self._begun = self._failed = 0
         self._refused = Throttle(pipe.log, "clients were refused", self._gate)
+        self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
 
     async def run(self, *, signals: bool) -> None:
         """Run until it is to end, or cannot go on. Raises what a bug raised, after cleaning up."""
@@ -137,6 +139,7 @@ class Service(Driver):
         while self._tasks:
             await asyncio.wait(self._tasks)
         self._refused.close()
+        self._lines.close()
         if self._gate is not None:
             counts = f"{self._begun} sessions, {self._failed} of them failed; {self._refused.total} clients refused"
             self.pipe.log.info(counts, self._gate)
@@ -193,7 +196,7 @@ class Service(Driver):
 
     def _let_in(self, gate: Gate, client: socket.socket, peer: str) -> None:
         try:
-            session = self.pipe.session_of(peer, f"{gate.name}/remote")
+            session = self.pipe.session_of(peer, f"{gate.name}/remote", self._lines)
         except UsageError as error:
             self.pipe.log.error(f"{peer} gets no session: {error}", gate)
             self._failed += 1
