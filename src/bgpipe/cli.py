@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from bgpipe.errors import UsageError, visible
@@ -45,6 +46,9 @@ def main(words: Sequence[str] | None = None) -> int:
     from bgpipe._codec import keep_memory
 
     keep_memory()
+    if not gc.isenabled():  # by start() of __main__
+        gc.freeze()
+        gc.enable()
     return pipe.execute(signals=True)
 
 

@@ -53,6 +53,12 @@ class TestMain:
         assert list(target.parent.iterdir()) == [target]
         assert capfd.readouterr() == ("", "")
 
+    def test_garbage_of_users_is_collected(self, source: Path, tmp_path: Path) -> None:
+        (tmp_path / "own.py").write_text("import gc\ndef f(msg):\n    print(gc.isenabled(), gc.get_freeze_count() > 1000)\n")
+        process = start("--", "read", source, "--", "python", tmp_path / "own.py:f")
+        out, err = process.communicate(timeout=60)
+        assert (out, err) == (3 * "True True\n", "")
+
     def test_one_stage_gets_stdout(self, source: Path, capfd: pytest.CaptureFixture[str]) -> None:
         assert main(["read", str(source)]) == 0
         assert capfd.readouterr() == (lines(3).replace('["R"', '["L"'), "")
