@@ -32,7 +32,10 @@ class Timers:
     seconds. jitter: gives numbers from 0 to 1 (RFC 4271 section 10).
     """
 
-    __slots__ = ("_gap", "_heard", "_jitter", "_keeping", "_late", "_margin", "_reading", "_sent", "_stuck", "hold_s")
+    __slots__ = (
+        *("_agreed", "_gap", "_heard", "_jitter", "_keeping", "_late", "_margin", "_reading", "_sent", "_stuck"),
+        "hold_s",
+    )
 
     def __init__(
         self,
@@ -48,10 +51,19 @@ class Timers:
         self._keeping = False
         self._stuck: float | None = None
         self._sent = now
-        self.agree(hold_s, now)
+        self.opening(hold_s, now)
+
+    def opening(self, hold_s: float, now: float) -> None:
+        """How long, in seconds, to wait from now on for a session to come about. It counts whether we read or not."""
+        self._agreed = False
+        self._hold_for(hold_s, now)
 
     def agree(self, hold_s: float, now: float) -> None:
-        """Another hold time, in seconds, from now on."""
+        """The hold time, in seconds, from now on."""
+        self._agreed = True
+        self._hold_for(hold_s, now)
+
+    def _hold_for(self, hold_s: float, now: float) -> None:
         self.hold_s = hold_s
         self._heard = now
         # What had been heard last when we were late, and until when that is forgiven.
@@ -69,7 +81,10 @@ class Timers:
         self._sent = now
 
     def reading(self, on: bool, now: float) -> None:
-        """Whether we read what the peer sends. The hold timer stands still while we do not, and then starts anew."""
+        """Whether we read what the peer sends. The hold timer stands still while we do not, and then starts anew.
+
+        Not so before hold times are agreed on: who waits for us is not to wait for ever.
+        """
         self._reading = on
         self._heard = now
 
@@ -109,7 +124,7 @@ class Timers:
         return None
 
     def _hold(self) -> float | None:
-        if not self.hold_s or not self._reading:
+        if not self.hold_s or (self._agreed and not self._reading):
             return None
         heard, until = self._late
         return until if heard == self._heard else self._heard + self.hold_s + self._margin

@@ -89,7 +89,7 @@ class End:
             self._theirs = self._theirs or _offer(msg)
             self._agree(now)
             if self.negotiated is None and self.timers is not None:  # no sooner than it can be answered
-                self.timers.agree(OPEN_HOLD_S, now)
+                self.timers.opening(OPEN_HOLD_S, now)
         elif msg.type_code == NOTIFICATION:
             self._ended(msg)
 
@@ -138,6 +138,8 @@ class End:
                 self._out.append(KEEPALIVE_MESSAGE)
             case Timer.HOLD:
                 silence = f"nothing came from the {self.name} for {self.timers.hold_s:g} s"
+                if self.negotiated is None:
+                    silence = f"there is no session with the {self.name} after {self.timers.hold_s:g} s"
                 self.end(Cause(HOLD_TIMER_EXPIRED, reason=silence))
             case Timer.SEND_HOLD:
                 self.end(Cause(SEND_HOLD_TIMER_EXPIRED, reason=f"the {self.name} has stopped reading"))

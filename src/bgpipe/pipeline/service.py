@@ -223,7 +223,7 @@ class Service(Driver):
             if session.failure is not None and (bgp is None or not bgp.connected):  # it will not be otherwise later
                 self.pipe.failure, self.pipe.exit_code = session.failure, 1
                 return
-            if session.failure is None and not session.by_itself:
+            if session.failure is None and not (session.by_itself or (bgp is not None and bgp.given_up)):
                 return  # a stage had it end
             since_s = bgp.established_s if bgp is not None else None
             if since_s is not None and self._loop.time() - since_s >= STEADY_S:

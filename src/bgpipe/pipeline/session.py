@@ -91,6 +91,7 @@ class Session(Stage):
         self.members: list[Member] = []
         self.failures: dict[End, Cause] = {}  # ends with peers that cannot go on
         self.connected = False  # there has been a connection
+        self.given_up = False  # one peer went before the other one was there
         self.established_s: float | None = None  # since when it is up, in the time of the loop
         self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
         self._timer: asyncio.TimerHandle | None = None

@@ -127,7 +127,7 @@ class MessageReader(Stage):
             self._source = self.open()
         finally:
             self.pipe.opening = 0
-        for stage in self.pipe.stages:
+        for stage in (self.pipe.whole or self.pipe).stages:
             if isinstance(stage, MessageWriter) and stage.file is not None and stage.file == self.file:
                 raise StageError(f"cannot read {self.place}: {stage.label} writes to it; read another file")
 

@@ -162,6 +162,8 @@ class Peer(Output, Member):
         if self.end.over and self._connection is not None:
             self._mute = True
             self._over.set()
+            if self.state == STARTING:  # others are still being prepared
+                self._give_up()
 
     def ended(self) -> None:
         self._told = True
@@ -232,7 +234,7 @@ class Peer(Output, Member):
         linger_s = self.options.closed_timeout_s
         self.pipe.room()  # who has something for us may have been waiting for the start
         if self.end.timers is not None:
-            self.end.timers.agree(self.open_hold_s, asyncio.get_running_loop().time())
+            self.end.timers.opening(self.open_hold_s, self._loop.time())
             self.session.changed()
         connection.start()
         try:
@@ -252,10 +254,17 @@ class Peer(Output, Member):
         connection.write_eof()
         await _wait(self.silent, linger_s)
         await connection.close(min(linger_s, _MOMENT_S))
+        self._give_up()
         if self.end in self.session.failures:
             raise StageError(f"{self.remote}: {self.session.failures[self.end]}")
         if self._broken is not None:
             raise StageError(f"the connection with {self.remote} broke: {self._broken}")
+
+    def _give_up(self) -> None:
+        """Who is not there yet need not come any more."""
+        if any(isinstance(member, Peer) and member.state == STARTING for member in self.session.members):
+            self.session.given_up = True
+            self.pipe.end()
 
     async def _others_silent(self, within_s: float) -> None:
         for other in self.session.members:

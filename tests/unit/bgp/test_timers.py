@@ -10,7 +10,9 @@ from bgpipe.bgp.timers import Timer, Timers
 
 
 def timers(hold_s: float = 90, jitter: float = 0) -> Timers:
-    return Timers(1000, hold_s=hold_s, jitter=lambda: jitter)
+    found = Timers(1000, jitter=lambda: jitter)
+    found.agree(hold_s, 1000)
+    return found
 
 
 def test_the_hold_timer_goes_off_after_the_hold_time() -> None:
@@ -42,6 +44,17 @@ def test_it_stands_still_while_we_do_not_read() -> None:
     assert found.tick(5000) is None
     found.reading(True, 5000)
     assert found.next_deadline() == 5090
+
+
+def test_until_hold_times_are_agreed_on_it_goes_on_all_the_same() -> None:
+    found = Timers(1000, hold_s=170, jitter=lambda: 0)
+    found.reading(False, 1080)
+    assert found.next_deadline() == 1250
+    assert found.tick(1250) is Timer.HOLD
+    found.agree(90, 1000)
+    assert found.next_deadline() is None
+    found.opening(240, 2000)
+    assert found.next_deadline() == 2240
 
 
 def test_being_late_is_forgiven_once() -> None:

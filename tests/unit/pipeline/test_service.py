@@ -20,6 +20,7 @@ from live import KEEPALIVE, NO_EXTENDED, Live, Remote, Server, dial, free_port, 
 from bgpipe._view import Msg
 from bgpipe.bgp import watch
 from bgpipe.bgp.causes import Cause, message
+from bgpipe.bgp.timers import Timers
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline import service
 from bgpipe.pipeline.engine import Pipeline
@@ -382,6 +383,54 @@ class TestMulti:
 
         run(test())
 
+    @pytest.mark.parametrize("wait", [(), ("--wait", "listen")])
+    @pytest.mark.parametrize("hello", [b"", LEFT_OPEN])
+    def test_who_waits_for_a_router_that_is_down(
+        self, wait: tuple[str, ...], hello: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A client does not wait for ever for what we try to connect to; nor do we, when it has gone."""
+        monkeypatch.setattr(watch, "MARGIN_S", 0.0)
+        monkeypatch.setattr(watch, "OPEN_HOLD_S", 0.01)
+        monkeypatch.setitem(Timers.__init__.__kwdefaults__, "hold_s", 0.01)
+
+        async def test() -> None:
+            port = free_port()
+            ends = [f"127.0.0.1:{port}", "--", "connect", "--retry", *wait, f"127.0.0.1:{free_port()}"]
+            live = Live("listen", "--multi", "--open-timeout", "10ms", *ends)
+            remote = await dial(port)
+            remote.send(hello)
+            assert cause(await remote.rest()) == "HOLD_TIMER_EXPIRED"
+            remote.close()
+            left = await dial(port)
+            left.close()
+            driver = live.pipe.driver
+            assert isinstance(driver, service.Service)
+            while live.names.count("STOP") < 2 or driver.sessions:
+                await asyncio.sleep(0.005)
+            assert await live.stop() is None
+
+        run(test())
+
+    def test_it_goes_on_for_others_whose_peer_left_early(self, tmp_path: Path) -> None:
+        """Who leaves while we still try to reach the other side takes its session along, and nothing else."""
+
+        async def test() -> None:
+            port = free_port()
+            ends = [f"127.0.0.1:{port}", "--", "connect", "--retry", "--wait", "listen", f"127.0.0.1:{free_port()}"]
+            live = Live("listen", "--multi", *ends)
+            remotes = [await dial(port) for _ in range(3)]
+            while live.names.count("listen/START") < 3:
+                await asyncio.sleep(0.005)
+            driver = live.pipe.driver
+            assert isinstance(driver, service.Service)
+            for remote in remotes[1:]:
+                remote.close()
+            while len(driver.sessions) > 1:
+                await asyncio.sleep(0.005)
+            assert await live.stop() is None
+
+        run(test())
+
     def test_no_descriptors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Accepting pauses while there are none; sessions that are there go on."""
         monkeypatch.setattr(service, "_PAUSE_S", 0.001)
@@ -504,6 +553,22 @@ class TestReconnect:
                     assert await (right if number % 2 else left).rest() == b""
                     (right if number % 2 else left).close()
                 assert await live.stop() is None
+
+        run(test())
+
+    def test_a_peer_that_left_early(self) -> None:
+        """It goes on though one peer left before the other one was there."""
+
+        async def test() -> None:
+            port = free_port()
+            ends = [f"127.0.0.1:{port}", "--", "connect", "--reconnect", "--wait", "listen", f"127.0.0.1:{free_port()}"]
+            live = Live("listen", *ends)
+            for number in range(1, 4):
+                remote = await dial(port)
+                while live.names.count("listen/START") < number:
+                    await asyncio.sleep(0.001)
+                remote.close()
+            assert await live.stop() is None
 
         run(test())
 
