@@ -31,13 +31,12 @@ cdef struct count_t:                        # how many routes there are of an or
 cdef enum:                                  # route_t.kind: family index (0 to 3), and
     ROUTE_LEFT = 4
     ROUTE_PATH_ID = 8
-    ROUTE_KEY = 22                          # leading octets that tell one from another
 
 cdef struct route_t:                        # 32 bytes
-    uint8_t address[16]                     # without host bits
+    uint64_t high, low                      # address, left-aligned, without host bits
     uint32_t path_id
     uint8_t kind
-    uint8_t length
+    uint8_t length                          # that far they tell one from another
     uint8_t origins                         # that it was seen with, MAX_ORIGINS at most; 0 where they are not counted
     uint8_t spare
     uint32_t origin                         # 1: its position in `counts`; several: position of the first in `more`
@@ -144,6 +143,8 @@ cdef class Limiter:
     cdef uint64_t withdrawn                 # and withdrawn ones
     cdef block_t block                      # of the prefix before, in the message under way
     cdef session_t* recent[1 << SESSION_BITS]   # by a cheap hash of the peer; NULL, or one that is there
+    cdef const peer_t* peer                 # whose session was asked for last in run(), or NULL
+    cdef session_t** peers                  # its place in `recent`
     cdef bint has_origin
     cdef origin_t origin                    # of the message under way, where has_origin
     cdef Buffer kept, hits

@@ -163,10 +163,26 @@ cdef inline uint32_t hash_of(const void* p, uint32_t n) noexcept nogil:
 
 cdef inline uint32_t route_hash(const route_t* route) noexcept nogil:
     # Who announces routes cannot know which of them collide: the key is secret. Each prefix needs one, so it is not siphash.
-    cdef uint64_t key[3]
-    memcpy(key, route.address, 16)
-    memcpy(key + 2, <const uint8_t*>route + ROUTE_KEY - 8, 8)
-    return <uint32_t>fold(fold(key[0] ^ SECRET[0], key[1] ^ SECRET[1]) ^ key[2] ^ SECRET[2], SECRET[3])
+    cdef uint64_t rest = <uint64_t>route.path_id << 16 | <uint32_t>route.kind << 8 | route.length
+    return <uint32_t>fold(fold(route.high ^ SECRET[0], route.low ^ SECRET[1]) ^ rest ^ SECRET[2], SECRET[3])
+
+
+# By the fields as they were written: what reads over several of them waits for the stores.
+cdef inline bint same_route(const route_t* a, const route_t* b) noexcept nogil:
+    return a.high == b.high and a.low == b.low and a.path_id == b.path_id and a.kind == b.kind and a.length == b.length
+
+
+cdef inline int put_address(route_t* route, const uint8_t* end) noexcept nogil:
+    # That of a prefix of an UPDATE, which ends there; in front of it there are 21 octets of the message at least.
+    cdef uint32_t octets = (route.length + 7) >> 3
+    cdef uint64_t last = be64(end - 8)
+    route.high = route.low = 0
+    if octets > 8:
+        route.high = be64(end - octets)
+        route.low = last << (128 - 8 * octets) & ~<uint64_t>0 << (128 - route.length)
+    elif octets:
+        route.high = last << (64 - 8 * octets) & ~<uint64_t>0 << (64 - route.length)
+    return 0
 
 
 cdef inline uint32_t count_hash(uint32_t kind, uint64_t key) noexcept nogil:
@@ -412,7 +428,10 @@ cdef class RouteTable:
                     at = self.more[at].next if r.origins > 1 else at
                 put32(wire, r.path_id)
                 wire[4] = r.length
-                memcpy(wire + 5, r.address, 16)
+                put32(wire + 5, r.high >> 32)
+                put32(wire + 9, <uint32_t>r.high)
+                put32(wire + 13, r.low >> 32)
+                put32(wire + 17, <uint32_t>r.low)
                 k = 0 if r.kind & ROUTE_PATH_ID else 4
                 [prefix] = unpack_prefixes(
                     wire + k, 5 - k + ((r.length + 7) >> 3), 1 if (r.kind & 3) < 2 else 2, k == 0
@@ -504,6 +523,7 @@ cdef class Limiter:
         cdef uint32_t i = start
         cdef msg_t* m
         self.hits.len = 0
+        self.peer = NULL                    # one of another batch may be gone
         with nogil:
             while i < b.n and not self.hits.len:
                 m = b.msgs + i
@@ -562,6 +582,8 @@ cdef class Limiter:
     cdef session_t* session_of(self, const peer_t* peer, bint make) except? NULL nogil:
         cdef name_t name
         cdef session_t** recent
+        if peer == self.peer and self.peers[0] != NULL:
+            return self.peers[0]
         memset(&name, 0, sizeof(name))
         name.owner = self.owner
         name.peer_as = peer.peer_as
@@ -575,6 +597,8 @@ cdef class Limiter:
                 if self.shared:
                     name.owner = 0          # one and the same peer in all pipelines has one limit
                 recent[0].count_key = hash_bytes(<const uint8_t*>&name, sizeof(name))
+        self.peer = peer
+        self.peers = recent
         return recent[0]
 
     cdef session_t** place_of(self, const name_t* name) noexcept nogil:
@@ -741,7 +765,7 @@ cdef class Limiter:
     cdef int find_block(self, const route_t* route) noexcept nogil:
         cdef block_t* block = &self.block
         cdef uint32_t kind = COUNT_IPV4_BLOCK if (route.kind & 3) < 2 else COUNT_IPV6_BLOCK
-        cdef uint64_t key = be64(route.address) & ~<uint64_t>0 << (64 - (self.ipv4_block if kind == COUNT_IPV4_BLOCK else self.ipv6_block))
+        cdef uint64_t key = route.high & ~<uint64_t>0 << (64 - (self.ipv4_block if kind == COUNT_IPV4_BLOCK else self.ipv6_block))
         # Neighbours often share one, and nothing leaves the table while a message is announcing.
         if block.at == NONE or block.key != key or block.kind != kind:
             block.kind = kind
@@ -831,7 +855,7 @@ cdef uint32_t take_prefixes(const part_t* part, const session_t* s, const uint8_
     """
     cdef const uint8_t* p = at[0]
     cdef prefix_t* x
-    cdef uint32_t octets, place, i, n = 0
+    cdef uint32_t place, i, n = 0
     while n < AHEAD and p < part.end:
         x = out + n
         n += 1
@@ -842,12 +866,9 @@ cdef uint32_t take_prefixes(const part_t* part, const session_t* s, const uint8_
             p += 4
         x.route.kind = <uint8_t>part.kind
         x.route.length = p[0]
-        octets = (p[0] + 7) >> 3
-        memcpy(x.route.address, p + 1, octets)
-        if p[0] & 7:
-            x.route.address[octets - 1] &= <uint8_t>(0xFF00 >> (p[0] & 7))
-        p += 1 + octets
+        p += 1 + ((p[0] + 7) >> 3)
         x.end = p
+        put_address(&x.route, p)
         if s != NULL:
             x.hash = route_hash(&x.route)
             if s.n:
@@ -869,7 +890,7 @@ cdef inline uint32_t find_route(const session_t* s, const prefix_t* x) noexcept 
         return NONE
     i = x.hash & s.index.mask
     while s.index.slots[i].at:
-        if s.index.slots[i].hash == x.hash and memcmp(s.routes + s.index.slots[i].at - 1, &x.route, ROUTE_KEY) == 0:
+        if s.index.slots[i].hash == x.hash and same_route(s.routes + s.index.slots[i].at - 1, &x.route):
             return i
         i = (i + 1) & s.index.mask
     return NONE
