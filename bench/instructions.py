@@ -38,6 +38,8 @@ KERNELS = {
     "match-regex": (f"grep {FILTERS['match-regex']}, remembered", "pass.mrt", "passtwice.mrt", "framing"),
     "match-file": (f"grep {FILTERS['match-file']}", "pass.mrt", "passtwice.mrt", "framing"),
     "edit": ("update --add-com, checks included", "pass.mrt", "passtwice.mrt", "framing"),
+    "peer": ("messages to a peer that takes them as they are", "pass.mrt", "passtwice.mrt", "framing"),
+    "translate": ("to one of two-octet AS numbers (59% have four)", "pass.mrt", "passtwice.mrt", "framing"),
     "rib": ("TABLE_DUMP_V2 to messages, per route", "ribpass.mrt", "ribtwice.mrt", ""),
     "rib-json": ("TABLE_DUMP_V2 to JSON, per route", "ribpass.mrt", "ribtwice.mrt", ""),
 }
@@ -75,6 +77,10 @@ def work(kernel: str, path: Path) -> None:
         from bgpipe._mrt import MrtEncoder
 
         encoder = MrtEncoder()
+    elif kernel in ("peer", "translate"):
+        from bgpipe._translate import PeerEncoder
+
+        encoder = PeerEncoder(1 if kernel == "translate" else None)
     out = Buffer()
     with open(path, "rb", buffering=0) as source:
         while (batch := decoder.read(source)) is not None:

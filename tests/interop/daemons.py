@@ -1,7 +1,8 @@
 """BGP daemons as Debian has them, each started with a configuration for one peer.
 
 Each announces the routes of `own`, with the community ASN:7 and the large community ASN:1:2, and `extra` between
-announce() and withdraw(). routes() gives the prefixes that it has from its peer.
+announce() and withdraw(). routes() gives the prefixes that it has from its peer, details() all that it knows of one.
+With path_ids, set before start(), it takes path identifiers (RFC 7911).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Daemon:
     name: ClassVar[str] = ""
     program: ClassVar[str] = ""
     package: ClassVar[str] = ""
+    path_ids = False
 
     def __init__(self, world: World, number: int, asn: int) -> None:
         self.world = world
@@ -70,6 +72,9 @@ class Daemon:
     def routes(self) -> set[str]:
         raise NotImplementedError
 
+    def details(self, prefix: str) -> str:
+        raise NotImplementedError
+
     def ask(self, *command: str | Path) -> str:
         """What its command line tool says; nothing while it does not answer."""
         try:
@@ -101,6 +106,7 @@ class Bird(Daemon):
             "export filter { if source != RTS_STATIC then reject; "
             f"bgp_community.add(({self.asn & 0xFFFF},7)); bgp_large_community.add(({self.asn},1,2)); accept; }}; import all;"
         )
+        ids = "add paths rx;" if self.path_ids else ""
         config = self.file(
             "bird.conf",
             f"""
@@ -117,8 +123,8 @@ class Bird(Daemon):
                 {"passive;" if passive else ""}
                 {f'password "{password}";' if password else ""}
                 connect delay time 1; connect retry time 1; error wait time 1, 2;
-                ipv4 {{ {export} }};
-                ipv6 {{ next hop address {self.address6}; {export} }};
+                ipv4 {{ {ids} {export} }};
+                ipv6 {{ {ids} next hop address {self.address6}; {export} }};
             }}
             """,
         )
@@ -137,6 +143,9 @@ class Bird(Daemon):
         lines = self.control("show", "route", "protocol", "peer").splitlines()
         return {line.split()[0] for line in lines if line[:1].isdigit() and "/" in line.split()[0]}
 
+    def details(self, prefix: str) -> str:
+        return self.control("show", "route", prefix, "all")
+
 
 class GoBgp(Daemon):
     name = "gobgp"
@@ -145,6 +154,7 @@ class GoBgp(Daemon):
     def launch(self, passive: bool, password: str) -> Process:
         families = "".join(
             f"[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = '{name}-unicast'\n"
+            f"[neighbors.afi-safis.add-paths.config]\nreceive = {'true' if self.path_ids else 'false'}\n"
             for name in ("ipv4", "ipv6")
         )
         config = self.file(
@@ -200,6 +210,9 @@ multihop-ttl = 5
             found |= set(json.loads(text)) if text.startswith("{") else set()
         return found
 
+    def details(self, prefix: str) -> str:
+        return self.control("neighbor", US, "adj-in", prefix, "-j")
+
 
 class OpenBgpd(Daemon):
     name = "openbgpd"
@@ -229,6 +242,7 @@ neighbor {US} {{
     {f'tcp md5sig password "{password}"' if password else ""}
     announce IPv4 unicast
     announce IPv6 unicast
+    {"announce add-path recv yes" if self.path_ids else ""}
 }}
 allow from any
 allow to any
@@ -248,6 +262,9 @@ allow to any
 
     def routes(self) -> set[str]:
         return {entry["prefix"] for entry in self.control("show", "rib", "in", "neighbor", US).get("rib", ())}
+
+    def details(self, prefix: str) -> str:
+        return json.dumps(self.control("show", "rib", "in", "detail", prefix))
 
 
 class Frr(Daemon):
@@ -313,6 +330,9 @@ route-map mark permit 10
             found |= set(json.loads(text).get("routes", ())) if text.strip().startswith("{") else set()
         return found
 
+    def details(self, prefix: str) -> str:
+        return self.control(f"show bgp {'ipv6' if is_v6(prefix) else 'ipv4'} unicast {prefix}")
+
 
 class ExaBgp(Daemon):
     name = program = package = "exabgp"
@@ -335,6 +355,7 @@ neighbor {US} {{
     {"passive true;" if passive else ""}
     {f'md5-password "{password}";' if password else ""}
     family {{ ipv4 unicast; ipv6 unicast; }}
+    capability {{ add-path {"receive" if self.path_ids else "disable"}; }}
     api {{ processes [ io ]; receive {{ parsed; update; }} }}
     static {{ {routes} }}
 }}
@@ -374,6 +395,10 @@ neighbor {US} {{
             for prefixes in update.get("withdraw", {}).values():
                 found -= {entry["nlri"] for entry in prefixes}
         return {str(ipaddress.ip_network(prefix)) for prefix in found}
+
+    def details(self, prefix: str) -> str:
+        lines = self._received.read_text().splitlines()
+        return "\n".join(line for line in lines if prefix in line)
 
 
 DAEMONS: tuple[type[Daemon], ...] = (Bird, GoBgp, OpenBgpd, Frr, ExaBgp)
