@@ -23,7 +23,7 @@ from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.loop import LoopDriver
 from bgpipe.pipeline.options import duration
 from bgpipe.pipeline.stage import RUNNING, STARTING, STOPPED, Output, Stage
-from bgpipe.pipeline.writer import LAST_S, Writers
+from bgpipe.pipeline.writer import Writers
 from bgpipe.transport.backoff import Backoff
 
 TYPE_CHECKING = False
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 STEADY_S = 60.0  # a session that was up so long went well: the next one need not wait long
 _LINES = 6000  # of all sessions, that a minute may have in the log: who is attacked is not to run out of disk as well
+_END_S = 2.6  # how long the end may take that a signal asked for
+_FOR_OUTPUTS_S = 0.6  # of it
 _FAREWELLS = 100  # clients at once that are told why they are refused
 _PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
 # Of accept(2): there is no room now, for another descriptor or another buffer.
@@ -96,6 +98,7 @@ class Service(Driver):
         self._tasks: set[asyncio.Task[None]] = set()
         self._work: asyncio.Task[None] | None = None
         self._crash: BaseException | None = None
+        self._until_s: float | None = None  # when it is to be over, in the time of the loop
         self._begun = self._failed = 0
         self._refused = Throttle(pipe.log, "clients were refused", self._gate)
         self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
@@ -133,7 +136,10 @@ class Service(Driver):
                 self._crash = error
         self.pipe.end()
         while self.sessions:
-            await asyncio.wait(self.sessions)
+            done, _ = await asyncio.wait(self.sessions, timeout=self._left_s(_FOR_OUTPUTS_S))
+            if not done:
+                self.pipe.log.warn(f"{len(self.sessions)} sessions have not ended in time: they are cut off")
+                break
         for stage in self._outputs:
             self.pipe.finish(stage)
         while self._tasks:
@@ -264,10 +270,16 @@ class Service(Driver):
     def _end(self) -> None:
         if self._work is not None:
             self._work.cancel()
+        if self.pipe.signalled and self._until_s is None:
+            self._until_s = self._loop.time() + _END_S
         for session in self.sessions.values():
             session.signalled = self.pipe.signalled
             if not session.ending:
                 session.end()
+
+    def _left_s(self, without_s: float) -> float | None:
+        """How long it may still take; None for any time."""
+        return None if self._until_s is None else max(0.0, self._until_s - without_s - self._loop.time())
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
@@ -299,7 +311,7 @@ class Service(Driver):
             session.room()
 
     def finish(self, stage: Stage) -> Awaitable[None] | None:
-        return self._writers.finish(stage, LAST_S if self.pipe.signalled else None)
+        return self._writers.finish(stage, self._left_s(0))
 
     def _output_failed(self, stage: Stage, error: BaseException) -> None:
         if isinstance(error, BgpipeError):

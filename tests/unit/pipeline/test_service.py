@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 import resource
 import signal
 import socket
@@ -669,6 +670,31 @@ class TestProcess:
             messages = [json.loads(line) for line in (await output).splitlines()]
             seen = [msg[5]["listen/remote"] for msg in messages if msg[3] == "UPDATE"]
             assert sorted(seen) == sorted(2 * [address(remote) for remote in remotes])
+
+        run(test())
+
+    def test_an_end_that_does_not_wait(self, tmp_path: Path) -> None:
+        """A signal is obeyed though an output is not read, and a stage does not come to an end."""
+        script = tmp_path / "waits.py"
+        script.write_text("import asyncio\nasync def process(msg):\n    await asyncio.sleep(1000)\n")
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+
+        async def test() -> None:
+            reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+            port = free_port()
+            words = ["listen", "--multi", f"127.0.0.1:{port}", "--", "write", str(fifo), "--", "python", str(script)]
+            process = await self.start("--", *words, "--", "speaker", "--asn", "65002")
+            remotes = [await dial(port) for _ in range(3)]
+            for remote in remotes:
+                remote.send(CLIENT_OPEN)
+            await asyncio.sleep(0.1)
+            process.terminate()
+            _, log = await process.communicate()
+            assert process.returncode == 0, log
+            for remote in remotes:
+                remote.close()
+            os.close(reader)
 
         run(test())
 
