@@ -146,7 +146,7 @@ class Service(Driver):
             await asyncio.wait(self._tasks)
         self._refused.close()
         self._lines.close()
-        if self._gate is not None:
+        if self._gate is not None and self._begun + self._failed + self._refused.total:
             counts = f"{self._begun} sessions, {self._failed} of them failed; {self._refused.total} clients refused"
             self.pipe.log.info(counts, self._gate)
         if cancelled:
