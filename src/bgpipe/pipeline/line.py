@@ -114,11 +114,14 @@ class Step:
             self.buffer.clear()
         if self.missed:
             return batch
+        after = None
         if self.output is not None:
             with batch:
                 self.encoder.encode(batch, self.buffer)
-            return self._leave(batch, None, partly)
-        after = stage.process(batch, self.directions)
+        else:
+            after = stage.process(batch, self.directions)
+        if after is None and not partly:
+            return batch
         if after is None or isinstance(after, Batch):
             return self._leave(batch, after, partly)
         return self._wait(batch, after, partly)
