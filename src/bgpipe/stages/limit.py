@@ -217,9 +217,10 @@ class Limit(Stage):
             return
         with _shared_lock:
             counts.users -= 1
-            if not counts.users:
-                if _shared.get(self._key) is counts:
-                    del _shared[self._key]
-                return
-        with counts.lock:
-            self._limiter.forget()
+            last = not counts.users
+            if last and _shared.get(self._key) is counts:
+                del _shared[self._key]
+        if not last:
+            with counts.lock:
+                self._limiter.forget()
+        del self._limiter  # the table goes now, not when the pipeline is found to be garbage: the next one makes another
