@@ -223,4 +223,4 @@ class Limit(Stage):
         if not last:
             with counts.lock:
                 self._limiter.forget()
-        del self._limiter  # the table goes now, not when the pipeline is found to be garbage: the next one makes another
+        del self._limiter  # the table goes now, not when the pipeline is found to be garbage
