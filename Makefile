@@ -2,6 +2,7 @@
 #
 #   make run     builds bgpipe into .venv and turns the sample archives into JSON
 #   make test    linters, fuzzers for some seconds each (where there is clang), tests
+#   make filters filters, at length: an hour or so
 #   make interop sessions with the BGP daemons of Debian
 #
 # PYTHON=python3.12 takes another Python; BGPIPE_CORPUS=folder (default ../shared/data) is the real data of the tests.
@@ -11,7 +12,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit interop fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
+.PHONY: run test build lint unit filters interop fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -42,6 +43,10 @@ lint: build
 
 unit: build
 	$(PY) -m pytest -q
+
+# Filters against their oracle and against a script over the JSON: more of both than `make test`, all archives whole.
+filters: build
+	BGPIPE_FILTERS=40000 BGPIPE_MESSAGES=300 BGPIPE_LIMIT=1000000000 $(PY) -m pytest -q tests/property/test_filters.py tests/golden/test_filters.py
 
 # Sessions with real daemons, in network namespaces: takes root. Installs what is missing, or says what that is.
 interop: build

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,8 @@ from filter_oracle import Message
 from wire.vectors import VECTORS
 
 LOOKED_AT = 3000  # messages of each file
-OF_A_KIND = 2
+TAKEN = int(os.environ.get("BGPIPE_MESSAGES", "9"))  # of these
+OF_A_KIND = 2 + TAKEN // 10
 ANY_FAMILY = [f"{afi}/{safi}" for afi in ("IPV4", "IPV6") for safi in ("UNICAST", "MULTICAST")]
 
 
@@ -82,7 +84,7 @@ def of_each_kind(messages: Iterator[Msg], most: int) -> Iterator[Msg]:
 @cache
 def messages() -> tuple[Msg, ...]:
     """Copies, so that no archive stays in memory. They are numbered."""
-    sources = [vectors(), of_each_kind(others(), 60), *(of_each_kind(archive(name), 9) for name in corpus.names("mrt"))]
+    sources = [vectors(), of_each_kind(others(), 60), *(of_each_kind(archive(name), TAKEN) for name in corpus.names("mrt"))]
     return tuple(msg.copy() for source in sources for msg in source)
 
 
