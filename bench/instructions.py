@@ -40,6 +40,7 @@ KERNELS = {
     "edit": ("update --add-com, checks included", "pass.mrt", "passtwice.mrt", "framing"),
     "peer": ("messages to a peer that takes them as they are", "pass.mrt", "passtwice.mrt", "framing"),
     "translate": ("to one of two-octet AS numbers (59% have four)", "pass.mrt", "passtwice.mrt", "framing"),
+    "limit": ("limit -46 --session, routes that it knows", "pass.mrt", "passtwice.mrt", "check"),
     "rib": ("TABLE_DUMP_V2 to messages, per route", "ribpass.mrt", "ribtwice.mrt", ""),
     "rib-json": ("TABLE_DUMP_V2 to JSON, per route", "ribpass.mrt", "ribtwice.mrt", ""),
 }
@@ -51,7 +52,7 @@ def work(kernel: str, path: Path) -> None:
 
     decoder: Decoder
     encoder: Encoder | None = None
-    program = editor = None
+    program = editor = limiter = None
     if kernel in FILTERS:
         from bgpipe.filters import Filter
 
@@ -61,6 +62,10 @@ def work(kernel: str, path: Path) -> None:
         from bgpipe._edit import Editor
 
         editor = Editor(add={8: b"\xfd\xe8\0\1"})
+    elif kernel == "limit":
+        from bgpipe._table import Limiter, RouteTable
+
+        limiter = Limiter(RouteTable(), session=100_000_000)
     if path.suffix == ".json":
         from bgpipe._json_reader import JsonDecoder
 
@@ -88,8 +93,10 @@ def work(kernel: str, path: Path) -> None:
                 program.keep(batch, 3)
             elif editor is not None:
                 editor.edit(batch, 3)
-            elif kernel == "check":
+            elif kernel in ("check", "limit"):
                 batch.check()
+            if limiter is not None:
+                limiter.run(batch)
             if encoder is not None:
                 encoder.encode(batch, out)
                 out.clear()
