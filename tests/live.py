@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import uvloop
@@ -17,6 +17,7 @@ from bgpipe.bgp.session import CAPABILITIES
 from bgpipe.errors import BgpipeError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
+from bgpipe.stages.speaker import Speaker
 
 Result = TypeVar("Result")
 
@@ -25,11 +26,20 @@ PATIENCE_S = 30.0  # for what never happens, if there is a bug
 NO_EXTENDED = tuple(pair for pair in CAPABILITIES if pair[0] != 6)
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+class Clock(uvloop.Loop):  # type: ignore[misc]
+    """An event loop whose time can be put forward."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return float(super().time()) + self.ahead_s
+
+
+def run(work: Coroutine[Any, Any, Result], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = Clock) -> Result:
     async def soon() -> Result:
         return await asyncio.wait_for(work, PATIENCE_S)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(soon())
 
 
@@ -90,6 +100,17 @@ class Live:
     async def stop(self) -> BgpipeError | None:
         self.pipe.end()
         return await self.task
+
+    async def later(self, seconds: float) -> None:
+        """Put the time forward, for all timers of the session."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Clock) and self.pipe.session is not None
+        await asyncio.sleep(0.02)  # what is on its way comes before
+        loop.ahead_s += seconds
+        self.pipe.session.changed()
+        for stage in self.pipe.stages:
+            if isinstance(stage, Speaker):
+                stage._changed.set()
 
 
 class Remote:

@@ -177,10 +177,12 @@ class RawDecoder(Decoder):
     as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids. context: more bits of
     a session context (ctx_t of _codec.pxd).
     ctx: that of the messages to come. cut: behind each message of this interest (bgp/watch.py) a batch ends.
+    longest: octets of a message at most; a longer one is damage, before the rest of it comes.
     """
 
     ctx: int
     cut: int
+    longest: int
     def __init__(
         self,
         *,

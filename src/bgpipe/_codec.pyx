@@ -1013,15 +1013,18 @@ cdef class RawDecoder(Decoder):
 
     as_size: 2 or 4, octets of an AS number. addpath: prefixes of all families carry path ids. context: more bits of ctx_t.
     cut: behind each message of this interest (bgp/watch.py) a batch ends: what follows may be decoded otherwise.
+    longest: octets of a message at most; a longer one is damage, before the rest of it comes.
     """
 
     cdef public ctx_t ctx
+    cdef public uint32_t longest
     cdef public uint64_t cut
     cdef bint lost                          # behind damage: looking for the next message
 
     def __init__(self, *, uint32_t as_size=4, bint addpath=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.ctx = (CTX_AS2 if as_size == 2 else 0) | (addpath_all() if addpath else 0) | context
+        self.longest = 0xFFFF
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
         cdef Py_ssize_t i = 0
@@ -1039,8 +1042,13 @@ cdef class RawDecoder(Decoder):
                     continue
                 self.lost = False
             length = be16(p + i + 16)
-            if be64(p + i) != 0xFFFFFFFFFFFFFFFFULL or be64(p + i + 8) != 0xFFFFFFFFFFFFFFFFULL or length < HEADER_LEN:
-                what = "length below 19" if length < HEADER_LEN else "marker is not all ones"
+            if (be64(p + i) != 0xFFFFFFFFFFFFFFFFULL or be64(p + i + 8) != 0xFFFFFFFFFFFFFFFFULL
+                    or not HEADER_LEN <= length <= self.longest):
+                what = "marker is not all ones"
+                if length < HEADER_LEN:
+                    what = "length below 19"
+                elif length > self.longest:
+                    what = f"length above {self.longest}"
                 error = InputError(
                     f"message {self.records + 1} at offset {self.offset + i} is no BGP message: {what}",
                     offset=self.offset + i, record=self.records + 1,

@@ -190,7 +190,7 @@ class Speaker:
     def malformed(self, error: MessageError, wire: bytes) -> None:
         """A message that does not parse (`Batch.failures`), and its octets. Whether it is the end: see `tolerant`."""
         if not self._tolerant or resets(error):
-            self._end("us", message_error(error, wire))
+            self._end("us", header_error(wire, extended=True) or message_error(error, wire))
 
     def close(self, text: str = "", subcode: int = ADMIN_SHUTDOWN) -> None:
         """End the session with a Cease, and a text for the operator of the other side (RFC 9003)."""

@@ -188,12 +188,13 @@ class Lane:
 
     __slots__ = (
         *("_bucket", "_late", "_limits", "_of", "_pure", "_share"),
-        *("outputs", "paced", "pipe", "producer", "waits"),
+        *("directions", "outputs", "paced", "pipe", "producer", "waits"),
     )
 
     def __init__(self, pipe: Pipeline, producer: Stage, directions: int) -> None:
         self.pipe = pipe
         self.producer = producer
+        self.directions = directions
         self._bucket = producer.bucket if producer.produces else None
         self._of = [filter_.program for filter_ in producer.options.of]
         steps = [Step(stage, directions) for stage, directions in route(pipe, producer, directions)]

@@ -133,6 +133,10 @@ class LoopDriver(Driver):
 
     async def _go(self, waiting: deque[tuple[Lane, Batch, int]]) -> None:
         self._going += 1
+        session = self.pipe.session
+        directions = waiting[0][0].directions
+        if session is not None:
+            session.waiting(directions, True)
         try:
             while waiting:
                 lane, batch, turns = waiting.popleft()
@@ -148,6 +152,8 @@ class LoopDriver(Driver):
                     while (delay_s := lane.delay_s()) > 0:
                         await asyncio.sleep(min(delay_s, _NAP_S))
         finally:
+            if session is not None:
+                session.waiting(directions, False)
             self._going -= 1
             if not self._going:
                 self._quiet.set()

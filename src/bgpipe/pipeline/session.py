@@ -64,6 +64,9 @@ class Member:
     def progress(self, now: float) -> None:
         """Tell the timers whether the peer has taken something of what waits to be sent."""
 
+    def listening(self, on: bool) -> None:
+        """Whether what another member's peer says is read; it may be saying something when it is not."""
+
     def settle(self) -> None:
         """There may be something to send, and it may be the last."""
 
@@ -96,6 +99,7 @@ class Session(Stage):
         self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
         self._timer: asyncio.TimerHandle | None = None
         self._settling = False
+        self._waiting = {RIGHT: 0, LEFT: 0}  # batches
 
     @classmethod
     def of(cls, pipe: Pipeline) -> Session:
@@ -114,6 +118,15 @@ class Session(Stage):
         return self._interest[direction]
 
     # ---- what happens ------------------------------------------------------------------------------------------
+
+    def waiting(self, directions: int, on: bool) -> None:
+        """A batch of these directions waits on its way to a peer, or does so no more."""
+        for direction in (RIGHT, LEFT):
+            if direction & directions:
+                self._waiting[direction] += 1 if on else -1
+                if self._waiting[direction] == on:  # the first to wait, or the last one no more
+                    self.end(direction).waiting(on)
+                    self.changed()
 
     def came(self, batch: Batch) -> None:
         """The last message of a batch is of interest: it came from a peer."""

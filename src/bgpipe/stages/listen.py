@@ -144,10 +144,11 @@ class Listen(Peer, Gate):
         while True:
             client, address = await asyncio.get_running_loop().sock_accept(self._listening)
             host = ipaddress.ip_address(tcp.unmapped(address[0]).partition("%")[0])
-            if not self.options.peer or any(host in network for network in self.options.peer):
+            if self.options.peer and not any(host in network for network in self.options.peer):
+                self._strangers.count(f"{host} has connected, and is not of --peer")
+            elif _is_connected(client):
                 return client, tcp.show(address)
             client.close()
-            self._strangers.count(f"{host} has connected, and is not of --peer")
 
     async def refuse(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -201,7 +202,7 @@ class Listen(Peer, Gate):
             if options.ttl_min is not None:
                 tcp.set_least_ttl(sock, options.ttl_min)
             sock.bind((host, self._port))
-            sock.listen(_BACKLOG if self.multi else socket.SOMAXCONN)
+            sock.listen(_BACKLOG)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
@@ -212,3 +213,12 @@ class Listen(Peer, Gate):
 
     async def begin(self, sock: socket.socket, connection: Connection) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock, ssl=self._context)
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    """Whether the peer has not gone again before it was accepted: it may have been a scanner of ports."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True

@@ -7,7 +7,7 @@ import contextlib
 
 from bgpipe._codec import RawDecoder
 from bgpipe._translate import PeerEncoder
-from bgpipe.bgp.causes import HEADER_SIZE, header_error
+from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, header_error
 from bgpipe.bgp.timers import OPEN_HOLD_S
 from bgpipe.errors import StageError
 from bgpipe.pipeline.log import Tally
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _COPIED = 16 << 10  # octets; what is longer is worth a buffer of its own
 _MOMENT_S = 0.5  # how long a peer may hold up the end of the pipeline, at each step
+_LONG_S = 30.0  # how long a peer that reads slowly may take for what is left when its session has ended
 
 KEY = Kind("KEY", tcp.key, show=lambda _: "***")
 HOPS = integer(1, most=255)
@@ -100,6 +101,9 @@ class Peer(Output, Member):
         self.end = self.session.end(self.side)
         self._lost = Tally(self.pipe.log, "messages did not reach the peer as they were", self)
         self._encoder = PeerEncoder(on_lost=self._lost.count)
+        self._over = asyncio.Event()  # it is time to leave
+        self.silent = asyncio.Event()  # nothing more comes from the peer
+        self.left = asyncio.Event()  # its connection is closed
 
     def takes(self, direction: int) -> bool:
         return direction == self.side
@@ -118,8 +122,6 @@ class Peer(Output, Member):
 
     async def _prepare(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()  # it is time to leave
-        self.silent = asyncio.Event()  # nothing more comes from the peer
         self.decoder = RawDecoder(direction="L" if self.directions == LEFT else "R")
         sock = await self.open()
         connection = Connection(self.decoder, self)
@@ -129,7 +131,7 @@ class Peer(Output, Member):
             await self.begin(sock, connection)
         except OSError as error:
             sock.close()
-            raise StageError(str(error)) from None
+            raise StageError(f"the connection broke before it was used: {error.strerror or error}") from None
         except BaseException:
             sock.close()
             raise
@@ -146,7 +148,9 @@ class Peer(Output, Member):
 
     def tune(self) -> None:
         if self._connection is not None:
-            self.decoder.ctx = int(self.end.receive)
+            receive = self.end.receive
+            self.decoder.ctx = int(receive)
+            self.decoder.longest = LONGEST_EXTENDED if receive.extended_messages else LONGEST
             self._encoder.context = int(self.end.send) if self.end.negotiated is not None else None
             self.decoder.cut = self.session.interest(self.directions)
 
@@ -167,8 +171,7 @@ class Peer(Output, Member):
 
     def ended(self) -> None:
         self._told = True
-        if self._connection is not None:
-            self._over.set()
+        self._over.set()
 
     # ---- what the connection tells -----------------------------------------------------------------------------
 
@@ -179,6 +182,8 @@ class Peer(Output, Member):
         if len(batch):
             if self.decoder.paused:
                 self.session.came(batch)
+                if self.end.over and self._connection is not None:  # it was a NOTIFICATION: nothing comes behind it
+                    self._connection.forget()
             waiting = self.pipe.push(self, batch)
         if batch.error is not None:
             head = self.decoder.rest(HEADER_SIZE)
@@ -190,7 +195,9 @@ class Peer(Output, Member):
     def reading(self, on: bool) -> None:
         if self.end.timers is not None:
             self.end.timers.reading(on, asyncio.get_running_loop().time())
-        self.session.end(self.directions).waiting(not on)
+        for member in self.session.members:
+            if member is not self:
+                member.listening(on)
         self.session.changed()
 
     def writing(self, on: bool) -> None:
@@ -230,31 +237,27 @@ class Peer(Output, Member):
 
     async def run(self) -> None:
         assert self._connection is not None and self.pipe.driver is not None
-        connection = self._connection
         linger_s = self.options.closed_timeout_s
         self.pipe.room()  # who has something for us may have been waiting for the start
         if self.end.timers is not None:
             self.end.timers.opening(self.open_hold_s, self._loop.time())
             self.session.changed()
-        connection.start()
+        self._connection.start()
         try:
             await self._over.wait()
             self.session.member_ended(self)
             if self.silent.is_set() and not self._mute:  # the peer may still want to hear what the other one says
-                await self._others_silent(linger_s)
-        except asyncio.CancelledError:
-            linger_s = min(linger_s, _MOMENT_S)
-            connection.stop()
+                await self._others("silent", linger_s)
+            await self._leave(linger_s, max(linger_s, _LONG_S))
+            self._give_up()
+            await self._others("left", None)  # a failure of ours would cut them short
+        except asyncio.CancelledError:  # perhaps when it was leaving already
+            self._connection.stop()
             if not (self._told or self.silent.is_set()):
                 await self.pipe.driver.quiet(_MOMENT_S)
                 self.end.end(self.session.goodbye())
                 self.settle()
-        await self.pipe.driver.quiet(linger_s)
-        self._mute = True
-        connection.write_eof()
-        await _wait(self.silent, linger_s)
-        await connection.close(min(linger_s, _MOMENT_S))
-        self._give_up()
+            await self._leave(min(linger_s, _MOMENT_S), 2 * _MOMENT_S)
         if self.end in self.session.failures:
             raise StageError(f"{self.remote}: {self.session.failures[self.end]}")
         if self._broken is not None:
@@ -266,10 +269,24 @@ class Peer(Output, Member):
             self.session.given_up = True
             self.pipe.end()
 
-    async def _others_silent(self, within_s: float) -> None:
+    async def _leave(self, linger_s: float, most_s: float) -> None:
+        """Close the connection, behind what is on its way to the peer, and when that has closed it, too.
+
+        It may take so long for each of the two; and so long in all for what is left to send then.
+        """
+        assert self._connection is not None and self.pipe.driver is not None
+        if not self._mute:
+            await self.pipe.driver.quiet(linger_s)
+        self._mute = True
+        self._connection.write_eof()
+        await _wait(self.silent, linger_s)
+        await self._connection.close(min(linger_s, _MOMENT_S), most_s)
+        self.left.set()
+
+    async def _others(self, what: str, within_s: float | None) -> None:
         for other in self.session.members:
             if isinstance(other, Peer) and other is not self and other._connection is not None:
-                await _wait(other.silent, within_s)
+                await _wait(getattr(other, what), within_s)
 
     def finish(self) -> None:
         self._lost.close()
@@ -289,7 +306,7 @@ class Peer(Output, Member):
         raise AssertionError(f"{self.command} connects to nothing")
 
 
-async def _wait(event: asyncio.Event, within_s: float) -> None:
+async def _wait(event: asyncio.Event, within_s: float | None) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             await event.wait()

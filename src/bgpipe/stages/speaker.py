@@ -108,6 +108,12 @@ class Speaker(Stage, Member):
 
     # ---- running -----------------------------------------------------------------------------------------------
 
+    def listening(self, on: bool) -> None:
+        timers = self._speaker.timers
+        if timers is not None:
+            timers.reading(on, asyncio.get_running_loop().time())
+            self._changed.set()
+
     def ended(self) -> None:
         self._speaker.lost()
         if self.state != 0:

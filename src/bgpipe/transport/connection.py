@@ -64,7 +64,8 @@ class Connection(asyncio.BufferedProtocol):
         self._reading = True
         self._eof = False
         self._silent = False  # the taker knows that nothing more comes
-        self._stopped = False
+        self._stopped = False  # nothing more is taken of what comes
+        self._deaf = False  # nor of what has come
         self.gone = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
@@ -78,6 +79,10 @@ class Connection(asyncio.BufferedProtocol):
         self._stopped = True
         if not self._held:
             self._read(True)
+
+    def forget(self) -> None:
+        """Take no more, not even of what has been read."""
+        self._deaf = self._stopped = True
 
     def write(self, data: bytes | memoryview) -> None:
         """Send this, behind what was written before."""
@@ -94,15 +99,16 @@ class Connection(asyncio.BufferedProtocol):
         if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
 
-    async def close(self, moment_s: float) -> None:
-        """Send what is left, as long as within each moment something of it goes out, and close."""
+    async def close(self, moment_s: float, most_s: float) -> None:
+        """Send what is left, as long as within each moment something of it goes out, at most so long, and close."""
         self._silent = self._stopped = True
         unsent = self.unsent
         self.transport.close()
+        until = asyncio.get_running_loop().time() + most_s
         while not self.gone.done():
             await asyncio.wait((self.gone,), timeout=moment_s)
             before, unsent = unsent, self.transport.get_write_buffer_size()
-            if unsent >= before:
+            if unsent >= before or asyncio.get_running_loop().time() >= until:
                 self.transport.abort()
 
     def abort(self) -> None:
@@ -149,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
     # ---- how ---------------------------------------------------------------------------------------------------
 
     def _bring(self, batch: Batch) -> None:
-        while True:
+        while not self._deaf:
             waiting = self._taker.came(batch) if len(batch) or batch.error is not None else None
             if waiting is not None:
                 self._held = True

@@ -95,7 +95,7 @@ def test_passive() -> None:
         (b"\xff" * 16 + b"\0\2\4", "MESSAGE_HEADER_ERROR/BAD_MESSAGE_LENGTH"),
         (message(4, b"x"), "MESSAGE_HEADER_ERROR/BAD_MESSAGE_LENGTH"),
         (message(9, b""), "MESSAGE_HEADER_ERROR/BAD_MESSAGE_TYPE"),
-        (open_message(65001) + KEEPALIVE + message(2, b"\0\7\0"), "UPDATE_MESSAGE_ERROR/MALFORMED_ATTRIBUTE_LIST"),
+        (open_message(65001) + KEEPALIVE + message(2, b"\0\7\0\0"), "UPDATE_MESSAGE_ERROR/MALFORMED_ATTRIBUTE_LIST"),
         (open_message(65001) + KEEPALIVE + open_message(65001), "FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_ESTABLISHED"),
     ],
 )
