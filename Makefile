@@ -4,6 +4,7 @@
 #   make test    linters, fuzzers for some seconds each (where there is clang), tests
 #   make filters filters, at length: an hour or so
 #   make interop sessions with the BGP daemons of Debian
+#   make soak    20 minutes of sessions that are cut off again and again
 #
 # PYTHON=python3.12 takes another Python; BGPIPE_CORPUS=folder (default ../shared/data) is the real data of the tests.
 
@@ -12,7 +13,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit filters interop fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
+.PHONY: run test build lint unit filters interop soak fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -52,6 +53,10 @@ filters: build
 interop: build
 	@tests/interop/install
 	BGPIPE_INTEROP=all $(PY) -m pytest -q tests/interop
+
+# Sessions through proxies, cut off again and again, for SOAK_SECONDS (20 minutes); tests/soak/soak.py says what must hold.
+soak: build
+	$(PY) tests/soak/soak.py
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build

@@ -1,9 +1,11 @@
-"""A soak: sessions through proxies that live in one process, for as long as is asked, cut off again and again.
+"""A soak: sessions through proxies that stay, for as long as is asked, cut off again and again.
 
     python tests/soak/soak.py [SECONDS]        (default $SOAK_SECONDS, or 20 minutes)
 
     source --left--> proxy --right--> sink     and the same from right to left, in each session
-                     (LINES of them in one process, with different stages)
+
+Each of the proxies (`listen --multi`, with different STAGES) has SESSIONS at a time, some with a slow reader, a fast
+writer, or both, and each session is ended after some seconds, in one of several ways.
 
 Each message has the number of its session, its direction, its own number, and a checksum. What holds of each direction:
 
@@ -13,9 +15,9 @@ Each message has the number of its session, its direction, its own number, and a
 - Where a connection is reset, it may be cut off at the end, never elsewhere: TCP throws away what was on its way.
 - Each session comes to its end on both sides, whoever ended it.
 
-Of the process with the proxies: between sessions it has as many descriptors in the end as after a warm-up, and no more
-memory but for a bounded rest; while sessions run its memory is bounded. It ends with exit code 0 on SIGTERM, and has
-nothing to say on standard error.
+Of each proxy: between sessions it has as many descriptors in the end as after a warm-up, and no more memory but for what
+the allocator and the garbage collector keep; while sessions run its memory is bounded. It ends with exit code 0 on
+SIGTERM, and has nothing to say on standard error.
 """
 
 from __future__ import annotations
@@ -23,14 +25,12 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import gc
 import itertools
-import json
 import os
 import random
+import shlex
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -42,14 +42,14 @@ from typing import Any, TypeVar
 
 import uvloop
 
-import bgpipe
 from bgpipe.bgp.causes import KEEPALIVE_MESSAGE, NOTIFICATION, UPDATE, cease, message
 from bgpipe.bgp.negotiation import Offer
 
-LINES = ("", "metrics --", "limit -LR --session 100000000 --", "grep --keep 'com == 1:1' --", "-o")
+STAGES = ("", "metrics --", "limit -LR --session 100000000 --", "grep --keep 'com == 1:1' --", "-o")
+SESSIONS = 2
 PATIENCE_S = 60.0  # for what is to happen soon
 RSS_GROWTH = 1.10, 12 << 20  # between sessions: by this factor and so many octets at most
-MOST_RSS = 200 << 20  # while all lines are busy
+MOST_RSS = 100 << 20  # amid sessions
 
 _STAMP = struct.Struct("!IBQ")  # session, direction, number
 _ATTRIBUTES = b"\x40\1\1\0" + b"\x40\2\0" + b"\x40\3\4\xc0\0\2\1"  # ORIGIN, AS_PATH, NEXT_HOP
@@ -158,29 +158,34 @@ class Side:
 
 
 class Line:
-    """A proxy, from both of its ends."""
+    """A proxy, and both of its ends."""
+
+    process: Process
 
     def __init__(self, stages: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             self.port = sock.getsockname()[1]
+        self.stages = stages
+        self._dialing = asyncio.Lock()
         self._accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-        self._stages = stages
 
-    async def begin(self) -> str:
-        """Returns the proxy's command line. What arrives is read in small pieces: it is not for the kernel to keep it."""
+    async def begin(self) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
+        # What arrives is read in small pieces: it is not for the kernel to keep it.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         self.server = await asyncio.start_server(lambda *ends: self._accepted.put_nowait(ends), sock=listening)
-        ends = f"listen --closed-timeout {PATIENCE_S:g}s 127.0.0.1:{self.port}", "connect --wait listen"
-        tap, between = ("-o ", "") if self._stages == "-o" else ("", self._stages)
-        place = f"--closed-timeout {PATIENCE_S:g}s 127.0.0.1:{listening.getsockname()[1]}"
-        return f"-l disabled {tap}-- {ends[0]} -- {between} {ends[1]} {place}"
+        tap, between = ("-o ", "") if self.stages == "-o" else ("", self.stages)
+        linger = f"--closed-timeout {PATIENCE_S:g}s"
+        left = f"listen --multi {linger} 127.0.0.1:{self.port}"
+        right = f"connect --wait listen {linger} 127.0.0.1:{listening.getsockname()[1]}"
+        self.process = Process(shlex.split(f"-l disabled {tap}-- {left} -- {between} {right}"))
 
     async def session(self, number: int, seconds: float, counts: collections.Counter[str]) -> None:
         """One session of about so many seconds, from connecting to the end of both connections."""
         dice = random.Random(number)
-        left = Side(*await soon(self._dial(), "nobody listens"), number, 0)
-        right = Side(*await soon(self._accepted.get(), "nobody connects"), number, 1)
+        async with self._dialing:  # so that the two belong together
+            left = Side(*await soon(self._dial(), "nobody listens"), number, 0)
+            right = Side(*await soon(self._accepted.get(), "nobody connects"), number, 1)
         sides = left, right
         await soon(asyncio.gather(left.hello(), right.hello()), "the OPENs do not arrive")
         for side in sides:
@@ -236,30 +241,15 @@ async def soon(work: Coroutine[Any, Any, Result] | asyncio.Future[Result], other
         raise Failed(f"{otherwise} (within {PATIENCE_S:g} s)") from None
 
 
-# ---- the process with the proxies -----------------------------------------------------------------------------------
-
-
-async def relay(commands: list[str]) -> None:
-    """Each of these pipelines again and again, until SIGTERM. SIGUSR1 collects garbage."""
-
-    async def line(command: str) -> None:
-        while True:
-            with contextlib.suppress(bgpipe.StageError):  # a connection that was reset
-                await bgpipe.Pipeline(command).run()
-
-    work = asyncio.gather(*map(line, commands))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, gc.collect)
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+# ---- the processes ---------------------------------------------------------------------------------------------------
 
 
 class Process:
-    """The process of the proxies, watched from outside."""
+    """A proxy, watched from outside."""
 
-    def __init__(self, commands: list[str]) -> None:
-        words = [sys.executable, __file__, "relay", json.dumps(commands)]
-        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def __init__(self, words: list[str]) -> None:
+        command = [sys.executable, "-m", "bgpipe", *words]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self._folder = Path("/proc", str(self._process.pid))
         self.samples: list[int] = []
 
@@ -279,17 +269,13 @@ class Process:
             await asyncio.sleep(1)
 
     async def quiet(self) -> tuple[int, int]:
-        """Memory and descriptors between sessions: once these have stopped changing, and what only waits for the
-        garbage collector is gone (descriptors must not wait for it).
-        """
+        """Memory and descriptors between sessions: once these have stopped changing."""
         seen: list[int] = []
         while len(seen) < 5 or len(set(seen[-5:])) > 1:
             if len(seen) > 10 * PATIENCE_S:
                 raise Failed(f"descriptors do not settle: {seen[-5:]}")
             await asyncio.sleep(0.1)
             seen.append(self.descriptors)
-        self._process.send_signal(signal.SIGUSR1)
-        await asyncio.sleep(0.5)
         return self.rss, seen[-1]
 
     async def stop(self) -> None:
@@ -303,43 +289,46 @@ class Process:
 
 
 async def soak(seconds: float) -> None:
-    lines = [Line(stages) for stages in LINES]
-    process = Process([await line.begin() for line in lines])
+    lines = [Line(stages) for stages in STAGES]
+    for line in lines:
+        await line.begin()
     numbers = itertools.count()
     longest = min(5.0, seconds / 6)
+    warming = min(180.0, seconds / 3)
     counts: collections.Counter[str] = collections.Counter()
-    watching = asyncio.ensure_future(process.watch())
+    watching = [asyncio.ensure_future(line.process.watch()) for line in lines]
 
     async def run(line: Line, until: float) -> None:
         while time.monotonic() < until:
             await line.session(next(numbers), longest, counts)
 
-    async def phase(length: float) -> tuple[int, int]:
+    async def phase(length: float) -> list[tuple[int, int]]:
         until = time.monotonic() + length
-        await asyncio.gather(*(run(line, until) for line in lines))
-        return await process.quiet()
+        await asyncio.gather(*(run(line, until) for line in lines for _ in range(SESSIONS)))
+        return [await line.process.quiet() for line in lines]
 
     try:
-        warm = await phase(min(120.0, seconds / 3))
-        start = len(process.samples)
-        end = await phase(seconds - min(120.0, seconds / 3))
+        warm = await phase(warming)
+        end = await phase(seconds - warming)
     finally:
-        watching.cancel()
-        stopped = await asyncio.gather(process.stop(), return_exceptions=True)
+        for task in watching:
+            task.cancel()
+        stopped = await asyncio.gather(*(line.process.stop() for line in lines), return_exceptions=True)
         print("\n".join(report(counts)))
-    rss = [value >> 10 for value in process.samples[start:]] or [0]
-    print(f"  memory between sessions {warm[0] >> 10} KiB after the warm-up, {end[0] >> 10} KiB at the end")
-    print(f"  memory in sessions, KiB: median {statistics.median(rss):.0f}, most {max(rss)}")
-    print(f"  descriptors between sessions {warm[1]} after the warm-up, {end[1]} at the end")
-    for failure in stopped:
-        if failure is not None:
-            raise failure
-    if end[1] != warm[1]:
-        raise Failed("descriptors leak")
-    if end[0] > warm[0] * RSS_GROWTH[0] + RSS_GROWTH[1]:
-        raise Failed("memory grows")
-    if max(process.samples) > MOST_RSS:
-        raise Failed("memory is not bounded")
+    problems = [str(failure) for failure in stopped if failure is not None]
+    print("  stages                               KiB between sessions     most KiB  descriptors")
+    for line, before, after in zip(lines, warm, end, strict=True):
+        most = max(line.process.samples)
+        memory = f"{before[0] >> 10:8} -> {after[0] >> 10:<8}"
+        print(f"  {line.stages:<36} {memory:24} {most >> 10:<8}  {before[1]} -> {after[1]}")
+        if after[1] != before[1]:
+            problems.append(f"{line.stages}: descriptors leak")
+        if after[0] > before[0] * RSS_GROWTH[0] + RSS_GROWTH[1]:
+            problems.append(f"{line.stages}: memory grows")
+        if most > MOST_RSS:
+            problems.append(f"{line.stages}: memory is not bounded")
+    if problems:
+        raise Failed("; ".join(problems))
 
 
 def report(counts: collections.Counter[str]) -> Iterator[str]:
@@ -348,13 +337,10 @@ def report(counts: collections.Counter[str]) -> Iterator[str]:
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["relay"]:
-        work: Coroutine[Any, Any, None] = relay(json.loads(sys.argv[2]))
-    else:
-        work = soak(float(sys.argv[1] if sys.argv[1:] else os.environ.get("SOAK_SECONDS", "1200")))
+    seconds = float(sys.argv[1] if sys.argv[1:] else os.environ.get("SOAK_SECONDS", "1200"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(work)
+            runner.run(soak(seconds))
         except Failed as failure:
             sys.exit(f"soak: {failure}")
 
