@@ -208,7 +208,7 @@ def test_who_comes_when_the_other_one_has_gone() -> None:
             )
             (await dial(port)).close()
             failure = await live.task
-            assert failure is None or "the other side has ended" in str(failure)
+            assert failure is None
 
     run(test())
 
@@ -223,7 +223,7 @@ def test_trying_ends_with_the_other_side() -> None:
         left = await dial(port)
         await live.until("listen/START")
         left.close()
-        assert str(await live.task) == "the other side has ended before there was a connection"
+        assert await live.task is None
 
     run(test())
 
