@@ -101,6 +101,7 @@ class Service(Driver):
         self._until_s: float | None = None  # when it is to be over, in the time of the loop
         self._begun = self._failed = 0
         self._refused = Throttle(pipe.log, "clients were refused", self._gate)
+        self._paused = Throttle(pipe.log, "times nobody was let in", self._gate, 1)
         self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
 
     async def run(self, *, signals: bool) -> None:
@@ -144,8 +145,8 @@ class Service(Driver):
             self.pipe.finish(stage)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        self._refused.close()
-        self._lines.close()
+        for throttle in (self._refused, self._paused, self._lines):
+            throttle.close()
         if self._gate is not None and self._begun + self._failed + self._refused.total:
             counts = f"{self._begun} sessions, {self._failed} of them failed; {self._refused.total} clients refused"
             self.pipe.log.info(counts, self._gate)
@@ -176,19 +177,15 @@ class Service(Driver):
         except StageError as error:
             self.pipe.fail(gate, error)
             return
-        full = False
         try:
             while True:
                 try:
                     client, peer = await gate.admit()
                 except OSError as error:
                     if error.errno in _NO_ROOM:
-                        if not full:
-                            self.pipe.log.warn(f"nobody is let in for now: {error.strerror}", gate)
-                        full = True
+                        self._paused.count(f"nobody is let in for now: {error.strerror}")
                         await asyncio.sleep(_PAUSE_S)
                     continue  # else it was the client's connection that broke
-                full = False
                 if gate.most and len(self.sessions) >= gate.most:
                     self._refused.count(f"{peer} is refused: there are {gate.most} sessions already (--max-sessions)")
                     if len(self._tasks) < _FAREWELLS:
@@ -235,7 +232,7 @@ class Service(Driver):
             if since_s is not None and self._loop.time() - since_s >= STEADY_S:
                 backoff.reset()
             wait_s = backoff.next_s()
-            self.pipe.log.info(f"the session is over; another one begins in {wait_s:.1f} s")
+            self.pipe.log.info(f"another session begins in {wait_s:.1f} s")
             await asyncio.sleep(wait_s)
 
     # ---- a session ---------------------------------------------------------------------------------------------
@@ -259,7 +256,7 @@ class Service(Driver):
         self._failed += session.failure is not None
         right, left = session.counts
         lasted = duration(round(time.monotonic() - began_s, 1))
-        session.log.info(f"over after {lasted}: {right} messages to the right, {left} to the left")
+        session.log.info(f"the session is over after {lasted}: {right} messages to the right, {left} to the left")
 
     # ---- what pipelines call -----------------------------------------------------------------------------------
 

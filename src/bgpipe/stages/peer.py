@@ -168,6 +168,8 @@ class Peer(Output, Member):
             self._over.set()
             if self.state == STARTING:  # others are still being prepared
                 self._give_up()
+                if (cause := self.session.failures.get(self.end)) is not None:  # once the peer has been told
+                    self._loop.call_soon(self.pipe.fail, self, StageError(f"{self.remote}: {cause}"))
 
     def ended(self) -> None:
         self._told = True

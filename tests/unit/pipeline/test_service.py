@@ -412,6 +412,20 @@ class TestMulti:
 
         run(test())
 
+    def test_what_is_said_of_a_router_that_is_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watch, "MARGIN_S", 0.0)
+        monkeypatch.setitem(Timers.__init__.__kwdefaults__, "hold_s", 0.01)
+
+        async def test() -> None:
+            port = free_port()
+            live = Live("listen", f"127.0.0.1:{port}", "--", "connect", "--retry", f"127.0.0.1:{free_port()}")
+            remote = await dial(port)
+            assert cause(await remote.rest()) == "HOLD_TIMER_EXPIRED"
+            remote.close()
+            assert "there is no session with the left after 0.01 s" in str(await live.task)
+
+        run(test())
+
     def test_it_goes_on_for_others_whose_peer_left_early(self, tmp_path: Path) -> None:
         """Who leaves while we still try to reach the other side takes its session along, and nothing else."""
 
