@@ -139,6 +139,7 @@ cdef class Buffer:
     cdef uint8_t* data
     cdef Py_ssize_t len, cap
     cdef int exports
+    cdef readonly uint64_t messages         # that encoders have put here since clear()
     cdef int reserve(self, Py_ssize_t more) except -1 nogil      # room for `more` bytes behind len; MemoryError
     cdef int append(self, const void* p, Py_ssize_t n) except -1 nogil
 

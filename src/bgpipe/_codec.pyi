@@ -31,6 +31,9 @@ class Buffer:
     """Bytes that grow. `memoryview(buffer)` shows them; while such a view lives, it cannot move or be cleared."""
 
     def __init__(self, capacity: int = 0) -> None: ...
+    @property
+    def messages(self) -> int:
+        """How many of them encoders have put there since clear()."""
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -91,6 +94,8 @@ class Batch:
 
         The others pass the stage by that has the batch, or (drop) are gone.
         """
+    def take_off(self, types: int = 0xFFFFFFFF, directions: int = 3) -> int:
+        """Drop the visible messages of these directions and types (`type_mask`), and return how many there were."""
     def hide_outside(self, start: int, stop: int) -> None:
         """Let messages in front of index `start`, and those from `stop` on, pass the stage by that has the batch."""
     def reveal(self) -> None:
@@ -144,11 +149,11 @@ class Decoder:
     @property
     def paused(self) -> bool:
         """Whether the last batch ended in front of more that is there already."""
-    def feed(self, data: bytes | bytearray | memoryview) -> Batch:
+    def feed(self, data: bytes | bytearray | memoryview, eof: bool = False) -> Batch:
         """In place of read(), for bytes that come by themselves: the batch of what is whole now, which may be empty.
 
-        While `paused` is true, there is more of it: feed(b"") goes on. Behind an `error` of a batch, nothing more is
-        decoded.
+        eof: nothing comes behind them. While `paused` is true, there is more of it: feed(b"") goes on. Behind an
+        `error` of a batch, nothing more is decoded.
         """
     def rest(self, most: int) -> bytes:
         """The first octets, at most so many, of those that came and are not decoded."""

@@ -167,6 +167,7 @@ cdef class Buffer:
         if self.exports:
             raise BufferError("a view of the buffer is in use")
         self.len = 0
+        self.messages = 0
 
     def take(self, Py_ssize_t room=0):
         """The bytes in a buffer of their own, which are not copied; this one is empty then, with room for so many."""
@@ -669,6 +670,16 @@ cdef class Batch:
                 m.flags |= flag
             left -= 1
 
+    def take_off(self, uint32_t types=0xFFFFFFFF, uint32_t directions=3):
+        """Drop the visible messages of these directions and types (`type_mask`), and return how many there were."""
+        cdef uint32_t count = 0
+        cdef msg_t* m
+        for m in self.msgs[:self.n]:
+            if not m.flags & MSG_UNSEEN and (directions >> (m.flags & MSG_LEFT)) & 1 and wanted_type(types, m.type):
+                m.flags |= MSG_DROPPED
+                count += 1
+        return count
+
     def hide_outside(self, uint32_t start, uint32_t stop):
         """Let messages in front of index `start`, and those from `stop` on, pass the stage by that has the batch."""
         cdef uint32_t i
@@ -838,38 +849,45 @@ cdef class Decoder:
         self.usual = b.n
         return b if b.n or b.error is not None or not self.finished else None
 
-    def feed(self, data):
+    def feed(self, data, bint eof=False):
         """In place of read(), for bytes that come by themselves: the batch of what is whole now, which may be empty.
 
-        While `paused` is true, there is more of it: feed(b"") goes on. Behind an `error` of a batch, nothing more is decoded.
+        eof: nothing comes behind them. While `paused` is true, there is more of it: feed(b"") goes on. Behind an `error` of a
+        batch, nothing more is decoded.
         """
         cdef Batch b = Batch()
         cdef Py_buffer view
         cdef Py_ssize_t used
         b.keep.append(self.peers)
-        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
-        try:
-            if self.ended or (view.len and not self.make_room(b, view.len)):
-                return b
-            self.block.append(view.buf, view.len)
-        finally:
-            PyBuffer_Release(&view)
-        b.reserve(min(self.usual, <uint32_t>(self.block.len - self.at) // HEADER_LEN + 1))
-        self.paused = False
-        self.need = 0
-        used = self.frame(b, self.block.data + self.at, self.block.len - self.at, False)
-        if self.borrowed and b.n:
-            b.keep.append(self.block)
-        if b.error is not None:
-            self.ended = True
-        self.at += used
-        self.offset += used
+        self.eof = self.eof or eof
+        if not self.ended:
+            PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+            try:
+                if view.len and not self.make_room(b, view.len):
+                    return b
+                self.block.append(view.buf, view.len)
+            finally:
+                PyBuffer_Release(&view)
+            b.reserve(min(self.usual, <uint32_t>(self.block.len - self.at) // HEADER_LEN + 1))
+            self.paused = False
+            self.need = 0
+            used = self.frame(b, self.block.data + self.at, self.block.len - self.at, self.eof)
+            if self.borrowed and b.n:
+                b.keep.append(self.block)
+            self.at += used
+            self.offset += used
+            self.ended = b.error is not None or (self.eof and not self.paused)
+        if self.ended and self.eof and not self.finished:
+            self.close(b)
+            self.paused = not self.finished
         self.override(b)
         self.usual = b.n
         return b
 
     def rest(self, Py_ssize_t most):
         """The first octets, at most so many, of those that came and are not decoded."""
+        if self.block is None:
+            return b""
         return PyBytes_FromStringAndSize(<char*>self.block.data + self.at, min(most, self.block.len - self.at))
 
     cdef bint make_room(self, Batch b, Py_ssize_t room) except -1:
@@ -1145,6 +1163,7 @@ cdef class RawEncoder(Encoder):
                 else:
                     m += 1
         self.written += count
+        out.messages += count
         return 0
 
 

@@ -944,4 +944,5 @@ cdef class JsonEncoder(Encoder):
                     count += 1
                 m += 1
         self.written += count
+        out.messages += count
         return 0

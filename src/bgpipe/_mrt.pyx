@@ -643,6 +643,7 @@ cdef class MrtEncoder(Encoder):
                 count += 1
                 m += 1
         self.written += count
+        out.messages += count
         return 0
 
     cdef const header_t* header_of(self, const peer_t* peer, uint32_t as_len) noexcept nogil:

@@ -159,6 +159,7 @@ class Pipeline:
         self._tallies: dict[str, Tally] = {}
         self._heard: set[str] = set()
         self.session: Session | None = None  # where stages speak BGP
+        self.followers: list[Stage] = []  # what drains, and is sent something
         self.stages: list[Stage] = []
         self._specs = specs
         self._functions: list[tuple[Any, ...]] = []  # what on_message() was told
@@ -321,6 +322,27 @@ class Pipeline:
             if not stage.tap and target in (str(stage.number), "@" + stage.name):
                 return self.rank(stage, direction)
         raise producer.error(f"--new {target!r}: expected next, here, first, last, or a stage by number or @name")
+
+    def _followers(self) -> list[Stage]:
+        return [
+            stage
+            for stage in self.stages
+            if stage.drains
+            and any(
+                stage in (other for other, _ in route(self, sender, sender.directions))
+                for sender in self.stages
+                if sender.produces and sender is not stage
+            )
+        ]
+
+    def first_follower(self, running: Iterable[Stage]) -> Stage | None:
+        """Of those that still run, the one that none of the others sends to; where they go round, the first."""
+        left = [stage for stage in self.followers if stage in running]
+        for stage in left:
+            senders = (other for other in left if other is not stage and other.produces)
+            if not any(stage in (seen for seen, _ in route(self, other, other.directions)) for other in senders):
+                return stage
+        return left[0] if left else None
 
     def warnings(self) -> list[tuple[Stage, str]]:
         """What looks like a mistake in how the pipeline was put together."""
@@ -510,7 +532,7 @@ class Pipeline:
         self.end()
 
     def _stop(self, stage: Stage, event: Event) -> None:
-        if not stage.produces:
+        if not stage.produces or stage.drains:
             if self.current is not None:
                 self.stopping.setdefault(stage, event.index + 1 if event.batch is not None else _ALL)
             elif stage not in self.stopping:
@@ -624,6 +646,7 @@ class Pipeline:
         if self.options.explain:
             raise UsageError("--explain asks what a pipeline would do; to run it, leave that out")
         self.driver = driver
+        self.followers = self._followers()
         for stage, text in self.warnings() if self.whole is None else ():
             self.log.warn(text, stage)
 
@@ -675,7 +698,7 @@ class Pipeline:
         if self.driver is None:
             return
         for stage in self.stages:
-            if stage.produces and stage.state == RUNNING:
+            if stage.runs and stage.state == RUNNING and stage not in self.followers:
                 self.driver.interrupt(stage)
         self.driver.ending()
 
@@ -719,6 +742,9 @@ class Pipeline:
         """Complete what a running stage has begun; it takes no part any more."""
         with self.lock:
             if stage.state != RUNNING:
+                return
+            if stage.drains and not stage.drained:
+                stage.drain(passed_by=True)
                 return
             try:
                 waiting = self.driver.finish(stage) if self.driver is not None else stage.finish()

@@ -80,7 +80,8 @@ class Step:
 
     pure: run() may be called for batches in any order. chooses: messages may skip the stage, by --if or a rate. missed:
     the stage did not run when the batch came by. seen, of an output: the batch as it came by. keeps: stages behind may
-    change it, so `seen` is a copy; it is one, too, where messages skip the output, and says which.
+    change it, so `seen` is a copy; it is one, too, where messages skip the output, and says which, or go no
+    further.
     """
 
     __slots__ = ("buffer", "chooses", "directions", "encoder", "keeps", "missed", "output", "pure", "seen", "stage")
@@ -100,24 +101,29 @@ class Step:
             self.encoder.directions = directions
             self.encoder.accepted = stage.tap or stage.consumes
             self.buffer = Buffer()
+            self.keeps = stage.diverts
         elif stage.options.wait or stage.options.stop:
             self.pure = False
 
     def run(self, batch: Batch) -> Batch | Coroutine[Any, Any, Batch]:
         """Have the stage look at the batch. Returns the one that goes on, or what is to be waited for to have it."""
         stage = self.stage
-        self.missed = stage.state != RUNNING
+        self.missed = stage.state != RUNNING or stage.drained
         pipe = stage.pipe
         partly = not self.missed and bool(self.chooses or pipe.started or pipe.stopping) and self._hide(batch)
         if self.output is not None:
             self.seen = batch.part(0, len(batch)) if self.keeps or partly else batch
             self.buffer.clear()
         if self.missed:
+            if self.output is not None and self.output.swallows:
+                self.output.swallowed(batch.take_off(self.encoder.types, self.directions))
             return batch
         after = None
         if self.output is not None:
             with batch:
                 self.encoder.encode(batch, self.buffer)
+            if self.output.diverts:
+                batch.take_off(self.encoder.types, self.directions)
         else:
             after = stage.process(batch, self.directions)
         if after is None and not partly:
@@ -206,8 +212,8 @@ class Lane:
         self.outputs = [step for step in steps if step.output is not None]
         changing = False
         for step in reversed(steps):
-            step.keeps = changing
-            changing = changing or (step.output is None and step.stage.changes)
+            step.keeps = step.keeps or changing
+            changing = changing or step.keeps or (step.output is None and step.stage.changes)
         self.waits = any(step.stage.waits for step in steps)
         stages = [producer, *(step.stage for step in steps)]
         self.paced = any(stage.bucket is not None for stage in stages)

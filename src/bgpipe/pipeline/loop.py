@@ -159,11 +159,24 @@ class LoopDriver(Driver):
                 self._quiet.set()
 
     async def quiet(self, within_s: float) -> None:
+        end_s = self._loop.time() + within_s
+        await self._wait_quiet(within_s)
+        while (stage := self.pipe.first_follower(self._unended())) is not None:
+            stage.drain()
+            done, _ = await asyncio.wait((self._running[stage],), timeout=max(0.0, end_s - self._loop.time()))
+            if not done:
+                return
+        await self._wait_quiet(max(0.0, end_s - self._loop.time()))
+
+    async def _wait_quiet(self, within_s: float) -> None:
         if self._going:
             self._quiet.clear()
             waiting = asyncio.ensure_future(self._quiet.wait())
             await asyncio.wait((waiting,), timeout=within_s)
             waiting.cancel()
+
+    def _unended(self) -> list[Stage]:
+        return [stage for stage, task in self._running.items() if not task.done()]
 
     async def _wait_for_room(self, lane: Lane) -> None:
         while lane.full and not self.pipe.closed:
@@ -229,6 +242,9 @@ class LoopDriver(Driver):
     # ---- tasks -------------------------------------------------------------------------------------------------
 
     def _interrupt(self, stage: Stage) -> None:
+        if stage.drains:
+            stage.drain()
+            return
         if stage in self._stopping:
             return
         self._stopping.add(stage)
@@ -262,6 +278,11 @@ class LoopDriver(Driver):
     async def _settle(self) -> None:
         """Wait until nothing is under way. Raises what a task raised; RuntimeError where others cancelled one."""
         while self._tasks:
+            running = self._unended()
+            if self._tasks == {self._running[stage] for stage in running if stage in self.pipe.followers}:
+                follower = self.pipe.first_follower(running)
+                assert follower is not None
+                follower.drain()
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             self._tasks -= done
             for task in done:
@@ -283,7 +304,7 @@ class LoopDriver(Driver):
         for stage in group:
             pipe.emit(StageEvent(stage, "START"))
         for stage in group:
-            if stage.produces:
+            if stage.runs:
                 self._running[stage] = self.spawn(self._produce(stage))
 
     async def _prepare(self, stage: Stage) -> None:

@@ -109,14 +109,15 @@ class Stage:
     events: names of events of its own. more_events: how others come to be, for the end of a message.
     extra_arguments: has a use for what -A takes.
     serves: asks for a pipeline for each of many sessions (service.py).
+    drains: run() ends by itself behind drain(), and is not cancelled.
     """
 
     command: ClassVar[str] = ""
     summary: ClassVar[str] = ""
     text: ClassVar[str] = ""
     options_class: ClassVar[type[StageOptions]] = StageOptions
-    produces: ClassVar[bool] = False
-    looks: ClassVar[bool] = False
+    produces = False
+    looks = False
     emits: ClassVar[bool] = False
     consumes: ClassVar[bool] = False
     events: tuple[str, ...] = ()
@@ -125,6 +126,8 @@ class Stage:
     together: ClassVar[int] = 0
     live = False
     pure = False
+    drains: ClassVar[bool] = False
+    drained = False  # drain() was called, or run() has ended
     waits = False  # process() may return an awaitable
     serves = False
     changes: ClassVar[bool] = True  # process() may change, drop or put in messages
@@ -165,6 +168,11 @@ class Stage:
         """Whether it does something that can be seen outside of the pipeline."""
         return self.live or self.emits
 
+    @property
+    def runs(self) -> bool:
+        """Whether there is a run() to wait for."""
+        return self.produces
+
     def takes(self, direction: int) -> bool:
         """Whether messages of this direction pass here."""
         return bool(self.directions & direction)
@@ -189,6 +197,12 @@ class Stage:
         Cancelled in place of interrupt(), though never amid put().
         """
         raise AssertionError(f"{self.command} makes no messages")
+
+    def drain(self, *, passed_by: bool = False) -> None:
+        """Nothing more is for the stage: let run() end once all that was is dealt with.
+
+        passed_by: there will be messages still, which it was told not to see.
+        """
 
     def delivered(self) -> None:
         """Producers: another batch of theirs has passed the line. Here is where events of theirs belong."""
@@ -249,12 +263,17 @@ class Output(Stage):
 
     outside: what is written leaves the process, and may have to wait. Of a live stage, write() does not wait: the stage
     is `blocked` while enough is waiting to leave already, and tells the pipeline when there is `room` again.
+
+    diverts: what it takes goes no further on the line. swallows: nor does what it can take no more, since that was to
+    be seen there first: swallowed() is told of it.
     """
 
     looks = True
     pure = True
     outside = True
     blocked = False
+    diverts = False
+    swallows = False
 
     @property
     def acts(self) -> bool:
@@ -264,6 +283,9 @@ class Output(Stage):
     def full(self) -> bool:
         """Whether it is to be waited for before it gets more."""
         return self.blocked
+
+    def swallowed(self, count: int) -> None:
+        """So many messages went no further, though nobody has them."""
 
     def target(self) -> str:
         """The path that it is going to write, as far as that is known in attach(); "" for standard output and none."""

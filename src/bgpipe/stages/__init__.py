@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 STAGES = {
     "connect": ("connect", "Connect"),
     "drop": ("grep", "Drop"),
+    "exec": ("exec", "Exec"),
     "grep": ("grep", "Grep"),
     "head": ("head", "Head"),
     "limit": ("limit", "Limit"),
     "listen": ("listen", "Listen"),
     "metrics": ("metrics", "Metrics"),
+    "pipe": ("pipe", "Pipe"),
     "python": ("python", "Python"),
     "read": ("read", "Read"),
     "speaker": ("speaker", "Speaker"),
@@ -26,7 +28,7 @@ STAGES = {
 }
 
 # Those of the Go bgpipe, and ours to come.
-NOT_BUILT_YET = ("aspa", "exec", "guard", "kafka", "pipe", "ris-live", "rov", "rv-live", "websocket")
+NOT_BUILT_YET = ("aspa", "guard", "kafka", "ris-live", "rov", "rv-live", "websocket")
 
 
 def stage_class(command: str) -> type[Stage]:

@@ -15,6 +15,7 @@ from bgpipe.transport.source import Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
@@ -99,6 +100,32 @@ def type_mask(only: tuple[int, ...], skip: tuple[int, ...]) -> int:
     return (type_mask(only) if only else ALL_TYPES) & ~type_mask(skip)
 
 
+def make_decoder(
+    stage: Stage, given: ReaderOptions, form: str, *, on_skip: Callable[[InputError], None], **options: Any
+) -> Decoder:
+    """What reads messages of a format for a stage, with its options and those of the pipeline."""
+    pipe = stage.pipe
+    if form == "json":
+        options["one_way"] = stage.directions != BOTH
+    elif form == "raw" and pipe.options.short_asn:
+        options["as_size"] = 2
+    if form != "json":
+        options["context"] = pipe.options.caps
+    if form == "mrt":
+        options["guess_asn"] = pipe.options.guess_asn
+    return formats.decoder(
+        form,
+        direction="L" if stage.directions == LEFT else "R",
+        types=type_mask(given.type, given.skip),
+        pardon=given.pardon,
+        no_seq=given.no_seq,
+        no_time=given.no_time,
+        no_tags=given.no_tags,
+        on_skip=on_skip,
+        **options,
+    )
+
+
 class MessageReader(Stage):
     """A stage that reads bytes and makes messages of them. A subclass says from where in open()."""
 
@@ -177,27 +204,7 @@ class MessageReader(Stage):
 
     def _make_decoder(self, source: Source, form: str) -> Decoder:
         self._form = form = formats.resolve(form, source, self.place)
-        given = self.options
-        options = self.decoder_options(form)
-        if form == "json":
-            options["one_way"] = self.directions != BOTH
-        elif form == "raw" and self.pipe.options.short_asn:
-            options["as_size"] = 2
-        if form != "json":
-            options["context"] = self.pipe.options.caps
-        if form == "mrt":
-            options["guess_asn"] = self.pipe.options.guess_asn
-        return formats.decoder(
-            form,
-            direction="L" if self.directions == LEFT else "R",
-            types=type_mask(given.type, given.skip),
-            pardon=given.pardon,
-            no_seq=given.no_seq,
-            no_time=given.no_time,
-            no_tags=given.no_tags,
-            on_skip=self._on_skip,
-            **options,
-        )
+        return make_decoder(self, self.options, form, on_skip=self._on_skip, **self.decoder_options(form))
 
     def _on_skip(self, error: InputError) -> None:
         with self.pipe.lock:

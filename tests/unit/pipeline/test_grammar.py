@@ -196,7 +196,7 @@ class TestHelpAndVersion:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["exec", "cat"], "stage 1: exec is not built yet; bgpipe -h tells which stages there are"),
+            (["kafka", "topic"], "stage 1: kafka is not built yet; bgpipe -h tells which stages there are"),
             (["help", "ris-live"], "stage 1: ris-live is not built yet; bgpipe -h tells which stages there are"),
             (["--config", "x"], "--config is not built yet"),
             (["--rpki-retry=10m", "read", "x"], "--rpki-retry is not built yet"),

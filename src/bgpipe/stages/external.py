@@ -1,0 +1,246 @@
+"""What exec, pipe and websocket share: messages go out of the process as bytes, and others come back.
+
+Without --copy, --read and --write the outside decides: what goes out is taken off the line, and what comes back enters
+behind the stage. Nothing passes by such a stage unseen: while the outside is away, messages wait, and where it does not
+come back, they are lost with it, counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bgpipe import formats
+from bgpipe.errors import InputError
+from bgpipe.pipeline.events import Event, StageEvent
+from bgpipe.pipeline.log import Tally
+from bgpipe.pipeline.options import option
+from bgpipe.pipeline.session import Member
+from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, StageOptions
+from bgpipe.stages.messages import TYPES, ReaderOptions, make_decoder, type_mask
+from bgpipe.transport.pipes import Reader, Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import Any
+
+    from bgpipe._codec import Batch, Buffer, Decoder, Encoder
+    from bgpipe.pipeline.engine import Pipeline
+
+DRAIN_S = 1.0  # how long the outside may take for a step of its end once the pipeline was told to end
+LOOK_S = 0.2  # how often to look whether that has happened
+
+
+class ExternalOptions(ReaderOptions):
+    """Options of stages that exchange messages with the outside."""
+
+    type: tuple[int, ...] = option("--type", "exchange only messages of these types; others pass by", kind=TYPES)
+    skip: tuple[int, ...] = option("--skip", "do not exchange messages of these types; they pass by", kind=TYPES)
+    copy: bool = option("--copy", "messages go out, and also stay on their way")
+    read: bool = option("--read", "only read: no messages go out")
+    write: bool = option("--write", "only write, a copy of the messages: nothing is read back")
+
+
+class LostEvent(StageEvent):
+    """Messages are lost: they had gone out and not come back, or found nobody there any more.
+
+    count: how many; what whoever was there had dropped on purpose is among them.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self, stage: External, count: int) -> None:
+        super().__init__(stage, "lost")
+        self.count = count
+
+    def describe(self) -> str:
+        return f"{self.count} messages"
+
+
+class External(Output, Member):
+    """A stage with somebody outside of the process. A subclass says in run() how the bytes get there and back.
+
+    given, back: messages that went out and came in since somebody was there. lost: those that went out for nothing.
+    """
+
+    live = True
+    drains = True
+    options: ExternalOptions
+    events: tuple[str, ...] = ("lost",)
+
+    def __init__(
+        self, pipe: Pipeline, number: int, name: str, options: StageOptions, args: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(pipe, number, name, options, args)
+        given = self.options
+        if given.read and (given.write or given.copy):
+            raise self.error(f"--read and {'--write' if given.write else '--copy'} exclude each other")
+        self.looks = not given.read
+        self.produces = not given.write
+        self.diverts = not (given.read or given.write or given.copy)
+        self.given = self.back = 0
+        self.lost = 0
+        self.failure: InputError | None = None  # what came in does not parse
+        self._decoders: list[Decoder] = []
+
+    @property
+    def runs(self) -> bool:
+        return True
+
+    def takes(self, direction: int) -> bool:
+        if self.first != self.last and (self.produces or self.directions == BOTH):
+            return direction == (RIGHT if self.last else LEFT)
+        return super().takes(direction)
+
+    @property
+    def full(self) -> bool:
+        return self.blocked or (self.state in (NEW, STARTING) and self.diverts and not self.pipe.ending)
+
+    def prepare(self) -> Awaitable[None]:
+        self.changed = asyncio.Event()  # something happened that run() may have to act on
+        self._skipped = Tally(self.pipe.log, "pieces of the input skipped", self)
+        self._unwritten = Tally(self.pipe.log, "messages could not be written", self)
+        if self.pipe.session is not None:
+            self.pipe.session.members.append(self)
+        return self.begin()
+
+    def attach(self) -> None:
+        self._missed = 0
+        if self.diverts:
+            self.pipe.on_event("STOP")(self._sum_up)
+
+    async def begin(self) -> None:
+        """Be ready for run(). StageError."""
+
+    def encoder(self) -> Encoder:
+        options: dict[str, Any] = {"on_skip": self._on_unwritten} if self.options.format == "mrt" else {}
+        mask = type_mask(self.options.type, self.options.skip)
+        return formats.encoder(self.options.format, types=mask, **options)
+
+    def decoder(self) -> Decoder:
+        """For what somebody who has come sends; those of before are done."""
+        made = make_decoder(self, self.options, self.options.format, on_skip=self._on_skip)
+        self._decoders = [made]
+        self.tune()
+        return made
+
+    def tune(self) -> None:
+        session = self.pipe.session
+        if session is not None and self.options.format == "raw" and self.directions != BOTH:
+            context = int(session.end(BOTH - self.directions).receive)
+            for decoder in self._decoders:
+                decoder.ctx = context  # type: ignore[attr-defined]
+
+    def write(self, data: Buffer) -> None:
+        self.given += data.messages
+        self.send(bytes(data))
+
+    def send(self, data: bytes) -> None:
+        """Have these bytes go out, now or as soon as that can be."""
+        raise AssertionError(f"{self.command} writes nowhere")
+
+    def took(self, batch: Batch) -> Awaitable[None] | None:
+        """What came in goes on its way; what to wait for before there is more."""
+        self.back += len(batch)
+        if isinstance(batch.error, InputError):
+            self.failure, batch.error = batch.error, None
+            self.changed.set()
+        return self.pipe.push(self, batch) if len(batch) else None
+
+    def room(self) -> None:
+        """What was written has left, or can be."""
+        self.blocked = False
+        self.pipe.room()
+
+    def drain(self, *, passed_by: bool = False) -> None:
+        self.drained = True
+        self.swallows = self.diverts and not passed_by
+        self.changed.set()
+        self.room()
+
+    async def wait(self, within_s: float | None = None) -> bool:
+        """Wait until something has changed; whether it did, within this time."""
+        try:
+            await asyncio.wait_for(self.changed.wait(), within_s)
+        except TimeoutError:
+            return False
+        self.changed.clear()
+        return True
+
+    def part(self) -> None:
+        """The outside is gone: what it had been given and not brought back is lost."""
+        missing = self.given - self.back if self.diverts else 0
+        self.given = self.back = 0
+        if missing > 0:
+            self.pipe.log.warn(f"{missing} messages had gone out and not come back: they are lost", self)
+            self._lose(missing)
+
+    def swallowed(self, count: int) -> None:
+        if count:
+            if not self._missed:
+                self.pipe.log.warn("messages that come now are lost, since nobody is there to take them", self)
+            self._missed += count
+            self._lose(count)
+
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self.pipe.emit(LostEvent(self, count))
+
+    def _sum_up(self, _: Event) -> None:
+        if self._missed:
+            self.pipe.log.warn(f"{self._missed} messages came when nobody was there any more: they are lost", self)
+
+    def finish(self) -> None:
+        self._close()
+
+    def abort(self) -> None:
+        self.drained = True
+        self.swallows = self.diverts
+        self._close()
+        self.blocked = False
+
+    def _close(self) -> None:
+        if hasattr(self, "_skipped"):
+            self._skipped.close()
+            self._unwritten.close()
+
+    def _on_skip(self, error: InputError) -> None:
+        self._skipped.count(f"skipped: {error}")
+
+    def _on_unwritten(self, error: InputError) -> None:
+        self._unwritten.count(f"not written: {error}")
+
+
+class Piped(External):
+    """One whose bytes go through pipes."""
+
+    _reader: Reader | None = None
+    _writer: Writer | None = None
+
+    def open(self, writing: int, reading: int) -> None:
+        """Begin with these descriptors: messages are read once that is started."""
+        self._writer = Writer(writing, self._written) if self.looks else None
+        self._reader = Reader(reading, self.decoder(), self.took, self.changed.set) if self.produces else None
+
+    def send(self, data: bytes) -> None:
+        if self._writer is not None:
+            self._writer.write(data)
+            self.blocked = self._writer.full
+
+    def _written(self) -> None:
+        if self._writer is not None and not self._writer.full:
+            self.room()
+        self.changed.set()
+
+    def close(self) -> None:
+        """Let go of both pipes at once."""
+        writer, reader = self._writer, self._reader
+        self._writer = self._reader = None
+        if writer is not None:
+            writer.abort()
+        if reader is not None:
+            reader.abort()
+
+    def abort(self) -> None:
+        super().abort()
+        self.close()

@@ -1,0 +1,248 @@
+"""Pipes on the event loop: bytes to and from another program, without threads.
+
+A Writer queues what the pipe does not take at once; a Reader hands on what a decoder makes of a read, and reads nothing
+while that has to wait. File descriptors are non-blocking, and closed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bgpipe._codec import Batch, Decoder
+
+FULL = 256 << 10  # octets that wait to be written, beside those in the pipe
+_READ_SIZE = 256 << 10
+_PIPE_SIZE = 1 << 20  # what the kernel is asked to hold
+_LINE_SIZE = 4 << 10
+
+
+def widen(fd: int) -> None:
+    """Let a pipe hold more than the usual 64 KiB, as far as that is allowed."""
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+
+class Writer:
+    """The writing end.
+
+    changed: called when there is room again, when all is written behind close(), and when nobody reads any more.
+    unsent: octets that wait. broken: nobody reads, and what waited is gone. closed: the pipe is closed.
+    """
+
+    def __init__(self, fd: int, changed: Callable[[], None]) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[memoryview] = deque()
+        self._ending = False
+        self.unsent = 0
+        self.broken = False
+        self.closed = False
+
+    @property
+    def full(self) -> bool:
+        """Whether to write no more until there is room."""
+        return self.unsent > FULL
+
+    def write(self, data: bytes) -> None:
+        """Write this behind all that came before."""
+        if self.closed or self._ending or not data:
+            return
+        self._queue.append(memoryview(data))
+        self.unsent += len(data)
+        if len(self._queue) == 1:
+            self._write()
+            if self._queue:
+                self._loop.add_writer(self._fd, self._write_on)
+
+    def close(self) -> None:
+        """Close the pipe behind what has been written."""
+        self._ending = True
+        if not self._queue:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the pipe at once."""
+        if not self.closed:
+            self.closed = True
+            if self._queue:
+                self._loop.remove_writer(self._fd)
+            self._queue.clear()
+            self.unsent = 0
+            os.close(self._fd)
+
+    def _write_on(self) -> None:
+        was_full = self.full
+        self._write()
+        if self.closed:
+            return
+        if not self._queue:
+            self._loop.remove_writer(self._fd)
+            if self._ending:
+                self.abort()
+        if self.closed or (was_full and not self.full):
+            self._changed()
+
+    def _write(self) -> None:
+        try:
+            while self._queue:
+                first = self._queue[0]
+                taken = os.write(self._fd, first)
+                self.unsent -= taken
+                if taken < len(first):
+                    self._queue[0] = first[taken:]
+                else:
+                    self._queue.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.broken = True
+            self.abort()
+            self._changed()
+
+
+class Reader:
+    """The reading end.
+
+    take: gets each batch that is not empty, or has an error, which is the last one; it returns what to wait for before
+    there are more. changed: called at the end. over: nothing more comes, and all that came was taken. cut: the end was
+    amid a message.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        decoder: Decoder,
+        take: Callable[[Batch], Awaitable[None] | None],
+        changed: Callable[[], None],
+    ) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._decoder = decoder
+        self._take = take
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._buffer = memoryview(bytearray(_READ_SIZE))
+        self._reading = False
+        self._closed = False
+        self.over = False
+        self.cut = False
+
+    def start(self) -> None:
+        """Read from now on."""
+        self._read(True)
+
+    def abort(self) -> None:
+        """Read no more."""
+        if not self._closed:
+            self._read(False)
+            self._closed = self.over = True
+            os.close(self._fd)
+            self._changed()
+
+    def _readable(self) -> None:
+        try:
+            size = os.readv(self._fd, (self._buffer,))
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            size = 0
+        self._bring(self._buffer[:size], size == 0)
+
+    def _bring(self, data: memoryview | bytes, eof: bool) -> None:
+        while True:
+            batch = self._decoder.feed(data, eof)
+            bad = batch.error is not None
+            waiting = self._take(batch) if len(batch) or bad else None
+            if bad:
+                self.cut = eof
+                self.abort()
+                return
+            if waiting is not None:
+                self._read(False)
+                asyncio.ensure_future(waiting).add_done_callback(lambda done: self._go_on(done, eof))
+                return
+            if not self._decoder.paused:
+                break
+            data = b""
+        if eof:
+            self.abort()
+        else:
+            self._read(True)
+
+    def _go_on(self, done: asyncio.Future[None], eof: bool) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self.abort()
+        elif self._closed:
+            return
+        elif self._decoder.paused:
+            self._bring(b"", eof)
+        elif eof:
+            self.abort()
+        else:
+            self._read(True)
+
+    def _read(self, on: bool) -> None:
+        if on != self._reading and not self._closed:
+            self._reading = on
+            if on:
+                self._loop.add_reader(self._fd, self._readable)
+            else:
+                self._loop.remove_reader(self._fd)
+
+
+class Lines:
+    """A pipe of text: `say` is called with each line, of which it gets the first 4 KiB."""
+
+    def __init__(self, fd: int, say: Callable[[str], None]) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._line = b""
+        self._closed = False
+        self._loop.add_reader(fd, self._readable)
+
+    def close(self) -> None:
+        """Say what is left, and read no more."""
+        if not self._closed:
+            self._readable()
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            if self._line:
+                self._tell(self._line)
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._fd, _READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._closed = True
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            data, self._line = self._line, b""
+            if data:
+                self._tell(data)
+            return
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._tell(self._line + line)
+            self._line = b""
+        self._line = (self._line + rest)[:_LINE_SIZE]
+
+    def _tell(self, line: bytes) -> None:
+        self._say(line[:_LINE_SIZE].decode("utf-8", "replace").rstrip("\r"))

@@ -1,0 +1,386 @@
+"""The stage exec: messages through programs, good ones and bad ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from lines import line, lines, read_lines, right, write_lines
+from live import KEEPALIVE, Live, open_message, proxy, update
+from live import run as in_loop
+
+import bgpipe
+import corpus
+from bgpipe.bgp.causes import message
+from bgpipe.cli import main
+from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
+from bgpipe.pipeline.engine import Pipeline
+from bgpipe.stages.external import LostEvent
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    return write_lines(tmp_path / "source.json", lines(1000))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target.json"
+
+
+def program(folder: Path, text: str, name: str = "program.py") -> str:
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")
+    path.chmod(0o755)
+    return str(path)
+
+
+def run(*words: str | Path) -> Pipeline:
+    pipe = Pipeline([str(word) for word in words])
+    pipe.run_sync()
+    return pipe
+
+
+def failing(*words: str | Path) -> tuple[BgpipeError, list[int]]:
+    """What it fails with, and the counts of messages that it says are lost."""
+    pipe = Pipeline([str(word) for word in words])
+    lost: list[int] = []
+
+    @pipe.on_event("exec/lost")
+    def _(event: LostEvent) -> None:
+        lost.append(event.count)
+
+    with pytest.raises(BgpipeError) as caught:
+        pipe.run_sync()
+    return caught.value, lost
+
+
+class TestThrough:
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    def test_cat(self, form: str, source: str, tmp_path: Path) -> None:
+        """It ends by itself, with nothing missing."""
+        run("--", "read", source, "--", "exec", "--format", form, "-A", "cat", "--", "write", tmp_path / "there.raw")
+        run("--", "read", source, "--", "write", tmp_path / "direct.raw")
+        assert (tmp_path / "there.raw").read_bytes() == (tmp_path / "direct.raw").read_bytes()
+
+    def test_the_corpus(self, tmp_path: Path) -> None:
+        """All of a real archive, with its times, sequence numbers and tags."""
+        archive = corpus.folder() / "mrt" / "legacy.updates.20000102.2014.gz"
+        run("--", "read", archive, "--", "exec", "-A", "cat", "--", "write", tmp_path / "there.json")
+        run("--", "read", archive, "--", "write", tmp_path / "direct.json")
+        assert (tmp_path / "there.json").read_bytes() == (tmp_path / "direct.json").read_bytes()
+
+    def test_the_program_decides(self, source: str, target: Path, tmp_path: Path) -> None:
+        text = """
+            import json, sys
+            for line in sys.stdin:
+                message = json.loads(line)
+                if message[1] % 2:
+                    message[5]["seen"] = "yes"
+                    print(json.dumps(message))
+        """
+        run("--", "read", source, "--", "exec", "-A", program(tmp_path, text), "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001, 2))
+        assert {msg.tags["seen"] for msg in bgpipe.read(target)} == {"yes"}
+
+    def test_arguments(self, source: str, target: Path) -> None:
+        run("--", "read", source, "--", "exec", "-A", "sed", "-n", "2,3p", "--", "write", target)
+        assert read_lines(target) == right(2, 3)
+
+    def test_more_than_it_was_asked(self, target: Path, tmp_path: Path) -> None:
+        """A megabyte in front of what it reads: neither side waits for the other."""
+        text = f"""
+            import sys
+            line = {line(7)!r}
+            for text in sys.stdin:
+                sys.stdout.write(2000 * line)
+        """
+        source = write_lines(tmp_path / "source.json", lines(20))
+        run("--", "read", source, "--", "exec", "-A", program(tmp_path, text), "--", "write", target)
+        assert read_lines(target) == right(*[7] * 40_000)
+
+    def test_it_reads_late(self, source: str, target: Path, tmp_path: Path) -> None:
+        text = "import sys, time; time.sleep(0.3); sys.stdout.write(sys.stdin.read())"
+        big = write_lines(tmp_path / "big.json", lines(20_000))
+        run("--", "read", big, "--", "exec", "-A", program(tmp_path, text), "--", "write", target)
+        assert read_lines(target) == right(*range(1, 20_001))
+
+    def test_after_another(self, source: str, target: Path) -> None:
+        """Each gets its end of file when the one in front of it has ended."""
+        words = ["exec", "-A", "cat"]
+        run("--", "read", source, "--", *words, "--", *words, "--", *words, "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_a_filter_in_front(self, source: str, target: Path) -> None:
+        """What does not match skips the program. Its order among the others is not kept: those went another way."""
+        run("--", "read", source, "--", "exec", "--if", "as_origin < 500", "-A", "sed", "d", "--", "write", target)
+        assert read_lines(target) == right(*range(500, 1001))
+
+    def test_types(self, source: str, target: Path) -> None:
+        run("--", "read", source, "--", "exec", "--skip", "UPDATE", "-A", "sed", "d", "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_both_directions(self, target: Path, tmp_path: Path) -> None:
+        source = write_lines(tmp_path / "source.json", line(1) + line(1, "L") + line(2))
+        words = ["read", "-LR", source, "--", "exec", "-LR", "-A", "cat", "--", "write", "-LR", target]
+        run("--", "read", "-LR", "--new", "first", source, "--", *words[4:])
+        assert sorted(read_lines(target)) == [("R", 1), ("R", 2)]  # what goes to the left does not get to the last stage
+
+    def test_a_session(self) -> None:
+        """Both ways, from OPEN to the NOTIFICATION at the end."""
+        rightward = [open_message(65001, 1), KEEPALIVE, *(update(number) for number in range(2000))]
+        leftward = [open_message(65002, 2), KEEPALIVE, *(update(number, 300) for number in range(1000))]
+        last = message(3, b"\6\2\5adieu")
+
+        async def test() -> None:
+            async with proxy("exec -LR -A cat") as (live, left, far):
+                left.send(*rightward)
+                far.send(*leftward)
+                for expected in leftward:
+                    assert await left.message() == expected
+                left.send(last)
+                for expected in (*rightward, last):
+                    assert await far.message() == expected
+                left.close()
+                far.close()
+                await live.task
+
+        in_loop(test())
+
+    def test_the_last_words_of_a_session(self) -> None:
+        """A program that thinks for a while still has the NOTIFICATION delivered."""
+        hello, last = open_message(65001, 1), message(3, b"\6\2\5adieu")
+
+        async def test() -> None:
+            async with proxy("exec -LR -A sed -u s/left/right/") as (live, left, far):
+                left.send(hello)
+                assert await far.message() == hello
+                left.send(last)
+                left.close()
+                assert await far.rest() == last
+                far.close()
+                await live.task
+
+        in_loop(test())
+
+
+class TestOneWay:
+    def test_write(self, source: str, target: Path, tmp_path: Path) -> None:
+        """The program gets a copy, and what it says is not read."""
+        copy = tmp_path / "copy.json"
+        words = ["exec", "--write", "-A", "sh", "-c", f"tee {copy}"]
+        run("--", "read", source, "--", *words, "--", "write", target)
+        assert read_lines(copy) == read_lines(target) == right(*range(1, 1001))
+
+    def test_read(self, source: str, target: Path) -> None:
+        run("--", "exec", "--read", "-A", "cat", source, "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_read_beside_others(self, source: str, target: Path) -> None:
+        """It gets nothing, not even the end of the others, and ends when it does."""
+        words = ["exec", "--read", "-A", "sh", "-c", f"sleep 0.3; head -n 2 {source}"]
+        run("--", "read", source, "--", *words, "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001), 1, 2)
+
+    def test_copy(self, source: str, target: Path) -> None:
+        """Messages stay on their way, and others come beside them."""
+        run("--", "read", source, "--", "exec", "--copy", "-A", "sed", "-n", "1,5p", "--", "write", target)
+        assert sorted(read_lines(target)) == sorted(right(*range(1, 1001), *range(1, 6)))
+
+    def test_as_the_first_stage(self, source: str, target: Path) -> None:
+        """Nobody sends to it: its standard input stays open until it has said all."""
+        text = f"cat {source}; read -t 0.2 x; test $? -gt 128 && head -n 1 {source}"
+        run("--", "exec", "-A", "bash", "-c", text, "--", "head", "-n", "1001", "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001), 1)
+
+
+class TestEnd:
+    def test_it_dies(self, source: str, target: Path) -> None:
+        """What it has brought back gets out; the rest is lost, counted, and does not pass by."""
+        error, lost = failing("--", "read", source, "--", "exec", "-A", "sh", "-c", "head -n 3; exit 7", "--", "write", target)
+        assert isinstance(error, StageError)
+        assert str(error) == "sh ended with exit code 7"
+        assert read_lines(target) == right(1, 2, 3)
+        assert sum(lost) == 997
+
+    def test_killed(self, source: str, target: Path) -> None:
+        error, lost = failing("--", "read", source, "--", "exec", "-A", "sh", "-c", "read x; kill -9 $$", "--", "write", target)
+        assert str(error) == "sh was killed by SIGKILL"
+        assert sum(lost) == 1000
+        assert not target.exists()
+
+    def test_it_fails_at_the_end(self, source: str, target: Path) -> None:
+        error, _ = failing("--", "read", source, "--", "exec", "-A", "sh", "-c", "cat; exit 3", "--", "write", target)
+        assert str(error) == "sh ended with exit code 3"
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_it_closes_its_output(self, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(20_000))
+        error, _ = failing("--", "read", source, "--", "exec", "-A", "sh", "-c", "exec 1>&-; sleep 20", "--", "write", target)
+        assert str(error) == "sh closed its standard output"
+
+    def test_it_closes_its_input(self, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(20_000))
+        error, lost = failing("--", "read", source, "--", "exec", "-A", "sh", "-c", "exec 0<&-; sleep 20", "--", "write", target)
+        assert str(error) == "sh closed its standard input"
+        assert sum(lost) > 0
+
+    def test_keep_stdout(self, source: str, target: Path, tmp_path: Path) -> None:
+        got = tmp_path / "got.json"
+        words = ["exec", "--keep-stdout", "--copy", "-A", "sh", "-c", f"exec 1>&-; cat > {got}"]
+        run("--", "read", source, "--", *words, "--", "write", target)
+        assert read_lines(got) == read_lines(target) == right(*range(1, 1001))
+
+    def test_keep_stdin(self, source: str, target: Path) -> None:
+        words = ["exec", "--keep-stdin", "--copy", "-A", "sh", "-c", f"exec 0<&-; sleep 0.3; head -n 2 {source}"]
+        run("--", "read", source, "--", *words, "--", "write", target)
+        assert sorted(read_lines(target)) == sorted(right(*range(1, 1001), 1, 2))
+
+    @pytest.mark.parametrize(
+        ("output", "error"),
+        [
+            ("echo hello", "line 1 at offset 0: not JSON"),
+            (f"printf %s '{line(1).strip()[:40]}'", "line 1 at offset 0: not JSON: unterminated"),
+            (f"echo '{line(1).strip()}'; echo '[5]'", 'line 2 at offset 199: $[0]: 5, expected "L" or "R"'),
+        ],
+    )
+    def test_what_it_says_does_not_parse(self, output: str, error: str, source: str, target: Path) -> None:
+        caught, _ = failing("--", "read", source, "--", "exec", "-A", "sh", "-c", f"{output}; cat > /dev/null", "--", "write", target)
+        assert isinstance(caught, InputError)
+        assert str(caught).startswith(f"what sh writes does not parse: {error}")
+
+    def test_pardon(self, source: str, target: Path) -> None:
+        words = ["exec", "--pardon", "-A", "sh", "-c", "echo hello; cat"]
+        run("-l", "disabled", "--", "read", source, "--", *words, "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001))
+
+    @pytest.mark.parametrize(
+        ("words", "error"),
+        [
+            (["no-such-program"], "cannot run no-such-program: there is no such program"),
+            (["/etc/passwd"], "cannot run /etc/passwd: permission denied; is it executable"),
+            (["/"], "cannot run /: permission denied"),
+        ],
+    )
+    def test_no_program(self, words: list[str], error: str, source: str, target: Path) -> None:
+        caught, _ = failing("--", "read", source, "--", "exec", "-A", *words, "--", "write", target)
+        assert error in str(caught)
+
+    def test_what_it_says_on_standard_error(self, source: str, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        words = ["@mine", "exec", "-A", "sh", "-c", r"printf 'one\ntwo\033[2J\n' >&2; head -c 9000 /dev/zero | tr '\0' x >&2; cat"]
+        assert main(["--", "read", source, "--", *words, "--", "write", str(target)]) == 0
+        said = capfd.readouterr().err.splitlines()
+        assert said[:2] == ["bgpipe: stage 2 (mine: exec): one", "bgpipe: stage 2 (mine: exec): two\\x1b[2J"]
+        assert max(map(len, said)) < 5000
+
+    def test_its_children_have_its_output(self, source: str, target: Path) -> None:
+        """Who holds the pipe open without a word does not hold us up."""
+        run("--", "read", source, "--", "exec", "-A", "sh", "-c", "cat; sleep 20 &", "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_stop(self, source: str, target: Path) -> None:
+        """Behind the message that stops it, messages pass it by."""
+        ten = ["grep", "--keep", "--event-match", "ten", "as_origin == 10"]
+        words = ["exec", "--stop", "grep/ten", "-A", "sed", "d"]
+        run("--", "read", source, "--", *ten, "--", *words, "--", "write", target)
+        assert read_lines(target) == right(*range(11, 1001))
+
+    @pytest.mark.parametrize("text", ["cat", "trap '' TERM; cat; sleep 60", "sleep 60", "exec 0<&-; sleep 60"])
+    def test_sigterm(self, text: str, tmp_path: Path) -> None:
+        """It ends within three seconds, whatever the program does."""
+        feed = tmp_path / "feed"
+        os.mkfifo(feed)
+        words = ["--", "pipe", "--read", feed, "--", "exec", "-A", "bash", "-c", text, "--", "write", tmp_path / "out.json"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bgpipe", *words], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        )
+        with feed.open("w") as file:
+            file.write(lines(3000))
+            file.flush()
+            try:
+                process.wait(0.7)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGTERM)
+            process.wait(3.5)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+    def test_two_and_an_end_of_file(self, tmp_path: Path) -> None:
+        """Programs that send to each other end, too."""
+        source = write_lines(tmp_path / "source.json", lines(10))
+        words = ["exec", "-LR", "-A", "cat"]
+        run("--", "read", source, "--", *words, "--", *words, "--", "write", tmp_path / "out.json")
+        assert read_lines(tmp_path / "out.json") == right(*range(1, 11))
+
+
+class TestRestart:
+    def test_nothing_missing_but_what_is_told(self, tmp_path: Path, target: Path) -> None:
+        """Killed time and again: in = out + lost, exactly."""
+        count, kills = 30_000, 30
+        source = write_lines(tmp_path / "source.json", lines(count))
+        pids = tmp_path / "pids"
+        lost: list[int] = []
+        words = ["exec", "--restart", "-A", "sh", "-c", f"echo $$ >> {pids}; exec cat", "--", "write", str(target)]
+        pipe = Pipeline(["-l", "disabled", "--", "read", "--rate-limit", "12000", source, "--", *words])
+        pipe.on_event("exec/lost")(lambda event: lost.append(event.count))
+
+        async def kill() -> int:
+            dice, killed, seen = random.Random(5), 0, 0
+            while killed < kills:
+                await asyncio.sleep(dice.uniform(0.01, 0.05))
+                known = pids.read_text().split() if pids.exists() else []
+                if len(known) > seen:
+                    seen = len(known)
+                    os.kill(int(known[-1]), signal.SIGKILL)
+                    killed += 1
+            return killed
+
+        async def test() -> None:
+            killer = asyncio.ensure_future(kill())
+            await pipe.run()
+            killer.cancel()
+
+        in_loop(test())
+        found = [number for _, number in read_lines(target)]
+        assert found == sorted(set(found))
+        assert len(found) + sum(lost) == count
+        assert len(pids.read_text().split()) > 5
+
+    def test_it_never_runs(self, source: str, target: Path) -> None:
+        """A program that is not there is no reason to try again."""
+        error, _ = failing("--", "read", source, "--", "exec", "--restart", "-A", "no-such-program", "--", "write", target)
+        assert "no such program" in str(error)
+
+    def test_signalled_between_two_starts(self, tmp_path: Path) -> None:
+        async def test() -> None:
+            feed = tmp_path / "feed"
+            os.mkfifo(feed)
+            live = Live("--", "pipe", "--read", str(feed), "--", "exec", "--restart", "-A", "false", "--", "write", str(tmp_path / "o"))
+            for _ in range(3):
+                await live.until("exec/restart")
+            error = await live.stop()
+            assert str(error) == "false ended with exit code 1"
+
+        in_loop(test())
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["exec", "--read", "--write", "cat"], "--read and --write exclude each other"),
+        (["exec", "--read", "--copy", "cat"], "--read and --copy exclude each other"),
+        (["exec", "--write", "--keep-stdout", "cat"], "--keep-stdout has no meaning"),
+        (["exec", ""], "COMMAND is missing"),
+        (["exec"], "COMMAND is missing"),
+    ],
+)
+def test_usage(words: list[str], error: str) -> None:
+    with pytest.raises(UsageError, match=error):
+        Pipeline(["--", "read", "x", "--", *words])
