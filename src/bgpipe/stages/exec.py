@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 
 from bgpipe.errors import StageError
 from bgpipe.pipeline.options import argument, option
 from bgpipe.stages.external import DRAIN_S, LOOK_S, ExternalOptions, Piped
+from bgpipe.transport.backoff import LONGEST_S, Backoff
 from bgpipe.transport.pipes import Reader
 from bgpipe.transport.process import Process
 
 _LAST_S = 0.5  # for a program that has closed a pipe to end, and for what it started to close the other
-_FIRST_S, _LONGEST_S = 0.1, 60.0  # how long to wait until the next start; twice as long each time it did not hold
+_FIRST_S = 0.1  # how long to wait until it is started again, the first time
 
 
 class ExecOptions(ExternalOptions):
@@ -96,14 +96,15 @@ class Exec(Piped):
             self.room()
 
     async def _run(self) -> None:
-        delay_s = _FIRST_S
+        backoff = Backoff(_FIRST_S)
         while True:
             if self._reader is not None:
                 self._reader.start()
             self.room()
             problem = await self._serve()
             cut = self._reader is not None and self._reader.cut
-            held = self.back > 0 or asyncio.get_running_loop().time() - self._began_s > 2 * delay_s
+            if self.back or asyncio.get_running_loop().time() - self._began_s > LONGEST_S:
+                backoff.reset()
             await self._leave()
             if problem or self.failure is not None:
                 self.part()
@@ -117,8 +118,7 @@ class Exec(Piped):
             if not self.options.restart or self.pipe.ending:
                 self.swallows = self.diverts
                 raise StageError(problem)
-            delay_s = _FIRST_S if held else min(2 * delay_s, _LONGEST_S)
-            wait_s = delay_s * random.uniform(0.5, 1)
+            wait_s = backoff.next_s()
             self.pipe.log.warn(f"{problem}; it is started again in {wait_s:.1f} s", self)
             await self._pause(wait_s)
             if self.pipe.ending:

@@ -8,12 +8,12 @@ FIRST_S, LONGEST_S = 1.0, 60.0
 
 
 class Backoff:
-    """Doubles from FIRST_S up to LONGEST_S; each wait is up to a quarter less, by chance (RFC 4271 section 10)."""
+    """Doubles from `first_s` up to LONGEST_S; each wait is up to a quarter less, by chance (RFC 4271 section 10)."""
 
-    __slots__ = ("_next_s",)
+    __slots__ = ("_first_s", "_next_s")
 
-    def __init__(self) -> None:
-        self._next_s = FIRST_S
+    def __init__(self, first_s: float = FIRST_S) -> None:
+        self._first_s = self._next_s = first_s
 
     def next_s(self) -> float:
         """How long to wait this time, in seconds."""
@@ -23,4 +23,4 @@ class Backoff:
 
     def reset(self) -> None:
         """It went well: begin anew."""
-        self._next_s = FIRST_S
+        self._next_s = self._first_s
