@@ -8,12 +8,12 @@ FIRST_S, LONGEST_S = 1.0, 60.0
 
 
 class Backoff:
-    """Doubles from `first_s` up to LONGEST_S; each wait is up to a quarter less, by chance (RFC 4271 section 10)."""
+    """Doubles from `first_s` (FIRST_S) up to LONGEST_S; each wait is up to a quarter less, by chance (RFC 4271 section 10)."""
 
     __slots__ = ("_first_s", "_next_s")
 
-    def __init__(self, first_s: float = FIRST_S) -> None:
-        self._first_s = self._next_s = first_s
+    def __init__(self, first_s: float = 0.0) -> None:
+        self._first_s = self._next_s = first_s or FIRST_S
 
     def next_s(self) -> float:
         """How long to wait this time, in seconds."""
