@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bgpipe.pipeline.engine import Pipeline
-from bgpipe.pipeline.log import LEVELS, Log, Tally
+from bgpipe.pipeline.log import LEVELS, Log, Tally, Throttle
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -82,3 +82,49 @@ def test_tally(count: int, shown: int, summary: bool, capfd: pytest.CaptureFixtu
     lines += [f"bgpipe: warning: {count} mishaps in all, {count - shown} of them not shown"] * summary
     assert capfd.readouterr().err.splitlines() == lines
     assert tally.total == count
+
+
+def test_lines_that_may_come_for_years(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A minute has ten lines; the next one begins with how many more there were."""
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        throttle = Throttle(Log(fd=file.fileno()), "clients were refused")
+        for number in range(25):
+            throttle.count(f"client {number}")
+        now[0] += 61
+        throttle.count("client 25")
+        throttle.close()
+    lines = path.read_text().splitlines()
+    assert lines[9:] == [
+        "bgpipe: warning: client 9",
+        "bgpipe: warning: 15 more clients were refused",
+        "bgpipe: warning: client 25",
+    ]
+    assert throttle.total == 26
+
+
+def test_lines_of_peers(tmp_path: Path) -> None:
+    """They name the peer; what all of them may write is bounded."""
+    path = tmp_path / "log"
+    for form in ("text", "json"):
+        with path.open("wb") as file:
+            log = Log(form=form, fd=file.fileno())
+            all_of_them = Throttle(log, "lines of sessions were left out", lines=3)
+            peers = [log.of(f"192.0.2.{number}:179", all_of_them) for number in range(2)]
+            for peer in peers:
+                peer.debug("not seen, and not counted")
+                peer.info("one")
+                peer.warn("two")
+            all_of_them.close()
+        lines = path.read_text().splitlines()
+        if form == "text":
+            assert lines == [
+                "bgpipe: 192.0.2.0:179: one",
+                "bgpipe: warning: 192.0.2.0:179: two",
+                "bgpipe: 192.0.2.1:179: one",
+                "bgpipe: warning: 1 more lines of sessions were left out",
+            ]
+        else:
+            assert [json.loads(line).get("peer") for line in lines] == ["192.0.2.0:179"] * 2 + ["192.0.2.1:179", None]

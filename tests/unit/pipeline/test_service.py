@@ -26,7 +26,6 @@ from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline import service
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
-from bgpipe.pipeline.log import Log, Throttle
 from bgpipe.stages.listen import Listen
 from bgpipe.stages.metrics import Metrics
 from bgpipe.transport import backoff
@@ -613,35 +612,6 @@ class TestReconnect:
                 remote.close()
 
         run(test())
-
-    def test_it_waits_longer_and_longer(self) -> None:
-        waits = backoff.Backoff()
-        found = [waits.next_s() for _ in range(8)]
-        for wait_s, most_s in zip(found, (0.001, 0.002, 0.004, 0.008, 0.01, 0.01, 0.01, 0.01), strict=True):
-            assert 0.75 * most_s <= wait_s <= most_s
-        waits.reset()
-        assert waits.next_s() <= 0.001
-
-
-def test_throttle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A minute has ten lines; the next one begins with how many more there were."""
-    now = [1000.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    path = tmp_path / "log"
-    with path.open("wb") as file:
-        throttle = Throttle(Log(fd=file.fileno()), "clients were refused")
-        for number in range(25):
-            throttle.count(f"client {number}")
-        now[0] += 61
-        throttle.count("client 25")
-        throttle.close()
-    lines = path.read_text().splitlines()
-    assert lines[9:] == [
-        "bgpipe: warning: client 9",
-        "bgpipe: warning: 15 more clients were refused",
-        "bgpipe: warning: client 25",
-    ]
-    assert throttle.total == 26
 
 
 class TestProcess:

@@ -566,3 +566,22 @@ class TestTls:
             assert isinstance(await listening.task, StageError)
 
         run(test())
+
+    def test_many(self, certificate: Path) -> None:
+        """Who speaks no TLS has no session, and keeps nobody else from one."""
+
+        async def test() -> None:
+            port = free_port()
+            words = ["listen", "--multi", "--tls", "--cert", str(certificate), f"127.0.0.1:{port}"]
+            listening = Live(*words, "--", "speaker", "--asn", "1")
+            stranger = await dial(port)
+            stranger.send(LEFT_OPEN)
+            assert await stranger.rest() == b""
+            stranger.close()
+            connect = ["connect", "--tls", "--insecure", "--no-ipv6", f"localhost:{port}"]
+            peers = [Live("speaker", "--active", "--asn", str(asn), "--", *connect) for asn in (2, 3)]
+            await asyncio.gather(*(peer.until("ESTABLISHED") for peer in peers))
+            assert await listening.stop() is None
+            assert [await peer.task for peer in peers] == [None, None]
+
+        run(test())
