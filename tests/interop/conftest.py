@@ -16,6 +16,8 @@ import pytest
 from interop.daemons import DAEMONS
 from interop.world import World
 
+TOOLS = {"ip": "iproute2", "nft": "nftables", "tshark": "tshark", "openssl": "openssl", "bgpdump": "bgpdump"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("BGPIPE_INTEROP") == "all":
@@ -23,11 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="make interop runs it"))
-
-
-def missing() -> list[str]:
-    """What has to be installed for all of the tests, as Debian calls it."""
-    return [cls.package for cls in DAEMONS if not cls.installed()] + ([] if shutil.which("ip") else ["iproute2"])
 
 
 def needs(condition: bool, text: str) -> None:
@@ -39,13 +36,17 @@ def needs(condition: bool, text: str) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A World for a test, which says with the marker `needs` what else it takes: daemons, or tools."""
     needs(os.geteuid() == 0, "network namespaces take root")
-    needs(shutil.which("ip") is not None, "ip is missing: apt install iproute2")
-    for value in getattr(request.node, "callspec", None).params.values() if hasattr(request.node, "callspec") else ():
-        if isinstance(value, type):
-            needs(value.installed(), f"{value.name} is missing: apt install {value.package}")
+    wanted = {"ip", *(name for mark in request.node.iter_markers("needs") for name in mark.args)}
+    parameters = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
+    wanted |= {value.name for value in parameters if isinstance(value, type)}
+    for name in sorted(wanted):
+        cls = next((cls for cls in DAEMONS if cls.name == name), None)
+        there = cls.installed() if cls is not None else shutil.which(name) is not None
+        needs(there, f"{name} is missing: apt install {TOOLS[name] if cls is None else cls.package}")
     tmp_path.chmod(0o755)
-    made = World(tmp_path)
+    made = World(tmp_path, apart=request.node.get_closest_marker("apart") is not None)
     try:
         yield made
     finally:

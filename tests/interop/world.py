@@ -1,7 +1,8 @@
-"""A network namespace with addresses of its own, and the processes of one scenario in it.
+"""Network namespaces with addresses of their own, and the processes of one scenario in them.
 
-US is where bgpipe is, ADDRESSES[0] and [1] are routers. Everything that runs in it is ended when the test is, and what
-it said is shown where the test failed.
+Usually there is one, with US for bgpipe and an address for each of two routers. A world that is `apart` has three: each
+router is alone, with bgpipe between them as their gateway. Everything that runs in it is ended when the test is, and
+what it said is shown where the test failed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 US = "10.9.0.1"
 US6 = "2001:db8:9::1"
-ADDRESSES = ("10.9.0.2", "10.9.0.3")
-PATIENCE_S = 40.0  # for what never happens, if there is a bug
+PATIENCE_S = 30.0  # for what never happens, if there is a bug
 
 _numbers = itertools.count()
+
+
+class Router(NamedTuple):
+    """Where a router is: its namespace, and its addresses there."""
+
+    namespace: str
+    address: str
+    address6: str
 
 
 class Process:
@@ -49,37 +57,60 @@ class Process:
 
 
 class World:
-    """Namespace, folder and processes of a test."""
+    """Namespaces, folder and processes of a test. routers: where the two of them are. apart: see above."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, apart: bool = False) -> None:
         self.folder = folder
         self.namespace = f"bgpipe-{os.getpid()}-{next(_numbers)}"
+        self.namespaces = [self.namespace]
         self.processes: list[Process] = []
-        self._ip("netns", "add", self.namespace)
-        for words in (
-            "link set lo up",
-            *(f"addr add {address}/24 dev lo" for address in (US, *ADDRESSES)),
-            *(f"addr add 2001:db8:9::{number}/64 dev lo" for number in (1, 2, 3)),
-        ):
-            self._ip("-n", self.namespace, *words.split())
+        if apart:
+            self.routers = [Router(f"{self.namespace}-{n}", f"10.9.{n}.2", f"2001:db8:9:{n}::2") for n in (1, 2)]
+            self.namespaces += [router.namespace for router in self.routers]
+        else:
+            self.routers = [Router(self.namespace, f"10.9.0.{n}", f"2001:db8:9::{n}") for n in (2, 3)]
+        for namespace in self.namespaces:
+            self.ip("netns", "add", namespace)
+            self.ip("-n", namespace, "link", "set", "lo", "up")
+        for number, router in enumerate(self.routers, 1):
+            if apart:
+                self._wire(router, number)
+            else:
+                self._address(self.namespace, "lo", router.address, router.address6)
+        if not apart:
+            self._address(self.namespace, "lo", US, US6)
 
-    def _ip(self, *words: str) -> None:
+    def _wire(self, router: Router, number: int) -> None:
+        """A network between us and a router, which takes us for its gateway."""
+        ours, gateway, gateway6 = f"router{number}", f"10.9.{number}.1", f"2001:db8:9:{number}::1"
+        self.ip("-n", self.namespace, "link", "add", ours, "type", "veth", "peer", "eth0", "netns", router.namespace)
+        self._address(self.namespace, ours, gateway, gateway6)
+        self._address(router.namespace, "eth0", router.address, router.address6)
+        self.ip("-n", router.namespace, "route", "add", "default", "via", gateway)
+        self.ip("-n", router.namespace, "-6", "route", "add", "default", "via", gateway6)
+
+    def _address(self, namespace: str, device: str, address: str, address6: str) -> None:
+        self.ip("-n", namespace, "link", "set", device, "up")
+        self.ip("-n", namespace, "addr", "add", f"{address}/24", "dev", device)
+        self.ip("-n", namespace, "addr", "add", f"{address6}/64", "dev", device, "nodad")
+
+    def ip(self, *words: str) -> None:
         subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
-    def run(self, *command: str | Path) -> str:
-        """Run a command to its end; what it printed."""
-        words = ["ip", "netns", "exec", self.namespace, *map(str, command)]
+    def run(self, *command: str | Path, at: Router | None = None) -> str:
+        """Run a command to its end, where bgpipe is or at a router; what it printed."""
+        words = ["ip", "netns", "exec", at.namespace if at is not None else self.namespace, *map(str, command)]
         return subprocess.run(words, check=True, capture_output=True, text=True, timeout=PATIENCE_S).stdout
 
-    def start(self, name: str, *command: str | Path, **env: str) -> Process:
+    def start(self, name: str, *command: str | Path, at: Router | None = None, **env: str) -> Process:
         # ip becomes the command: signals reach it.
-        words = ["ip", "netns", "exec", self.namespace, *map(str, command)]
+        words = ["ip", "netns", "exec", at.namespace if at is not None else self.namespace, *map(str, command)]
         process = Process(f"{len(self.processes)}-{name}", words, self.folder, env)
         self.processes.append(process)
         return process
 
-    def bgpipe(self, *words: str | Path) -> Process:
-        return self.start("bgpipe", sys.executable, "-m", "bgpipe", *words)
+    def bgpipe(self, *words: str | Path, **env: str) -> Process:
+        return self.start("bgpipe", sys.executable, "-m", "bgpipe", *words, **env)
 
     def close(self) -> None:
         for process in reversed(self.processes):
@@ -92,9 +123,11 @@ class World:
                 process.popen.kill()
                 process.popen.wait()
         # Daemons have children of their own.
-        for pid in subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
-        self._ip("netns", "del", self.namespace)
+        for namespace in self.namespaces:
+            words = ["ip", "netns", "pids", namespace]
+            for pid in subprocess.run(words, capture_output=True, text=True).stdout.split():
+                os.kill(int(pid), signal.SIGKILL)
+            self.ip("netns", "del", namespace)
 
     def report(self) -> str:
         """What the processes have said, for a test that failed."""
@@ -112,16 +145,3 @@ def until(what: Callable[[], object], problem: str) -> None:
     while not what():
         assert time.monotonic() < end, f"never: {problem}"
         time.sleep(0.1)
-
-
-def announced(messages: list[list[object]], direction: str) -> set[str]:
-    """Prefixes that stand, in the messages of a direction."""
-    found: set[str] = set()
-    for message in messages:
-        if message[0] != direction or message[3] != "UPDATE" or not isinstance(message[4], dict):
-            continue
-        update = message[4]
-        attrs = {name: attr["value"] for name, attr in update.get("attrs", {}).items()}
-        found -= {*update.get("unreach", ()), *attrs.get("MP_UNREACH", {}).get("prefixes", ())}
-        found |= {*update.get("reach", ()), *attrs.get("MP_REACH", {}).get("prefixes", ())}
-    return found
