@@ -340,6 +340,7 @@ neighbor {peering.peer} {{
     local-address {self.address6}
     {"ttl-security yes" if peering.ttl_security else "multihop 5"}
     {"passive" if peering.passive else ""}
+    enforce neighbor-as no
     {f'tcp md5sig password "{peering.password}"' if peering.password else ""}
     announce IPv4 unicast
     announce IPv6 unicast

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from interop.between import LEFT_ASN, RIGHT_ASN, exchanged, proxy
-from interop.daemons import DAEMONS, Bird, Daemon, Frr, GoBgp
+from interop.daemons import DAEMONS, Bird, Daemon, GoBgp
 from interop.routes import standing
-from interop.test_speaker import ASN, EXPECTED, PEER_ASN, speak
-from interop.world import PATIENCE_S, US, US6, World, until
+from interop.test_speaker import ASN, EXPECTED, PEER_ASN, WAYS, speak
+from interop.world import PATIENCE_S, US, World, until
 
 
-@pytest.mark.parametrize("us", [US, US6], ids=["ipv4", "ipv6"])
-@pytest.mark.parametrize("active", [True, False], ids=["active", "passive"])
+@pytest.mark.parametrize(("us", "active"), WAYS)
 @pytest.mark.parametrize("cls", [pytest.param(cls, marks=[] if cls is Bird else pytest.mark.long, id=cls.name) for cls in DAEMONS])
 def test_speaker(world: World, cls: type[Daemon], active: bool, us: str) -> None:
     if active and not cls.accepts_md5:
@@ -24,7 +23,7 @@ def test_speaker(world: World, cls: type[Daemon], active: bool, us: str) -> None
     assert bgpipe.stop() == 0
 
 
-@pytest.mark.needs("bird", "frr")
+@pytest.mark.needs("bird", "gobgp")
 @pytest.mark.parametrize(
     ("left_key", "right_key"),
     [
@@ -35,7 +34,7 @@ def test_speaker(world: World, cls: type[Daemon], active: bool, us: str) -> None
 )
 def test_proxy(world: World, left_key: str, right_key: str) -> None:
     """Each side has a key of its own, or none."""
-    left, right = Bird(world, 0, LEFT_ASN), Frr(world, 1, RIGHT_ASN)
+    left, right = Bird(world, 0, LEFT_ASN), GoBgp(world, 1, RIGHT_ASN)
     right.start(LEFT_ASN, passive=True, password=right_key)
     listen, connect = (("--md5", key) if key else () for key in (left_key, right_key))
     bgpipe = proxy(world, right, listen=listen, connect=connect)
@@ -63,7 +62,11 @@ def test_a_daemon_with_another_key(world: World, key: str) -> None:
 
 @pytest.mark.needs("bird")
 @pytest.mark.parametrize(
-    ("key", "dropped"), [("another", "signed with another key"), ("", "not signed")], ids=["another", "none"]
+    ("key", "dropped"),
+    [
+        pytest.param("another", "signed with another key", id="another"),
+        pytest.param("", "not signed", id="none", marks=pytest.mark.long),
+    ],
 )
 def test_a_daemon_that_connects_with_another_key(world: World, key: str, dropped: str) -> None:
     """Nobody hears of it but the kernel, and so listen asks that."""

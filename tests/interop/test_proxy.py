@@ -9,7 +9,14 @@ import pytest
 from interop.between import LEFT_ASN, RIGHT_ASN, exchanged, pairs, proxy
 from interop.daemons import Bird, Daemon, ExaBgp, Frr, OpenBgpd
 from interop.routes import standing
-from interop.world import World, until
+from interop.world import Process, World, until
+
+
+def passed(bgpipe: Process, daemon: Daemon, other: Daemon, direction: str, *, extra: bool) -> None:
+    """What a daemon announces has reached the other one, and our log."""
+    routes = daemon.announces(extra=extra)
+    until(lambda: other.rib == routes, f"{other.name} has the routes of {daemon.name}")
+    until(lambda: standing(bgpipe.messages(), direction) == routes, f"we have logged the routes of {daemon.name}")
 
 
 @pytest.mark.parametrize(("left_cls", "right_cls"), pairs(lambda left, right: (left, right) == (Bird, ExaBgp)))
@@ -22,11 +29,9 @@ def test_pair(world: World, left_cls: type[Daemon], right_cls: type[Daemon]) -> 
     exchanged(left, right)
     for daemon, other, direction in ((left, right, "R"), (right, left, "L")):
         daemon.announce()
-        until(lambda d=daemon, o=other: o.rib == d.announces(extra=True), "announcements go through")
-        assert standing(bgpipe.messages(), direction) == daemon.announces(extra=True)
+        passed(bgpipe, daemon, other, direction, extra=True)
         daemon.withdraw()
-        until(lambda d=daemon, o=other: o.rib == d.announces(), "withdrawals go through")
-        assert standing(bgpipe.messages(), direction) == daemon.announces()
+        passed(bgpipe, daemon, other, direction, extra=False)
     assert "PARSE" not in bgpipe.log()
     assert f"AS {LEFT_ASN} and AS {RIGHT_ASN}" in bgpipe.log()
     assert bgpipe.stop() == 0
@@ -40,8 +45,8 @@ def test_path_ids(world: World, left_cls: type[Daemon], right_cls: type[Daemon])
     bgpipe = proxy(world, right)
     left.start(RIGHT_ASN, passive=False, addpath=True)
     exchanged(left, right)
-    assert standing(bgpipe.messages(), "R") == left.announces()
-    assert standing(bgpipe.messages(), "L") == right.announces()
+    passed(bgpipe, left, right, "R", extra=False)
+    passed(bgpipe, right, left, "L", extra=False)
     assert "PARSE" not in bgpipe.log()
     assert bgpipe.stop() == 0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from interop.daemons import DAEMONS, FAMILIES, Bird, Daemon, ExaBgp
+from interop.daemons import DAEMONS, FAMILIES, Daemon, ExaBgp
 from interop.routes import Route, standing
 from interop.world import US, US6, Process, World, until
 
@@ -25,8 +25,14 @@ EXPECTED = {
     Route("2001:db8:99::/48", "65055", US6, (), ("4200000009:1:2", "65055:3:4")),
 }
 
-SHORT = (Bird, ExaBgp)
-EACH = [pytest.param(cls, marks=[] if cls in SHORT else pytest.mark.long, id=cls.name) for cls in DAEMONS]
+# Address of ours that a session is with, and whether we connect.
+WAYS = [
+    pytest.param(US, True, id="active-ipv4", marks=pytest.mark.long),
+    pytest.param(US, False, id="passive-ipv4"),
+    pytest.param(US6, True, id="active-ipv6"),
+    pytest.param(US6, False, id="passive-ipv6", marks=pytest.mark.long),
+]
+EACH = [pytest.param(cls, id=cls.name) for cls in DAEMONS]
 
 
 def speak(world: World, daemon: Daemon, *, active: bool, options: tuple[str, ...] = (), **peering: Any) -> Process:
@@ -53,7 +59,7 @@ def offer(messages: list[Any], direction: str) -> Any:
 
 
 @pytest.mark.parametrize("cls", EACH)
-@pytest.mark.parametrize("active", [True, False], ids=["active", "passive"])
+@pytest.mark.parametrize("active", [True, pytest.param(False, marks=pytest.mark.long)], ids=["active", "passive"])
 def test_speaker(world: World, cls: type[Daemon], active: bool) -> None:
     daemon = cls(world, 0, PEER_ASN)
     bgpipe = speak(world, daemon, active=active)

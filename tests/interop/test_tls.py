@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from interop.between import LEFT_ASN, RIGHT_ASN, exchanged
-from interop.daemons import Bird, Frr
+from interop.daemons import Bird, OpenBgpd
 from interop.world import PATIENCE_S, US, World, until
 
 PORT = 1790
@@ -21,13 +21,13 @@ def certificate(world: World) -> tuple[Path, Path]:
     return paths
 
 
-@pytest.mark.needs("bird", "frr", "openssl")
+@pytest.mark.needs("bird", "openbgpd", "openssl")
 @pytest.mark.parametrize(
     "trusted", [pytest.param(True, id="trusted"), pytest.param(False, id="insecure", marks=pytest.mark.long)]
 )
 def test_between_two_proxies(world: World, trusted: bool) -> None:
     cert, key = certificate(world)
-    left, right = Bird(world, 0, LEFT_ASN), Frr(world, 1, RIGHT_ASN)
+    left, right = Bird(world, 0, LEFT_ASN), OpenBgpd(world, 1, RIGHT_ASN)
     right.start(LEFT_ASN, passive=True)
     listen = ["listen", "--tls", "--cert", cert, "--key", key, f"{US}:{PORT}"]
     far = world.bgpipe("--", *listen, "--", "connect", "--wait", "listen", "--retry", "--bind", US, right.address)

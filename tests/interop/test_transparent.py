@@ -8,7 +8,7 @@ import pytest
 
 from interop.between import LEFT_ASN, RIGHT_ASN, exchanged
 from interop.conftest import needs
-from interop.daemons import Bird, Frr
+from interop.daemons import Bird, GoBgp
 from interop.world import World, until
 
 # As in docs/live.md.
@@ -42,7 +42,7 @@ def divert(world: World, left: str) -> None:
 
 
 @pytest.mark.apart
-@pytest.mark.needs("bird", "frr", "nft")
+@pytest.mark.needs("bird", "gobgp", "nft")
 @pytest.mark.parametrize(
     ("v6", "password"),
     [
@@ -52,14 +52,14 @@ def divert(world: World, left: str) -> None:
     ],
 )
 def test_two_routers(world: World, v6: bool, password: str) -> None:
-    left, right = Bird(world, 0, LEFT_ASN), Frr(world, 1, RIGHT_ASN)
+    left, right = Bird(world, 0, LEFT_ASN), GoBgp(world, 1, RIGHT_ASN)
     addresses = [router.address6 if v6 else router.address for router in world.routers]
     divert(world, addresses[0])
     options = ["--transparent", *(["--md5", password] if password else [])]
     bgpipe = world.bgpipe("-o", "--", "listen", *options, ":1790", "--", "connect", *options, "--wait", "listen", "0.0.0.0")
     until(lambda: "listening" in bgpipe.log(), "we listen")
     right.start(LEFT_ASN, passive=True, peer=addresses[0], password=password)
-    until(lambda: right.control("show version"), "it runs")
+    until(lambda: right.control("neighbor"), "it runs")
     left.start(RIGHT_ASN, passive=False, peer=addresses[1], password=password)
     exchanged(left, right)
 
@@ -67,7 +67,7 @@ def test_two_routers(world: World, v6: bool, password: str) -> None:
     assert f"with {shown[1]}:179" in bgpipe.log()
     assert f"{shown[1]}:179 is connected, with {shown[0]}:" in bgpipe.log()
     for router, own, other in zip(world.routers, addresses, reversed(addresses), strict=True):
-        (connection,) = world.run("ss", "-tnH", "state", "established", at=router).splitlines()
+        (connection,) = world.run("ss", "-tnH", "state", "established", "( sport = :179 or dport = :179 )", at=router).splitlines()
         ends = [end.rpartition(":")[0].strip("[]") for end in connection.split()[2:4]]
         assert ends == [own, other]
     left.announce()
