@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 
 from interop.daemons import Bird, ExaBgp, Frr, GoBgp
+from interop.routes import Route
 from interop.world import US, World, until
 
 ASN = 65055
-ROUTE = '{"reach":["10.99.1.0/24"],"attrs":{"ORIGIN":"IGP","ASPATH":[65055],"NEXTHOP":"10.9.0.1"}}\n'
+OURS = '{"reach":["10.99.1.0/24"],"attrs":{"ORIGIN":"IGP","ASPATH":[65055],"NEXTHOP":"10.9.0.1"}}\n'
+EXPECTED = {Route("10.99.1.0/24", str(ASN), US)}
 
 
 @pytest.fixture
 def route(tmp_path: Path) -> Path:
     path = tmp_path / "ours.json"
-    path.write_text(ROUTE)
+    path.write_text(OURS)
     return path
 
 
+@pytest.mark.needs("bird", "frr", "gobgp", "exabgp")
 @pytest.mark.long
 def test_many(world: World, route: Path) -> None:
     """Each gets our route in a session of its own, and keeps it when the others are gone."""
@@ -33,7 +36,7 @@ def test_many(world: World, route: Path) -> None:
     for daemon in daemons:
         daemon.start(ASN, passive=False)
     for daemon in daemons:
-        until(lambda daemon=daemon: daemon.routes() == {"10.99.1.0/24"}, f"{daemon.name} has our route")
+        until(lambda daemon=daemon: daemon.rib == EXPECTED, f"{daemon.name} has our route")
     last = daemons.pop()
     last.process.stop(signal.SIGKILL)
     until(lambda: "the session is over" in bgpipe.log(), "its session is over")
@@ -42,12 +45,13 @@ def test_many(world: World, route: Path) -> None:
     def told(text: str) -> set[str]:
         return {msg[5]["listen/remote"].rpartition(":")[0] for msg in bgpipe.messages() if text in json.dumps(msg)}
 
-    until(lambda: told(daemons[0].extra) == {daemons[0].address}, "an announcement, and whose it is")
-    assert all(daemon.routes() == {"10.99.1.0/24"} for daemon in daemons)
+    until(lambda: told(daemons[0].extra[0]) == {daemons[0].address}, "an announcement, and whose it is")
+    assert all(daemon.rib == EXPECTED for daemon in daemons)
     assert bgpipe.stop() == 0
-    until(lambda: not any(daemon.routes() for daemon in daemons), "all know that we are gone")
+    until(lambda: not any(daemon.rib for daemon in daemons), "all know that we are gone")
 
 
+@pytest.mark.needs("bird")
 def test_reconnect(world: World, route: Path) -> None:
     """A daemon that is restarted gets our route again."""
     daemon = Bird(world, 0, 65001)
@@ -57,6 +61,6 @@ def test_reconnect(world: World, route: Path) -> None:
     bgpipe = world.bgpipe("-o", "--", *speaker, "--", *read, "--", *connect)
     for number in (signal.SIGKILL, signal.SIGTERM):
         daemon.start(ASN, passive=True)
-        until(lambda: daemon.routes() == {"10.99.1.0/24"}, "it has our route")
+        until(lambda: daemon.rib == EXPECTED, "it has our route")
         daemon.process.stop(number)
     assert bgpipe.stop() == 0

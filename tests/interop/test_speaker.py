@@ -35,8 +35,10 @@ WAYS = [
 EACH = [pytest.param(cls, id=cls.name) for cls in DAEMONS]
 
 
-def speak(world: World, daemon: Daemon, *, active: bool, options: tuple[str, ...] = (), **peering: Any) -> Process:
-    """A session of speaker with a daemon, and our routes for it. options: of connect or listen."""
+def speak(
+    world: World, daemon: Daemon, *, active: bool, options: tuple[str, ...] = (), stage: str = "", **peering: Any
+) -> Process:
+    """A session of speaker with a daemon, and our routes for it. options: of connect or listen. stage: behind speaker."""
     routes = world.folder / "ours.json"
     routes.write_text(OURS)
     us = peering.get("peer", US)
@@ -45,7 +47,8 @@ def speak(world: World, daemon: Daemon, *, active: bool, options: tuple[str, ...
         daemon.start(ASN, passive=True, **peering)
         speaker = ["speaker", "--active", "--asn", str(ASN), "--id", US, "--"]
         connect = ["connect", "--retry", "--bind", us, *options, daemon.peering.local]
-        return world.bgpipe("-o", "--", *speaker, "read", *read, *connect)
+        between = [*stage.split(), "--"] if stage else []
+        return world.bgpipe("-o", "--", *speaker, *between, "read", *read, *connect)
     listen = ["listen", *options, f"[{us}]:179" if ":" in us else f"{us}:179", "--", "read", "-L"]
     process = world.bgpipe("-o", "--", *listen, *read, "speaker", "--asn", str(ASN), "--id", US)
     until(lambda: "listening" in process.log(), "we listen")

@@ -1,6 +1,6 @@
 """Network namespaces with addresses of their own, and the processes of one scenario in them.
 
-Usually there is one, with US for bgpipe and an address for each of two routers. A world that is `apart` has three: each
+Usually there is one, with US for bgpipe and addresses for some routers. A world that is `apart` has three: each
 router is alone, with bgpipe between them as their gateway. Everything that runs in it is ended when the test is, and
 what it said is shown where the test failed.
 """
@@ -57,7 +57,7 @@ class Process:
 
 
 class World:
-    """Namespaces, folder and processes of a test. routers: where the two of them are. apart: see above."""
+    """Namespaces, folder and processes of a test. routers: where they are, two of them if apart. apart: see above."""
 
     def __init__(self, folder: Path, *, apart: bool = False) -> None:
         self.folder = folder
@@ -68,7 +68,7 @@ class World:
             self.routers = [Router(f"{self.namespace}-{n}", f"10.9.{n}.2", f"2001:db8:9:{n}::2") for n in (1, 2)]
             self.namespaces += [router.namespace for router in self.routers]
         else:
-            self.routers = [Router(self.namespace, f"10.9.0.{n}", f"2001:db8:9::{n}") for n in (2, 3)]
+            self.routers = [Router(self.namespace, f"10.9.0.{n}", f"2001:db8:9::{n}") for n in range(2, 6)]
         for namespace in self.namespaces:
             self.ip("netns", "add", namespace)
             self.ip("-n", namespace, "link", "set", "lo", "up")
