@@ -129,6 +129,39 @@ def bzip2_blocks() -> Iterator[bytes]:
         yield packed[4:-10]  # from the first block's magic to the end's, and up to 7 bits of that
 
 
+def conversations() -> Iterator[bytes]:
+    """Steps of two peers: see `session` in targets.py."""
+
+    def step(kind: int, amount: int, octets: bytes = b"") -> bytes:
+        return bytes((kind | amount >> 8 << 2, amount & 255)) + octets
+
+    def says(side: int, *wires: bytes) -> bytes:
+        octets = b"".join(wires)
+        return step(side, len(octets), octets)
+
+    def wait(seconds: int) -> bytes:
+        return step(2, seconds * 16)
+
+    capabilities = b"\x18\2\x16\1\4\0\1\0\1\6\0\x41\4\0\0\xfd\xe9\x45\4\0\1\1\3\2\0"
+    opens = [
+        MARKER + (28 + len(tail)).to_bytes(2) + b"\1\4" + (65001 + n).to_bytes(2) + b"\0\x1e\xc0\0\2" + bytes((n + 1,)) + tail
+        for n, tail in enumerate((capabilities, capabilities))
+    ]
+    keepalive, end_of_rib = MARKER + b"\0\x13\4", MARKER + b"\0\x17\2\0\0\0\0"
+    refresh, cease = MARKER + b"\0\x17\5\0\1\0\1", MARKER + b"\0\x15\3\6\2"
+    up = says(0, opens[0]) + says(1, opens[1], keepalive) + says(0, keepalive)
+    broken = [b"GET / HTTP/1.1\r\n\r\n", MARKER + b"\0\x12\4", MARKER + b"\x10\1\2", MARKER + b"\xff\xff\2", MARKER + b"\0\x14\4x"]
+    for how in range(16):
+        yield bytes((how,)) + up + wait(9) + says(0, keepalive) + wait(33)
+        yield bytes((how,)) + up + says(0, end_of_rib, refresh, end_of_rib) + says(1, end_of_rib, cease, keepalive)
+        yield bytes((how,)) + says(0, opens[0] + keepalive + end_of_rib) + wait(200) + wait(45)
+        yield bytes((how,)) + up + step(3, 4 | 2) + wait(12) + step(3, 8) + step(3, 16 | 1) + b"".join(wait(63) for _ in range(9))
+        yield bytes((how,)) + up + says(how & 1, broken[how % len(broken)]) + step(3, 32) + wait(60)
+    for count, message in enumerate(messages()):
+        if len(message) < 4096 and count % 7 == 0:
+            yield bytes((count & 15,)) + up + says(count & 1, message, keepalive) + wait(5) + step(3, 32)
+
+
 def seeds(target: str) -> Iterator[bytes]:
     found = REGRESSIONS / target
     if found.is_dir():
@@ -180,6 +213,8 @@ def seeds(target: str) -> Iterator[bytes]:
             yield bytes([how, how * 37 & 255]) + b"".join(everything[how % 24 :: 24])
         for count, records in enumerate(mrt_records()):
             yield bytes([1 | count * 8 & 127, count * 37 & 255]) + records
+    elif target == "session":
+        yield from conversations()
     else:
         raise ValueError(target)
 

@@ -23,6 +23,10 @@ from bgpipe._table import Limiter, RouteTable
 from bgpipe._translate import PeerEncoder
 from bgpipe._update import Update
 from bgpipe._view import Msg, SessionContext, collect, message_at, messages
+from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, cease, header_error
+from bgpipe.bgp.events import Seen
+from bgpipe.bgp.session import Speaker, State
+from bgpipe.bgp.watch import End, Watch
 from bgpipe.errors import FieldError, FilterError, InputError, MessageError
 from bgpipe.filters import Filter
 from bgpipe.transport.bzip2 import _Block, _Library
@@ -510,6 +514,129 @@ def filters(data: bytes) -> None:
             assert program.match(one) != opposite.match(one)
 
 
+class Line:
+    """What comes from one peer of a proxy: framed as the transport does, in the context that the session has by then."""
+
+    def __init__(self, direction: str, watch: Watch, end: End, other: End) -> None:
+        self._decoder = RawDecoder(direction=direction)
+        self._direction = direction
+        self._watch, self._end, self._other = watch, end, other
+        self._broken = False
+        self.seen: list[Seen] = []
+
+    def feed(self, data: bytes, now: float, also: OwnEnd | None) -> None:
+        while not self._broken:
+            receive = self._end.receive
+            self._decoder.ctx = int(receive)
+            self._decoder.longest = LONGEST_EXTENDED if receive.extended_messages else LONGEST
+            self._decoder.cut = self._watch.interest(self._direction)
+            batch = self._decoder.feed(data)
+            if self._end.timers is not None and (len(batch) or batch.error is not None):
+                self._end.timers.heard(now)
+            if self._decoder.paused:
+                self._watch.came(message_at(batch, len(batch) - 1), now)
+            if also is not None:
+                also.take(batch, now)
+            for index in batch.find(self._watch.interest(self._direction), 3):
+                self.seen += self._watch.went(message_at(batch, index), now)
+            left = self._decoder.rest(1 << 20)
+            if batch.error is not None:
+                self._broken = True
+                cause = header_error(left[:HEADER_SIZE], extended=receive.extended_messages)
+                assert cause is not None, "what is no message has a NOTIFICATION"
+                self._end.end(cause)
+                self._other.end(cease(f"the other side of the proxy: {cause}"))
+            elif not self._decoder.paused:
+                assert len(left) < LONGEST_EXTENDED
+            if not self._decoder.paused:
+                return
+            data = b""
+
+
+class OwnEnd:
+    """A speaker that gets the same, as the stage would give it."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self.speaker = speaker
+
+    def take(self, batch: Batch, now: float) -> None:
+        speaker = self.speaker
+        for index in batch.find(speaker.interest, 3):
+            speaker.receive(message_at(batch, index).wire, now)
+        if speaker.state is State.ESTABLISHED and len(batch):
+            speaker.heard(now)
+            if batch.check():
+                for index, error in batch.failures():
+                    speaker.malformed(error, batch.wire(index))
+
+
+def said(found: list[bytes]) -> None:
+    """What one end has sent: whole messages, one OPEN, one NOTIFICATION, and nothing behind that."""
+    kinds = [wire[18] for wire in found]
+    assert all(header_error(wire) is None and len(wire) == int.from_bytes(wire[16:18]) for wire in found)
+    assert kinds.count(1) <= 1
+    assert 3 not in kinds[:-1]
+
+
+def session(data: bytes) -> None:
+    """Two peers and time: byte 0 says which, then steps of two octets (kind, length or amount) and what is said.
+
+    Through a proxy; and what the left one says goes to a speaker of our own, too.
+    """
+    how, steps = (data[:1] + b"\0")[0], data[1:]
+
+    def run(piece: int) -> object:
+        now = 1000.0
+        watch = Watch(jitter=lambda: 0.5)
+        watch.left.connected(now)
+        watch.right.connected(now)
+        speaker = Speaker(
+            active=bool(how & 1), asn=65055 if how & 1 else -1, hold_time=30 if how & 2 else 0,
+            remote_asn=65001 if how & 4 else -1, tolerant=not how & 8, jitter=lambda: 0.5,
+        )  # fmt: skip
+        speaker.connected(now)
+        lines = Line("R", watch, watch.left, watch.right), Line("L", watch, watch.right, watch.left)
+        sent: dict[str, list[bytes]] = {"left": [], "right": [], "speaker": []}
+        at = 0
+        while at + 2 <= len(steps):
+            what, amount = steps[at] & 3, (steps[at] >> 2) << 8 | steps[at + 1]
+            at += 2
+            if what < 2:
+                octets = steps[at : at + amount]
+                at += len(octets)
+                for start in range(0, len(octets), piece):
+                    lines[what].feed(octets[start : start + piece], now, OwnEnd(speaker) if what == 0 else None)
+            elif what == 2:
+                now += amount / 16
+                for timed in (watch, speaker):
+                    timed.tick(now)
+                    deadline = timed.next_deadline()
+                    assert deadline is None or deadline > now, "what was due is done"
+            else:
+                end = watch.right if amount & 1 else watch.left
+                on = bool(amount & 2)
+                if amount & 4:
+                    end.waiting(on)
+                elif amount & 8 and end.timers is not None:
+                    end.timers.writing(on, now)
+                elif amount & 16 and end.timers is not None:
+                    end.timers.reading(on, now)
+                elif amount & 32:
+                    watch.end("bye")
+                    speaker.close("bye")
+            for end in (watch.left, watch.right):
+                sent[end.name] += end.take()
+            sent["speaker"] += speaker.take()
+        for found in sent.values():
+            said(found)
+        assert speaker.state is not State.CLOSED or speaker.next_deadline() is None
+        seen = [(event.name, getattr(event, "direction", ""), getattr(event, "family", "")) for line in lines for event in line.seen]
+        assert len(seen) == len(set(seen)), "each event comes once"
+        return sent, seen, speaker.state
+
+    assert run(1 << 16) == run(1 + how * 7), "how what comes is cut must not matter"
+
+
 TARGETS = {
     "edit": edit,
     "framing": framing,
@@ -522,4 +649,5 @@ TARGETS = {
     "bunzip2": bunzip2,
     "filters": filters,
     "limit": limited,
+    "session": session,
 }
