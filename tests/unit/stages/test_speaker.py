@@ -114,6 +114,79 @@ def test_what_a_peer_may_not_say(octets: bytes, cause: str) -> None:
     run(test())
 
 
+@pytest.mark.parametrize(("ours", "theirs", "agreed"), [(90, 30, 30), (30, 90, 30), (3, 3, 3)])
+def test_the_lower_hold_time_holds(ours: int, theirs: int, agreed: int) -> None:
+    """KEEPALIVEs go out each third of it, and the peer that falls silent hears so after it (RFC 4271 section 4.2, 6.5)."""
+
+    async def test() -> None:
+        async with Server() as server:
+            live, remote = await accept(server, "--active", "--asn", "65055", "--hold", str(ours))
+            await remote.establish(open_message(65001, hold_time=theirs))
+            await live.until("ESTABLISHED")
+            await live.later(agreed / 3)
+            assert await remote.message() == KEEPALIVE
+            await live.later(agreed * 2 / 3)
+            while (wire := await remote.message()) == KEEPALIVE:
+                pass
+            assert wire == message(3, b"\4\0")
+            remote.close()
+            assert "HOLD_TIMER_EXPIRED" in str(await live.task)
+
+    run(test())
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(0, 90), (90, 0), (0, 0)])
+def test_no_hold_time(ours: int, theirs: int) -> None:
+    """Nothing has to be said, nor is it (section 4.4)."""
+
+    async def test() -> None:
+        async with Server() as server:
+            live, remote = await accept(server, "--active", "--asn", "65055", "--hold", str(ours))
+            await remote.establish(open_message(65001, hold_time=theirs))
+            await live.until("ESTABLISHED")
+            for _ in range(3):
+                await live.later(86400)
+            live.pipe.end()
+            assert str(Cause.parse((await remote.rest())[19:])) == "CEASE/ADMIN_SHUTDOWN: bgpipe was stopped"
+            remote.close()
+            assert await live.task is None
+
+    run(test())
+
+
+def test_a_hold_time_that_is_too_short() -> None:
+    async def test() -> None:
+        async with Server() as server:
+            live, remote = await accept(server, "--active", "--asn", "65055", "--remote-hold", "60")
+            assert (await remote.message())[18] == 1
+            remote.send(open_message(65001, hold_time=30))
+            assert await remote.rest() == message(3, b"\2\6")
+            remote.close()
+            assert "a hold time of 30 s" in str(await live.task)
+
+    run(test())
+
+
+def test_a_passive_one_takes_what_it_was_told() -> None:
+    """And the AS number of four octets, where it was not told another one (RFC 6793)."""
+
+    async def test() -> None:
+        async with Server() as server:
+            for words, asn, identifier in (("--id 192.0.2.9 --hold 0", 4200000000, 0xC0000209), ("--asn 65002", 65002, 6)):
+                live, remote = await accept(server, *words.split())
+                remote.send(open_message(23456, capabilities=((65, (4200000000).to_bytes(4)),)))
+                wire = await remote.message()
+                offer = Offer.parse(wire[19:])
+                assert isinstance(offer, Offer)
+                assert (offer.asn, offer.id, offer.hold_time) == (asn, identifier, 0 if "hold" in words else 90)
+                assert offer.my_as == (23456 if asn > 65535 else asn)
+                assert await remote.message() == KEEPALIVE
+                remote.close()
+                await live.task
+
+    run(test())
+
+
 def test_a_peer_that_says_no() -> None:
     async def test() -> None:
         async with Server() as server:
