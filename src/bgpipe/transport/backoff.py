@@ -8,7 +8,7 @@ FIRST_S, LONGEST_S = 1.0, 60.0
 
 
 class Backoff:
-    """Doubles from `first_s` (FIRST_S) up to LONGEST_S; each wait is up to a quarter less, by chance (RFC 4271 section 10)."""
+    """Doubles from `first_s` (FIRST_S) up to LONGEST_S; each wait is up to a quarter less, by chance (RFC 4271 §10)."""
 
     __slots__ = ("_first_s", "_next_s")
 
