@@ -172,7 +172,7 @@ class Pipeline:
         that has its messages say whose they are. throttle: for its log lines.
         """
         session = Pipeline.__new__(Pipeline)
-        session._compose(self.options, self._specs, self.log.of(peer, throttle), self._bus, self)
+        session._compose(self.options, self._specs, self.log.of(peer, throttle), Bus(self._bus), self)
         session.peer = peer
         if tag:
             from bgpipe._tag import Tagger

@@ -113,19 +113,21 @@ def message_label(batch: Batch, index: int) -> str:
 class Bus:
     """Who wants to hear of which events. Handlers run in the order in which they subscribed.
 
-    asynchronous: whether one of them is a coroutine function.
+    whole: a bus whose handlers hear of them, too, before all others. asynchronous: whether one of them is a coroutine
+    function.
     """
 
-    __slots__ = ("_handlers", "asynchronous")
+    __slots__ = ("_handlers", "_whole", "asynchronous")
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Bus | None = None) -> None:
         self._handlers: dict[str, list[Callable[[Event], object]]] = {}
-        self.asynchronous = False
+        self._whole = whole
+        self.asynchronous: bool = whole is not None and whole.asynchronous
 
     @property
     def names(self) -> Iterable[str]:
         """What is subscribed to."""
-        return self._handlers
+        return {*self._handlers, *(self._whole.names if self._whole is not None else ())}
 
     def subscribe(self, name: str, handler: Callable[[Event], object]) -> None:
         """Call `handler` on events of this canonical name (see `resolve`), or on all of them for "*"."""
@@ -134,8 +136,9 @@ class Bus:
 
     def emit(self, event: Event) -> list[Any]:
         """Call the handlers; what they raise comes out here. Returns the coroutines of those that are asynchronous."""
+        found = self._whole.emit(event) if self._whole is not None else []
         results = [handler(event) for name in (str(event), "*") for handler in self._handlers.get(name, ())]
-        return [result for result in results if hasattr(result, "__await__")]
+        return found + [result for result in results if hasattr(result, "__await__")]
 
 
 def is_async(function: object) -> bool:

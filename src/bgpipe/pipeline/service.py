@@ -81,6 +81,8 @@ def check(pipe: Pipeline) -> None:
     for stage in pipe.stages:
         if many and stage.serves and not (isinstance(stage, Gate) and stage.multi):
             raise stage.error("--reconnect has no use with --multi: each client that comes gets a session of its own")
+        if many and stage.single:
+            raise stage.error("with --multi there are many sessions, and all of them would use this one")
         if stage.produces and stage.uses_standard(stage.options):
             raise stage.error("with --multi and --reconnect there are many sessions, but one standard input")
 

@@ -108,6 +108,7 @@ class Stage:
     several stages the one with the highest number does.
     events: names of events of its own. more_events: how others come to be, for the end of a message.
     extra_arguments: has a use for what -A takes.
+    single: works with something of which there is one, so that it cannot be in several pipelines at a time.
     serves: asks for a pipeline for each of many sessions (service.py).
     drains: run() ends by itself behind drain(), and is not cancelled.
     """
@@ -123,6 +124,7 @@ class Stage:
     events: tuple[str, ...] = ()
     more_events: ClassVar[str] = ""
     extra_arguments: ClassVar[bool] = False
+    single: ClassVar[bool] = False
     together: ClassVar[int] = 0
     live = False
     pure = False

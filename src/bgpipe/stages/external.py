@@ -161,7 +161,8 @@ class External(Output, Member):
     async def wait(self, within_s: float | None = None) -> bool:
         """Wait until something has changed; whether it did, within this time."""
         try:
-            await asyncio.wait_for(self.changed.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self.changed.wait()
         except TimeoutError:
             return False
         self.changed.clear()

@@ -34,6 +34,7 @@ class Pipe(Piped):
     )
     options_class = PipeOptions
     options: PipeOptions
+    single = True
     _fd = -1
 
     def reads(self) -> str:

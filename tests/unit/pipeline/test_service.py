@@ -311,6 +311,22 @@ class TestMulti:
         tags = [json.loads(line)[5] for line in path.read_text().splitlines()]
         assert [tag["counts"] for tag in tags if "counts" in tag] == ["1 1", "2 2", "1 3", "2 4"]
 
+    def test_a_program_for_each(self, tmp_path: Path) -> None:
+        """exec runs one for each session, and they come and go with these."""
+
+        async def test() -> None:
+            async with many("exec -LR cat") as all_of_them:
+                for _ in range(2):
+                    left, right = await all_of_them.client()
+                    left.send(announce(1))
+                    assert await right.message() == announce(1)
+                    left.close()
+                    await all_of_them.sessions_are(0)
+                bus = all_of_them.live.pipe._bus
+                assert len(bus._handlers["bgpipe/STOP"]) == 1  # those of sessions went with them
+
+        run(test())
+
     @pytest.mark.parametrize(("scope", "passed"), [("pipeline", [1, 1]), ("process", [1, 0])])
     def test_limits(self, scope: str, passed: list[int]) -> None:
         """A session counts its own prefixes, unless all are to share the count; what one counted goes with it."""
@@ -480,6 +496,7 @@ class TestMulti:
             ("-i listen --multi :1", "but one standard input"),
             ("-- read - -- connect --reconnect x", "but one standard input"),
             ("listen --max-sessions -1 :1", "a whole number from 0"),
+            ("listen --multi :1 -- pipe x -- connect y", "all of them would use this one"),
         ],
     )
     def test_usage(self, command: str, problem: str) -> None:
