@@ -49,6 +49,9 @@ HOP6 = "2001:db8:9::99"
     [
         pytest.param("updates.20160811.1600.gz", 6939, Bird, False, id="2016-bird", marks=pytest.mark.long),
         pytest.param("updates.20160811.1600.gz", 6939, Frr, True, id="2016-frr", marks=pytest.mark.long),
+        # AS numbers of two octets, which the session does not have
+        pytest.param("updates.20071015.1505.gz", 3356, Bird, True, id="2007-bird", marks=pytest.mark.long),
+        pytest.param("updates.20100227.1600.gz", 3356, Frr, False, id="2010-frr", marks=pytest.mark.long),
     ],
 )
 def test_replay(world: World, archive: str, asn: int, cls: type[Daemon], active: bool) -> None:
@@ -57,6 +60,8 @@ def test_replay(world: World, archive: str, asn: int, cls: type[Daemon], active:
     expected = left_standing(source, asn)
     if cls is Frr:
         expected = {prefix: (path, HOP6 if ":" in prefix else hop) for prefix, (path, hop) in expected.items()}
+    else:  # BIRD takes no next hop of zeros, which some archives have
+        expected = {prefix: route for prefix, route in expected.items() if route[1] != "::"}
     assert len(expected) > 1000
     assert len(left_standing(source, 0)) > len(expected)
     router = cls(world, 0, asn)
