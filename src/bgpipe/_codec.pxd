@@ -258,6 +258,17 @@ cdef class Encoder:
             return False
         return (self.types >> (m.type if m.type < 32 else 0)) & 1
 
+# Messages back to back. A subclass may put others in place of some: where it is `bound` to a context, of those of another one, and of
+# what is longer than `limit`.
+cdef class RawEncoder(Encoder):
+    cdef bint bound
+    cdef ctx_t ctx
+    cdef uint32_t limit
+    cdef inline bint passes(self, const msg_t* m) noexcept nogil:
+        return self.wanted(m) and m.len <= self.limit and (m.ctx == self.ctx or not self.bound)
+    # What leaves in place of a message that is wanted, and does not pass; adds to `written`.
+    cdef int put_other(self, const msg_t* m, Buffer out) except -1 nogil
+
 cdef inline bint wanted_type(uint32_t types, uint8_t t) noexcept nogil:
     return (types >> (t if t < 32 else 0)) & 1
 

@@ -1134,6 +1134,12 @@ cdef Py_ssize_t next_marker(const uint8_t* p, Py_ssize_t i, Py_ssize_t n) noexce
 cdef class RawEncoder(Encoder):
     """Batches -> BGP messages back to back, the very bytes that came where nothing edited them."""
 
+    def __cinit__(self, *args, **options):
+        self.limit = 0xFFFFFFFF
+
+    cdef int put_other(self, const msg_t* m, Buffer out) except -1 nogil:
+        return 0
+
     cpdef int encode(self, Batch b, Buffer out) except -1:
         cdef msg_t* m
         cdef msg_t* end
@@ -1154,14 +1160,16 @@ cdef class RawEncoder(Encoder):
             while m < end:
                 start = m.wire
                 n = 0
-                while m < end and m.wire == start + n and self.wanted(m):  # they came one behind the other
+                while m < end and m.wire == start + n and self.passes(m):  # they came one behind the other
                     n += m.len
                     count += 1
                     m += 1
                 if n:
                     out.append(start, n)
-                else:
-                    m += 1
+                    continue
+                if self.wanted(m):
+                    self.put_other(m, out)
+                m += 1
         self.written += count
         out.messages += count
         return 0

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from bgpipe._codec import Encoder
+from bgpipe._codec import RawEncoder
 
-class PeerEncoder(Encoder):
+class PeerEncoder(RawEncoder):
     """Batches -> BGP messages for one peer, as it has agreed to take them; those that it takes as they are, unchanged.
 
     context: what it takes, as the number of a SessionContext; None while nothing is agreed on, for no change at all.

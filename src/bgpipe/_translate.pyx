@@ -2,9 +2,8 @@
 """Messages for a peer, as its session wants them: AS numbers of two or four octets (RFC 6793), path ids (RFC 7911), and no longer than
 it takes them (RFC 8654).
 
-What is in the right context already leaves as the very bytes that it is, and costs a comparison; runs of such messages are copied at
-once. Any other UPDATE is taken apart in a room of the encoder's own, and put together in what is sent, or divided by its prefixes.
-The batch stays as it is.
+What is in the right context already leaves as the very bytes that it is (RawEncoder). Any other UPDATE is taken apart in a room of the
+encoder's own, and put together in what is sent, or divided by its prefixes. The batch stays as it is.
 """
 
 cimport cython
@@ -12,8 +11,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from bgpipe._codec cimport (
-    CTX_AS2, CTX_EXTENDED, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, Batch, Buffer, Encoder, attr_t, check, ctx_t, family,
-    has_addpath, message_error, msg_t,
+    CTX_AS2, CTX_EXTENDED, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, Batch, Buffer, RawEncoder, attr_t, check, ctx_t, family, has_addpath,
+    message_error, msg_t,
 )
 from bgpipe._edit cimport (
     AGGREGATOR, AROUND, AS4_AGGREGATOR, AS4_PATH, AS_PATH, AS_TRANS, HEADER_LEN, LONGEST, LONGEST_ATTRS, LONGEST_EXTENDED, MP_REACH, MP_UNREACH,
@@ -263,12 +262,9 @@ cdef int put_whole(const division_t* d, size_t limit, Buffer out) except -1 nogi
 
 
 @cython.final
-cdef class PeerEncoder(Encoder):
+cdef class PeerEncoder(RawEncoder):
     """Batches -> BGP messages for one peer, in the context that it has agreed on."""
 
-    cdef bint bound
-    cdef ctx_t ctx
-    cdef uint32_t limit                     # octets of a message
     cdef Buffer room
     cdef readonly uint64_t lost
     cdef public object on_lost
@@ -289,40 +285,7 @@ cdef class PeerEncoder(Encoder):
         self.ctx = context or 0
         self.limit = LONGEST if self.bound and not self.ctx & CTX_EXTENDED else LONGEST_EXTENDED
 
-    cdef inline bint passes(self, const msg_t* m) noexcept nogil:
-        return m.len <= self.limit and (m.ctx == self.ctx or not self.bound)
-
-    cpdef int encode(self, Batch b, Buffer out) except -1:
-        cdef const msg_t* m
-        cdef const msg_t* end
-        cdef const uint8_t* start
-        cdef size_t size
-        cdef uint64_t count = 0
-        if b is None or out is None:
-            raise TypeError("encode() takes a Batch and a Buffer")
-        m = b.msgs
-        end = m + b.n
-        with nogil:
-            while m < end:
-                if not self.wanted(m):
-                    m += 1
-                elif self.passes(m):
-                    start = m.wire
-                    size = 0
-                    while True:
-                        size += m.len
-                        count += 1
-                        m += 1
-                        if m == end or m.wire != start + size or not (self.wanted(m) and self.passes(m)):
-                            break
-                    out.append(start, size)
-                else:
-                    self.translate(m, out)
-                    m += 1
-        self.written += count
-        return 0
-
-    cdef int translate(self, const msg_t* message, Buffer out) except -1 nogil:
+    cdef int put_other(self, const msg_t* message, Buffer out) except -1 nogil:
         cdef msg_t m = message[0]           # what is found out about it is not for the batch: this may run more than once
         cdef division_t d
         cdef bint other = (m.ctx ^ self.ctx) & ~<ctx_t>CTX_EXTENDED != 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bgpipe._codec import Batch, Buffer
 from bgpipe.errors import StageError
 from bgpipe.pipeline.events import ParseEvent
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 _ALL = 0xFFFFFFFF  # more messages than a batch holds
+_OPENS = 1 << 1  # as an interest of bgp/watch.py
 _SHARE_S = 0.05  # how long what comes at once may have to wait for
 
 
@@ -229,10 +232,16 @@ class Lane:
         return False
 
     def parts(self, batch: Batch) -> Iterable[Batch]:
-        """The batch in parts that are small enough for the rates of the line."""
-        if len(batch) <= self._share:
+        """The batch in parts that are small enough for the rates of the line.
+
+        In a session none goes on behind an OPEN: what follows may have to be encoded otherwise.
+        """
+        ends = {*range(self._share, len(batch), self._share), len(batch)}
+        if self.pipe.session is not None:
+            ends.update(index + 1 for index in batch.find(_OPENS))
+        if len(ends) == 1:
             return (batch,)
-        parts = [batch.part(start, start + self._share) for start in range(0, len(batch), self._share)]
+        parts = [batch.part(start, end) for start, end in pairwise((0, *sorted(ends)))]
         hand_over(batch, parts[-1])
         return parts
 

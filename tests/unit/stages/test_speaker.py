@@ -267,6 +267,23 @@ def test_replay_of_another_session(
     run(test())
 
 
+def test_replay_of_a_whole_session(tmp_path: Path) -> None:
+    """What is behind an OPEN is encoded as it has been agreed on by that, though both come in one batch."""
+    whole = [open_message(1, 1), KEEPALIVE, WIDE, WIDE]
+    (tmp_path / "x.mrt").write_bytes(b"".join(record(MESSAGE_AS4, wire) for wire in whole))
+
+    async def test() -> None:
+        async with Server() as server:
+            live = Live("--", "read", "--wait", "OPEN", str(tmp_path / "x.mrt"), "--", "connect", f"127.0.0.1:{server.port}")
+            remote = await server.accept()
+            remote.send(open_message(65001, capabilities=[AS4]))
+            assert [await remote.message() for _ in whole] == [*whole[:2], NARROW, NARROW]
+            remote.close()
+            assert await live.task is None
+
+    run(test())
+
+
 @pytest.mark.parametrize(
     ("name", "capabilities"),
     [
