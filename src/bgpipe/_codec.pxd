@@ -268,6 +268,7 @@ cdef class RawEncoder(Encoder):
         return self.wanted(m) and m.len <= self.limit and (m.ctx == self.ctx or not self.bound)
     # What leaves in place of a message that is wanted, and does not pass; adds to `written`.
     cdef int put_other(self, const msg_t* m, Buffer out) except -1 nogil
+    cdef Py_ssize_t size_of(self, const msg_t* m, const msg_t* end) noexcept nogil
 
 cdef inline bint wanted_type(uint32_t types, uint8_t t) noexcept nogil:
     return (types >> (t if t < 32 else 0)) & 1

@@ -1140,23 +1140,25 @@ cdef class RawEncoder(Encoder):
     cdef int put_other(self, const msg_t* m, Buffer out) except -1 nogil:
         return 0
 
+    cdef Py_ssize_t size_of(self, const msg_t* m, const msg_t* end) noexcept nogil:
+        cdef Py_ssize_t n = 0
+        while m < end:
+            n += m.len if self.wanted(m) else 0
+            m += 1
+        return n
+
     cpdef int encode(self, Batch b, Buffer out) except -1:
         cdef msg_t* m
         cdef msg_t* end
         cdef const uint8_t* start
         cdef Py_ssize_t n
         cdef uint64_t count = 0
+        cdef bint counted = False
         if b is None or out is None:
             raise TypeError("encode() takes a Batch and a Buffer")
         m = b.msgs
         end = m + b.n
         with nogil:
-            n = 0
-            while m < end:
-                n += m.len if self.wanted(m) else 0
-                m += 1
-            out.reserve(n)
-            m = b.msgs
             while m < end:
                 start = m.wire
                 n = 0
@@ -1165,6 +1167,9 @@ cdef class RawEncoder(Encoder):
                     count += 1
                     m += 1
                 if n:
+                    if m < end and not counted:  # room for the rest, too, at once
+                        counted = True
+                        out.reserve(n + self.size_of(m, end))
                     out.append(start, n)
                     continue
                 if self.wanted(m):
