@@ -19,6 +19,7 @@ from live import KEEPALIVE, Live, Remote, Server, dial, free_port, open_message,
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.bgp.notifications import encode_text
 from bgpipe.errors import StageError
+from bgpipe.pipeline.service import Service
 
 MARKER = b"\xff" * 16
 CAPABILITIES = ((1, b"\0\1\0\1"),)
@@ -257,6 +258,47 @@ def test_connections_in_great_number() -> None:
             await live.stop()
             left.close()
             right.close()
+
+    run(test())
+
+
+def test_many_sessions_that_come_and_go() -> None:
+    """Of `listen --multi`: some are reset, some say nothing, some nonsense; one goes on, and in the end it is alone."""
+
+    async def test() -> None:
+        async with Server() as server:
+            port = free_port()
+            live = Live(
+                *("--", "listen", "--multi", "--max-sessions", "50", f"127.0.0.1:{port}", "--"),
+                *("connect", "--wait", "listen", f"127.0.0.1:{server.port}"),
+            )
+            left = await dial(port)
+            right = await server.accept()
+            await meet(left, right)
+            for attack in range(5):
+                crowd = await asyncio.gather(*(dial(port) for _ in range(100)))
+                for number, one in enumerate(crowd):
+                    if number % 3 == 0:
+                        one.send(b"\0" * 100)
+                        one.close()
+                    elif number % 3 == 1:
+                        one.close()
+                    else:
+                        reset(one)
+                left.send(update(attack))
+                assert await right.message() == update(attack)
+                right.send(update(attack))
+                assert await left.message() == update(attack)
+            service = live.pipe.driver
+            assert isinstance(service, Service)
+            while len(service.sessions) > 1:
+                await asyncio.sleep(0.01)
+            assert not live.task.done()
+            live.pipe.end()
+            assert await left.rest() == await right.rest() == message(3, b"\6\2\x12bgpipe was stopped")
+            left.close()
+            right.close()
+            await live.task
 
     run(test())
 
