@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from interop.between import LEFT_ASN, RIGHT_ASN, exchanged, pairs, proxy
-from interop.daemons import Bird, Daemon, ExaBgp, Frr, OpenBgpd
+from interop.daemons import Bird, Daemon, ExaBgp, Frr, GoBgp, OpenBgpd
 from interop.routes import standing
 from interop.world import Process, World, until
 
@@ -64,6 +64,26 @@ def test_a_router_that_goes_away(world: World) -> None:
         left.process.stop(signal.SIGKILL)
         assert bgpipe.popen.wait(20) in (0, 1)
         until(lambda: not right.rib, "the routes are gone")
+
+
+@pytest.mark.needs("bird", "gobgp")
+@pytest.mark.long
+def test_both_routers_restart(world: World) -> None:
+    """One after the other, without a word and with one: the same bgpipe carries each next session."""
+    left, right = Bird(world, 0, LEFT_ASN), GoBgp(world, 1, RIGHT_ASN)
+    right.start(LEFT_ASN, passive=True)
+    bgpipe = proxy(world, right, listen=("--reconnect",))
+    left.start(RIGHT_ASN, passive=False)
+    exchanged(left, right)
+    left.process.stop(signal.SIGKILL)
+    until(lambda: not right.rib, f"{right.name} has lost {left.name}")
+    left.start(RIGHT_ASN, passive=False)
+    exchanged(left, right)
+    right.process.stop()
+    right.start(LEFT_ASN, passive=True)
+    exchanged(left, right)
+    assert bgpipe.log().count("ESTABLISHED") >= 3
+    assert bgpipe.stop() == 0
 
 
 @pytest.mark.needs("bird", "openbgpd")
