@@ -20,7 +20,7 @@ Json = Any
 Segments = list[tuple[str, list[int]]]
 slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 WIDTHS = {8: 4, 16: 8, 32: 12}
-FLAGS = {2: "T", 3: "T", 4: "O", 5: "T", 8: "OT", 16: "OT", 17: "OT", 32: "OT"}
+FLAGS = {2: "T", 3: "T", 4: "O", 5: "T", 8: "OT", 16: "OT", 17: "OT", 18: "OT", 32: "OT"}
 CODES = {name: code for code, name in ATTRIBUTES.items()}
 
 
