@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
@@ -150,6 +151,12 @@ async def dial(port: int, host: str = "127.0.0.1", **options: Any) -> Remote:
     while True:
         with contextlib.suppress(ConnectionRefusedError):
             return Remote(*await asyncio.open_connection(host, port, **options))
+        await asyncio.sleep(0.01)
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody listens there, without a connection."""
+    while f"{port:04X} 00000000:0000 0A" not in Path("/proc/net/tcp").read_text():
         await asyncio.sleep(0.01)
 
 

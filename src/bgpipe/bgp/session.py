@@ -128,6 +128,7 @@ class Speaker:
         self._local: Offer | None = None
         self._out: list[bytes] = []
         self._events: list[Established | Ended] = []
+        self._states: list[State] = []
         self.state = State.IDLE
         self.negotiated: Negotiated | None = None
         self.timers: Timers | None = None
@@ -140,10 +141,10 @@ class Speaker:
         if self.state is not State.IDLE:
             return
         self.timers = Timers(now, hold_s=OPEN_HOLD_S, jitter=self._jitter)
-        self.state = State.ACTIVE
+        self._enter(State.ACTIVE)
         if self._active:
             self._send_open(self._offer(self._asn, self._id or 1))
-            self.state = State.OPEN_SENT
+            self._enter(State.OPEN_SENT)
 
     @property
     def interest(self) -> int:
@@ -178,7 +179,7 @@ class Speaker:
         elif kind == OPEN and self.state in (State.ACTIVE, State.OPEN_SENT):
             self._opened(body, now)
         elif kind == KEEPALIVE and self.state is State.OPEN_CONFIRM and self.negotiated is not None:
-            self.state = State.ESTABLISHED
+            self._enter(State.ESTABLISHED)
             self._events.append(Established(self.negotiated))
         elif kind == OPEN or self.state is not State.ESTABLISHED:
             self._end("us", unexpected(kind, UNEXPECTED[self.state], self.state.value))
@@ -230,6 +231,11 @@ class Speaker:
         events, self._events = self._events, []
         return events
 
+    def entered(self) -> list[State]:
+        """The states that it came to since it was asked last, in order."""
+        states, self._states = self._states, []
+        return states
+
     # ---- how -----------------------------------------------------------------------------------------------------
 
     def _offer(self, asn: int, identifier: int) -> Offer:
@@ -260,18 +266,22 @@ class Speaker:
             return
         self._out.append(KEEPALIVE_MESSAGE)
         self.negotiated = Negotiated.of(local, remote)
-        self.state = State.OPEN_CONFIRM
+        self._enter(State.OPEN_CONFIRM)
         if self.timers is not None:
             self.timers.agree(self.negotiated.hold_time, now)
             self.timers.sent(now)
             self.timers.keeping(True)
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self._states.append(state)
 
     def _end(self, by: Literal["us", "peer", "connection"], cause: Cause | None) -> None:
         if self.state is State.CLOSED:
             return
         if by == "us" and cause is not None and self.state is not State.IDLE:
             self._out.append(cause.wire)
-        self.state = State.CLOSED
+        self._enter(State.CLOSED)
         self.timers = None
         self.cause = cause
         self._events.append(Ended(by, cause))

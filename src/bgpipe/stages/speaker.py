@@ -9,7 +9,7 @@ from bgpipe._view import message_at
 from bgpipe.bgp import session
 from bgpipe.bgp.events import Ended
 from bgpipe.errors import FieldError, StageError
-from bgpipe.pipeline.events import ParseEvent
+from bgpipe.pipeline.events import ParseEvent, StageEvent
 from bgpipe.pipeline.options import TEXT, integer, option
 from bgpipe.pipeline.session import Member, Session
 from bgpipe.pipeline.stage import BOTH, LEFT, ProducerOptions, Stage
@@ -17,8 +17,23 @@ from bgpipe.pipeline.stage import BOTH, LEFT, ProducerOptions, Stage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bgpipe._codec import Batch
+    from bgpipe.bgp.causes import Cause
 
 _ASN = integer(-1, most=0xFFFFFFFF)
+
+
+class StateEvent(StageEvent):
+    """The session came to another state (RFC 4271 section 8.2.2). state: which. cause: why it was Closed, if known."""
+
+    __slots__ = ("cause", "state")
+
+    def __init__(self, stage: Stage, state: session.State, cause: Cause | None) -> None:
+        super().__init__(stage, "state")
+        self.state = state
+        self.cause = cause
+
+    def describe(self) -> str:
+        return f"{self.state.value}{f': {self.cause}' if self.cause is not None else ''}"
 
 
 class SpeakerOptions(ProducerOptions):
@@ -49,6 +64,7 @@ class Speaker(Stage, Member):
     produces = True
     looks = True
     live = True
+    events = ("state",)
 
     def attach(self) -> None:
         if self.options.left and self.options.right:
@@ -94,7 +110,13 @@ class Speaker(Stage, Member):
         answer = self._said()
         if answer is not None:
             self.pipe.turn(self, self.directions, answer)
+        self._tell()
         self._changed.set()
+
+    def _tell(self) -> None:
+        speaker = self._speaker
+        for state in speaker.entered():
+            self.pipe.emit(StateEvent(self, state, speaker.cause if state is session.State.CLOSED else None))
 
     def _begin(self) -> float:
         """There is a connection, since stages are started when it is there. Returns the time."""
@@ -126,7 +148,9 @@ class Speaker(Stage, Member):
             said = self._said()
             if said is not None:
                 await self.pipe.put(self, said)
+            self._tell()
             await self._due()
+        self._tell()
         said = self._said()
         if said is not None:
             await self.pipe.put(self, said)

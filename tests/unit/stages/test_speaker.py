@@ -17,6 +17,7 @@ from bgpipe._view import Msg, SessionContext
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.bgp.negotiation import Offer
 from bgpipe.bgp.session import CAPABILITIES
+from bgpipe.stages.speaker import StateEvent
 
 Capability = tuple[int, bytes]
 
@@ -42,6 +43,31 @@ def test_two_of_us() -> None:
         assert sorted(name for name in active.names if "/" not in name) == ["ALIVE", "ALIVE", "ESTABLISHED", "OPEN", "OPEN", "START"]
         assert await active.stop() is None
         assert await passive.task is None
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("options", "states", "cause"),
+    [
+        (["--active", "--asn", "65055"], ["Active", "OpenSent", "OpenConfirm", "Established", "Closed"], "CEASE"),
+        (["--asn", "65055"], ["Active", "OpenConfirm", "Established", "Closed"], "CEASE"),
+        (["--asn", "65055", "--remote-asn", "65002"], ["Active", "Closed"], "OPEN_MESSAGE_ERROR/BAD_PEER_AS"),
+    ],
+)
+def test_states(options: list[str], states: list[str], cause: str) -> None:
+    async def test() -> None:
+        async with Server() as server:
+            live, remote = await accept(server, *options)
+            remote.send(open_message(65001), KEEPALIVE)
+            if "Established" in states:
+                await live.until("ESTABLISHED")
+                remote.send(message(3, b"\6\2"))
+            await live.task
+            found = [event for event in live.events if isinstance(event, StateEvent)]
+            assert [event.state.value for event in found] == states
+            assert str(found[-1].cause).startswith(cause)
+            remote.close()
 
     run(test())
 
