@@ -89,6 +89,8 @@ def test_the_same_on_both_sides(world: World, left_cls: type[Daemon], right_cls:
     seen = streams(world, path)
     left_sent, left_got = seen[left.address]
     right_sent, right_got = seen[right.address]
+    if kinds(left_sent).count(NOTIFICATION) > 1:  # FRR says two reasons: the session ended with the first
+        del left_sent[kinds(left_sent).index(NOTIFICATION) + 1 :]
     if kinds(left_sent)[-1] == kinds(right_sent)[-1] == NOTIFICATION:
         right_sent.pop()  # an answer to a NOTIFICATION: nobody listens any more (RFC 4271 section 6.4)
     assert right_got == left_sent
