@@ -33,7 +33,7 @@ class Buffer:
     def __init__(self, capacity: int = 0) -> None: ...
     @property
     def messages(self) -> int:
-        """How many of them encoders have put there since clear()."""
+        """How many of them encoders have put here since clear(); those that came with extend() and take() count."""
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -41,7 +41,7 @@ class Buffer:
         """Forget the bytes, keep the room. BufferError while a view is exported."""
     def take(self, room: int = 0) -> Buffer:
         """The bytes in a buffer of their own, which are not copied; this one is empty then, with room for so many."""
-    def extend(self, more: bytes | bytearray | memoryview) -> None:
+    def extend(self, more: bytes | bytearray | memoryview | Buffer) -> None:
         """Append bytes."""
 
 class PeerTable:

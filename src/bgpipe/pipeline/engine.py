@@ -72,7 +72,13 @@ class Driver:
 
     def write(self, stage: Output, data: Buffer) -> None:
         """Have an output write these bytes. StageError."""
+        if (turn := stage.turn()) is not None:
+            turn()
         stage.write(data)
+
+    def emit(self, event: Event) -> None:
+        """Tell an event of an output, from the thread in which that writes."""
+        raise AssertionError
 
     def finish(self, stage: Stage) -> Awaitable[None] | None:
         """Stage.finish(), behind all that the stage has still to do. StageError."""

@@ -62,6 +62,22 @@ class StageEvent(Event):
         self.stage = stage
 
 
+class LostEvent(StageEvent):
+    """Messages are lost: they found nobody, or no room, where the stage was to bring them.
+
+    count: how many; what a program that had them had dropped on purpose is among them.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self, stage: Stage, count: int) -> None:
+        super().__init__(stage, "lost")
+        self.count = count
+
+    def describe(self) -> str:
+        return f"{self.count} messages"
+
+
 class MatchEvent(StageEvent):
     """A message is one that a stage looks for, or is none."""
 

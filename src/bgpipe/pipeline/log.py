@@ -156,6 +156,11 @@ class Throttle:
         self._untold += self._left < 0
         return self._left >= 0
 
+    @property
+    def silent(self) -> bool:
+        """Whether the last one was not written."""
+        return self._left < 0
+
     def count(self, text: str) -> None:
         if self.admits():
             self._log.warn(text, self._stage)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch, Buffer
     from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.events import Event
     from bgpipe.pipeline.service import Service
     from bgpipe.pipeline.stage import Output, Stage
 
@@ -194,7 +195,10 @@ class LoopDriver(Driver):
         if stage.live or not stage.outside:
             stage.write(data)
         else:
-            self._writers.of(stage).put(data)
+            self._writers.put(stage, data)
+
+    def emit(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self.pipe.emit, event)
 
     def _failed(self, stage: Stage, error: BaseException) -> None:
         if isinstance(error, BgpipeError):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Buffer
     from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.events import Event
 
 STEADY_S = 60.0  # a session that was up so long went well: the next one need not wait long
 _LINES = 6000  # of all sessions, that a minute may have in the log: who is attacked is not to run out of disk as well
@@ -301,9 +302,12 @@ class Service(Driver):
 
     def write(self, stage: Output, data: Buffer) -> None:
         if stage.outside:
-            self._writers.of(stage).put(data)
+            self._writers.put(stage, data)
         else:
             stage.write(data)
+
+    def emit(self, event: Event) -> None:
+        self._loop.call_soon_threadsafe(self.pipe.emit, event)
 
     def room(self) -> None:
         for session in self.sessions.values():

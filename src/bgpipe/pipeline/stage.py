@@ -9,7 +9,7 @@ from bgpipe.pipeline.rate import Bucket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from typing import ClassVar
 
     from bgpipe._codec import Batch, Buffer, Encoder
@@ -303,6 +303,10 @@ class Output(Stage):
         To keep many without a copy, there is data.take().
         """
         raise AssertionError(f"{self.command} writes no messages")
+
+    def turn(self) -> Callable[[], None] | None:
+        """Asked when bytes are there to be written: what comes first, in the thread that writes; or None."""
+        return None
 
 
 class Share(Output):

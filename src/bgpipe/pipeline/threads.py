@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bgpipe._codec import Batch
     from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.pipeline.events import Event
     from bgpipe.pipeline.stage import Stage
 
 _NAP_S = 0.1  # how soon a thread that waits for its rate sees that the pipeline ends
@@ -116,6 +117,9 @@ class ThreadDriver(Driver):
                     self._busy -= 1
                     pipe.fail(stage, StageError(f"no thread for {stage.label}: {error}"))
                     return
+
+    def emit(self, event: Event) -> None:
+        self.pipe.emit(event)
 
     def call_later(self, stage: Stage, delay_s: float, function: Callable[[], None]) -> None:
         try:

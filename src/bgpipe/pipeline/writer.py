@@ -62,10 +62,10 @@ class Writer:
             if size > _SMALL:
                 self._queue.append(data.take(size))
             elif isinstance(last, Buffer) and len(last) + size <= _PIECE:
-                last.extend(memoryview(data))
+                last.extend(data)
             else:
                 last = Buffer()
-                last.extend(memoryview(data))
+                last.extend(data)
                 self._queue.append(last)
             self._size += size
             self._stage.blocked = self._size > FULL
@@ -163,6 +163,13 @@ class Writers:
         if stage not in self._writers:
             self._writers[stage] = Writer(stage, self._on_room, lambda error: self._on_error(stage, error))
         return self._writers[stage]
+
+    def put(self, stage: Output, data: Buffer) -> None:
+        """Have an output write these bytes, in its thread."""
+        writer = self.of(stage)
+        if (turn := stage.turn()) is not None:
+            writer.call(turn)
+        writer.put(data)
 
     def get(self, stage: Stage) -> Writer | None:
         """That of this stage, if there is one."""

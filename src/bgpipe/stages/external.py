@@ -11,7 +11,7 @@ import asyncio
 
 from bgpipe import formats
 from bgpipe.errors import InputError
-from bgpipe.pipeline.events import Event, StageEvent
+from bgpipe.pipeline.events import Event, LostEvent
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import option
 from bgpipe.pipeline.session import Member
@@ -39,22 +39,6 @@ class ExternalOptions(ReaderOptions):
     copy: bool = option("--copy", "messages go out, and also stay on their way")
     read: bool = option("--read", "only read: no messages go out")
     write: bool = option("--write", "only write, a copy of the messages: nothing is read back")
-
-
-class LostEvent(StageEvent):
-    """Messages are lost: they had gone out and not come back, or found nobody there any more.
-
-    count: how many; what whoever was there had dropped on purpose is among them.
-    """
-
-    __slots__ = ("count",)
-
-    def __init__(self, stage: External, count: int) -> None:
-        super().__init__(stage, "lost")
-        self.count = count
-
-    def describe(self) -> str:
-        return f"{self.count} messages"
 
 
 class External(Output, Member):

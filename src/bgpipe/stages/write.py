@@ -5,15 +5,29 @@ from __future__ import annotations
 import time
 
 from bgpipe import formats
-from bgpipe.errors import UsageError
-from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, option
+from bgpipe.errors import StageError, UsageError
+from bgpipe.formats import records
+from bgpipe.pipeline.events import LostEvent
+from bgpipe.pipeline.log import Throttle
+from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, duration, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
 from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageWriter, WriterOptions, check_target, inputs
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
-from bgpipe.transport.sink import Sink, open_sink
+from bgpipe.transport.sink import DiskFull, Remains, Sink, open_sink
 from bgpipe.transport.timepath import expand_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bgpipe._codec import Buffer
+
+_LATE_S = 0.05
+_LOOK_S = 0.1  # how often to look whether there is room again
+_TELL_S = 1.0  # how often an event may tell of messages that are lost
+_WARN_S = 60.0
 
 
 def _period(text: str) -> float:
@@ -42,6 +56,13 @@ class WriteOptions(WriterOptions):
     time_format: str = option(
         "--time-format", "what $TIME in PATH stands for, as in Go or strftime", kind=TEXT, default="20060102.1504"
     )
+    on_full: str = option(
+        "--on-full",
+        "when the disk is full: pause until there is room, drop messages until then, or stop; auto: drop between two "
+        "peers, else pause",
+        kind=choice("HOW", "auto", "pause", "drop", "stop"),
+        default="auto",
+    )
     path: str = argument("PATH", "file, or - for standard output", kind=PATH)
 
 
@@ -57,6 +78,15 @@ class Write(MessageWriter):
     )
     options_class = WriteOptions
     options: WriteOptions
+    events = ("lost",)
+    lost = 0  # messages, since the disk was full
+    _rotating: RotatingSink | None = None
+    _again: Callable[[], object] | None = None  # what has to get through before anything else, since the disk is full
+    _full = ""  # what was said of that last
+    _gave_up = False  # nothing more is written
+    _hurried = False
+    _untold = 0
+    _told_lost_s = 0.0
 
     def attach(self) -> None:
         options = self.options
@@ -97,6 +127,8 @@ class Write(MessageWriter):
     def open(self) -> Sink | RotatingSink:
         options = self.options
         now_s = time.time()
+        self._whole = records.whole(self.form)
+        remains = Remains(self._whole, lambda text: self.pipe.log.warn(text, self), options.compress)
         if not options.every_s:
             return open_sink(
                 self.path_at(now_s),
@@ -106,6 +138,7 @@ class Write(MessageWriter):
                 threads=self.pipe.threads,
                 inputs=inputs(self.pipe),
                 given_up=lambda: self.pipe.ending,
+                remains=remains,
             )
         sink = RotatingSink(
             options.path,
@@ -117,21 +150,160 @@ class Write(MessageWriter):
             create=options.create,
             threads=self.pipe.threads,
             inputs=lambda: inputs(self.pipe),
+            remains=remains,
         )
-        self._sink = sink  # so that it is let go of where there is no timer
-        self._rotate_at(sink, now_s)
+        self._sink = self._rotating = sink  # so that it is let go of where there is no timer
+        self._next_s = sink.next_s
+        self._rotate_at(sink.next_s, now_s)
         return sink
 
-    def _rotate_at(self, sink: RotatingSink, now_s: float) -> None:
-        """Begin the next file on time, though nothing may come to be written then."""
+    # ---- on the clock ------------------------------------------------------------------------------------------
+
+    def turn(self) -> Callable[[], None] | None:
+        if self._rotating is None or (now_s := time.time()) < self._next_s:
+            return None
+        self._next_s = now_s - now_s % self.options.every_s + self.options.every_s
+        return lambda: self._rotate(now_s)
+
+    def _rotate_at(self, next_s: float, now_s: float) -> None:
+        """Begin the next file on time, though nothing may come to be written then.
+
+        A moment late: who brings messages turns to the next file as the clock does, and this is to come behind them.
+        """
 
         def rotate() -> None:
             if self.state == STOPPED:
                 return
-            sink.rotate(time.time())
-            self._rotate_at(sink, time.time())
+            self._rotate(next_s)
+            now_s = time.time()
+            self._rotate_at(max(next_s, now_s - now_s % self.options.every_s) + self.options.every_s, now_s)
 
-        self.pipe.call_later(self, max(sink.next_s - now_s, 0.001), rotate)
+        self.pipe.call_later(self, max(next_s - now_s, 0.0) + _LATE_S, rotate)
+
+    def _rotate(self, now_s: float) -> None:
+        sink = self._rotating
+        if sink is not None and not self._gave_up:
+            self._do(lambda: sink.rotate(now_s))
+
+    # ---- when the disk is full ---------------------------------------------------------------------------------
+
+    @property
+    def _on_full(self) -> str:
+        how = self.options.on_full
+        if how == "auto":
+            peers = sum(stage.live and stage.consumes for stage in self.pipe.stages)
+            how = "drop" if peers > 1 else "pause"
+        return how
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._told = Throttle(self.pipe.log, "times the disk was full", self)
+
+    def write(self, data: Buffer) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        if self._has_room():
+            view = memoryview(data)
+            self._do(lambda: sink.write(view, data.messages), sink.retry)
+        else:
+            self._lose(data.messages)
+
+    def finish(self) -> None:
+        self._skipped.close()
+        sink = self._sink
+        if sink is None:
+            return
+        if self._has_room():
+            self._do(sink.finish)
+        if self._again is not None:
+            self._give_up()
+        sink.finish()
+        self._tell_lost()
+        self._told.close()
+        if self._gave_up and self._on_full != "drop":
+            raise StageError(f"{self._full}: {self.lost} messages are lost")
+        if self.lost:
+            self.pipe.log.warn(f"{self.lost} messages are lost", self)
+
+    def abort(self) -> None:
+        self._hurried = True
+        super().abort()
+
+    def _do(self, work: Callable[[], object], again: Callable[[], object] | None = None) -> None:
+        """Do what takes room on the disk, or as --on-full says. again: what goes on with it, if not the same."""
+        try:
+            work()
+        except DiskFull as error:
+            how = self._on_full
+            self._again, self._full = again or work, str(error)
+            self._since_s = self._looked_s = self._warned_s = time.monotonic()
+            if how == "stop":
+                self._give_up()
+                self.pipe.end()
+                return
+            waits = "messages wait" if how == "pause" else "messages are dropped"
+            self._told.count(f"{error}; until then {waits}")
+            while how == "pause" and self._again is not None and not self._goes_on():
+                if self._is_hurried:
+                    self._give_up()
+                else:
+                    time.sleep(_LOOK_S)
+
+    @property
+    def _is_hurried(self) -> bool:
+        pipe = self.pipe
+        return self._hurried or pipe.signalled or (pipe.ending and not pipe.by_itself)
+
+    def _has_room(self) -> bool:
+        """Whether something may be written. Looks now and then whether that is so again."""
+        if self._again is None:
+            return not self._gave_up
+        now_s = time.monotonic()
+        if now_s - self._looked_s < _LOOK_S:
+            return False
+        self._looked_s = now_s
+        return self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Try once more."""
+        assert self._again is not None
+        try:
+            self._again()
+        except DiskFull as error:
+            self._full = str(error)
+            now_s = time.monotonic()
+            if now_s - self._warned_s >= _WARN_S:
+                self._warned_s = now_s
+                lost = f", {self.lost} messages are lost" if self.lost else ""
+                self.pipe.log.warn(f"{error}; for {duration(round(now_s - self._since_s))} now{lost}", self)
+            if self._untold:
+                self._tell_lost(_TELL_S)
+            return False
+        self._again = None
+        self._tell_lost()
+        if not self._told.silent:
+            lost = f"; {self.lost} messages are lost in all" if self.lost else ""
+            waited = duration(round(time.monotonic() - self._since_s, 1))
+            self.pipe.log.info(f"there is room again after {waited}{lost}", self)
+        return True
+
+    def _give_up(self) -> None:
+        """What has no room is lost. The file holds what has got there; nothing more comes to it."""
+        assert self._sink is not None
+        self._gave_up, self._again = True, None
+        self._lose(self._sink.cut(self._whole))
+
+    def _lose(self, count: int) -> None:
+        self.lost += count
+        self._untold += count
+
+    def _tell_lost(self, each_s: float = 0.0) -> None:
+        now_s = time.monotonic()
+        if self._untold and now_s - self._told_lost_s >= each_s and self.pipe.driver is not None:
+            self._told_lost_s = now_s
+            count, self._untold = self._untold, 0
+            self.pipe.driver.emit(LostEvent(self, count))
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from bgpipe.errors import UsageError
-from bgpipe.transport.sink import open_sink
+from bgpipe.transport.sink import Remains, open_sink, see_to_remains
 from bgpipe.transport.timepath import DEFAULT_FORMAT, expand_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from bgpipe.formats.records import Whole
     from bgpipe.transport.sink import Sink
     from bgpipe.transport.source import FileId
 
@@ -27,6 +28,7 @@ class RotatingSink:
     written leaves no file.
 
     Times are handed in, in seconds since 1970. inputs tells, each time a file is opened, which are being read.
+    remains: what is done with that which a run left behind, of this period or another one.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class RotatingSink:
         create: bool = False,
         threads: int = 1,
         inputs: Callable[[], Collection[FileId | None]] = tuple,
+        remains: Remains | None = None,
     ) -> None:
         """Open the first file. Raises StageError, and UsageError for a path that not every period changes."""
         if every_s < SHORTEST_S:
@@ -53,15 +56,19 @@ class RotatingSink:
         self._create = create
         self._threads = threads
         self._inputs = inputs
+        self._remains = remains or Remains(compress=compress)
         self._finished_bytes = 0
         start = now_s - now_s % every_s
         path = self._path(start)
         if path == self._path(start + every_s):
             raise UsageError(f"{template}: with --every the path needs a time that differs from file to file")
+        for left in self._left_behind():
+            see_to_remains(left, self._remains)
         if os.path.lexists(path) and not append and not create:
             path = self._path(now_s)
         self._next_s = start + every_s
         self._sink = self._open(path)
+        self._between = False  # one file is finished, and the next one not open yet
 
     @property
     def path(self) -> str:
@@ -84,18 +91,30 @@ class RotatingSink:
         return self._finished_bytes + self._sink.bytes_written
 
     def rotate(self, now_s: float) -> bool:
-        """Finish the file and open the next one if it is time for that: whether it was. Raises StageError."""
+        """Finish the file and open the next one if it is time for that: whether it was. Raises StageError.
+
+        DiskFull: it comes again before anything is written.
+        """
         if now_s < self._next_s:
             return False
         start = now_s - now_s % self._every_s
-        self._sink.finish()
+        if not self._between:
+            self._sink.finish()
+            self._between = True
+        sink = self._open(self._path(start))
         self._finished_bytes += self._sink.bytes_written
         self._next_s = start + self._every_s
-        self._sink = self._open(self._path(start))
+        self._sink, self._between = sink, False
         return True
 
-    def write(self, buffer: bytes | bytearray | memoryview) -> None:
-        self._sink.write(buffer)
+    def write(self, buffer: bytes | bytearray | memoryview, messages: int = 0) -> None:
+        self._sink.write(buffer, messages)
+
+    def retry(self) -> None:
+        self._sink.retry()
+
+    def cut(self, whole: Whole) -> int:
+        return 0 if self._between else self._sink.cut(whole)
 
     def flush(self) -> None:
         self._sink.flush()
@@ -118,4 +137,20 @@ class RotatingSink:
             create=self._create,
             threads=self._threads,
             inputs=self._inputs(),
+            remains=self._remains,
         )
+
+    def _left_behind(self) -> list[str]:
+        """Paths of this template, at whatever time, of which there is a temporary file."""
+        import glob
+
+        # Times in which each digit of a date differs: these may be any digit, all else stays.
+        shapes = [self._path(day * 86400.0 * 137 + day * 4271) for day in range(200)]
+        if len({len(shape) for shape in shapes}) > 1:
+            return []
+        pattern = ""
+        for column in zip(*shapes, strict=True):
+            seen = set(column)
+            pattern += "[0-9]" if len(seen) > 1 and "".join(seen).isdigit() else glob.escape(min(seen))
+        found = (path.removesuffix(".tmp") for path in glob.glob(f"{pattern}.tmp"))  # noqa: PTH207
+        return sorted(found)

@@ -1,8 +1,12 @@
 """Byte sinks of the stages write and stdout: files that appear when complete, devices, pipes.
 
 A new file grows as PATH.tmp, locked against a second writer; finish() makes it durable and gives it its name.
-A PATH.tmp that a crashed run left behind holds no lock and is overwritten. With append there is no temporary
-file: bytes go to the end of the file in place, durable after finish(), and abort() cuts them off again.
+With append, bytes go to the end of the file in place, durable after finish(), and abort() cuts them off again;
+meanwhile PATH.tmp notes where they begin. What a crashed run left behind holds no lock: see Remains.
+
+Where the disk is full, nothing is lost that was written so far: DiskFull says so, and what did not get out waits.
+So that a compressed file can be cut to what was good, it gets a member, stream or frame of its own each MEMBER octets:
+when nothing more has room, the last one is written anew.
 
 A file that is being read is never written to: its end would run away from who reads it.
 """
@@ -23,13 +27,162 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import NoReturn
 
+    from bgpipe.formats.records import Whole
     from bgpipe.transport.compression import Encoder
     from bgpipe.transport.source import FileId
 
     Buffer = bytes | bytearray | memoryview
 
+MEMBER = 8 << 20  # octets before compression; files get half a percent larger
 _TEMPORARY = ".tmp"
+_ASIDE = ".partial"
+_NOTE = b"bgpipe appends behind octet "
+_CHUNK = 1 << 20
+_LONGEST = 16 << 20  # what is longer is no record of ours
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOOK_AGAIN_S = 0.05  # whether a named pipe has a reader by now
+
+
+class DiskFull(StageError):
+    """There is no room for all of what was to be written. The same call again, or retry(), goes on where it stopped."""
+
+
+class Remains:
+    """What is done with that which a run left behind that did not come to its end: nothing is overwritten.
+
+    A new file that was not complete becomes PATH.partial, or PATH.partial.2 and so on. Of what was appended, what is
+    whole stays.
+
+    whole: of bytes of the file, how many make up whole records (formats.records); what is behind them is cut off.
+    tell: gets a line on what was done.
+    """
+
+    def __init__(
+        self, whole: Whole | None = None, tell: Callable[[str], None] = lambda text: None, compress: str = "auto"
+    ) -> None:
+        self._whole = whole
+        self._tell = tell
+        self._compress = compress
+
+    def see_to(self, path: str, fd: int) -> None:
+        """fd: PATH.tmp, locked. Raises OSError."""
+        size = os.fstat(fd).st_size
+        note = os.pread(fd, 64, 0)
+        if note.startswith(_NOTE):
+            begin = note[len(_NOTE) :].strip()
+            if begin.isdigit():
+                self._mend(path, int(begin))
+            os.unlink(path + _TEMPORARY)  # noqa: PTH108
+        elif size:
+            cut = self._cut(fd, 0, path)
+            aside = _aside(path)
+            os.rename(path + _TEMPORARY, aside)  # noqa: PTH104
+            self._tell(f"{path}{_TEMPORARY} was left behind by a run that did not end: it is now {aside}{cut}")
+
+    def _mend(self, path: str, begin: int) -> None:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            size = os.fstat(fd).st_size
+            if size <= begin:
+                return
+            if self._is_compressed(path):
+                if not _unpacks(fd, begin):
+                    aside = _aside(path)
+                    _copy(fd, begin, aside)
+                    os.ftruncate(fd, begin)
+                    os.fsync(fd)
+                    what = f"{size - begin} octets, which a run appended that did not end, are now in {aside}"
+                    self._tell(f"{path}: the last {what}")
+            elif cut := self._cut(fd, begin, path):
+                os.fsync(fd)
+                self._tell(f"{path}: a run that appended did not end{cut}")
+        finally:
+            os.close(fd)
+
+    def _cut(self, fd: int, begin: int, path: str) -> str:
+        """Cut off what is no whole record. Returns what to tell of that."""
+        if self._whole is None or self._is_compressed(path):
+            return ""
+        place, data = begin, b""
+        while len(data) < _LONGEST and (more := os.pread(fd, _CHUNK, place + len(data))):
+            data += more
+            octets, _ = self._whole(data)
+            place += octets
+            data = data[octets:]
+        if not data or len(data) >= _LONGEST:
+            return ""
+        os.ftruncate(fd, place)
+        return f", without the {len(data)} octets of a message at its end that is not whole"
+
+    def _is_compressed(self, path: str) -> bool:
+        return (compression.by_name(path) if self._compress == "auto" else self._compress) != "none"
+
+
+def see_to_remains(path: str, remains: Remains) -> None:
+    """See to what is left behind of this path, if nobody writes there."""
+    try:
+        fd = os.open(path + _TEMPORARY, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                _lock(fd, path)
+                if os.path.samestat(os.fstat(fd), os.lstat(path + _TEMPORARY)):
+                    remains.see_to(path, fd)
+        finally:
+            os.close(fd)
+    except (OSError, StageError):
+        pass
+
+
+def _aside(path: str) -> str:
+    number = 1
+    while os.path.lexists(name := f"{path}{_ASIDE}" + (f".{number}" if number > 1 else "")):
+        number += 1
+    return name
+
+
+class _Rest:
+    """A file from some place on, for a decoder."""
+
+    def __init__(self, fd: int, place: int) -> None:
+        self._fd = fd
+        self._place = place
+
+    def readinto(self, buffer: memoryview) -> int:
+        data = os.pread(self._fd, len(buffer), self._place)
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+
+def _unpacks(fd: int, begin: int) -> bool:
+    """Whether what is in a file from there on is a whole compressed stream, or several."""
+    name = compression.by_content(os.pread(fd, compression.MAGIC_SIZE, begin))
+    if name not in compression.FORMATS:
+        return False
+    decoder = compression.decoder(name, _Rest(fd, begin), 1)
+    scratch = memoryview(bytearray(_CHUNK))
+    try:
+        while decoder.readinto(scratch):
+            pass
+    except compression.Damage:
+        return False
+    return True
+
+
+def _copy(fd: int, begin: int, path: str) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, stat.S_IMODE(os.fstat(fd).st_mode))
+    try:
+        while data := os.pread(fd, _CHUNK, begin):
+            begin += os.write(target, data)
+        os.fsync(target)
+    except BaseException:
+        os.unlink(path)  # noqa: PTH108
+        raise
+    finally:
+        os.close(target)
 
 
 def open_sink(
@@ -41,6 +194,7 @@ def open_sink(
     threads: int = 1,
     inputs: Collection[FileId | None] = (),
     given_up: Callable[[], bool] = lambda: False,
+    remains: Remains | None = None,
 ) -> Sink:
     """Open a file for writing, or a device, pipe or socket, or "-" for standard output.
 
@@ -50,16 +204,20 @@ def open_sink(
     threads: how many threads compression may keep busy.
     inputs: the files that are being read (Source.file).
     given_up: asked now and then while a named pipe has no reader; Interrupted is raised once it says so.
+    remains: what is done with that which a run left behind.
     Missing folders are made; through a symbolic link, the file it points to is replaced. Raises StageError.
     """
+    remains = remains or Remains(compress=compress)
     output = _Output("standard output", 1)
     try:
         if path != "-":
-            output = _open(path, append, create, inputs, given_up)
+            output = _open(path, append, create, inputs, given_up, remains)
         file = regular_file(output.fd)
         _refuse_input(file, output.label, inputs)
     except OSError as error:
         output.close()
+        if error.errno in _FULL:
+            raise DiskFull(f"cannot write {path}: {_reason(error)}") from None
         _fail(path if path != "-" else output.label, error)
     except BaseException:
         output.close()
@@ -83,20 +241,88 @@ class Sink:
         self._threads = threads
         self._encoder: Encoder | None = None
         self._unflushed = False
+        self._unfinished = 0  # octets of the member that is being compressed, before compression
+        self._whole_bytes = 0  # of bytes_written, those that make a file which is whole
+        self._open = 0  # messages behind these
+        self._waiting: bytes = b""  # what is being written, where the disk is full; it began behind so many bytes
+        self._waiting_at = 0
 
-    def write(self, buffer: Buffer) -> None:
-        """Write all of buffer. Raises StageError; ClosedOutput where nobody reads any more."""
+    def write(self, buffer: Buffer, messages: int = 0) -> None:
+        """Write all of buffer, so many messages. Raises StageError; ClosedOutput where nobody reads any more.
+
+        DiskFull: retry() comes next.
+        """
         if self._output.fd < 0:
             raise StageError(f"cannot write {self._output.label}: it is closed already")
         if not len(buffer):
             return
+        self._open += messages
         if self._compress == "none":
             self._put(buffer)
+            self._whole()
             return
         if self._encoder is None:
             self._encoder = compression.encoder(self._compress, self._threads)
         self._unflushed = True
+        self._unfinished += len(buffer)
         self._put(self._encoder.compress(buffer))
+        if self._unfinished >= MEMBER and self.file is not None:
+            self._end_member()
+
+    def retry(self) -> None:
+        """Write what waits since the disk was full. Raises as write()."""
+        if self._waiting:
+            self._write(memoryview(self._waiting)[self.bytes_written - self._waiting_at :])
+            self._waiting = b""
+            if self._encoder is None:
+                self._whole()
+
+    def cut(self, whole: Whole) -> int:
+        """Give up what waits: the file ends behind the last message that is whole. Returns how many are lost.
+
+        In a compressed file, what got there of the last member is written anew, as one that has an end.
+        """
+        behind = self.bytes_written - self._whole_bytes
+        plain = self._compress == "none"
+        data = self._waiting[:behind] if plain else self._unpack(behind)
+        octets, messages = whole(data)
+        self._encoder, self._waiting = None, b""
+        try:
+            self._shorten(behind - octets if plain else behind)
+            while octets and not plain:
+                encoder = compression.encoder(self._compress, 1)
+                try:
+                    self._write(encoder.compress(data[:octets]) + encoder.finish())
+                    break
+                except DiskFull:
+                    self._shorten(self.bytes_written - self._whole_bytes)
+                    octets, messages = whole(data[: octets // 2])
+        except OSError as error:
+            _fail(self._output.label, error)
+        lost = self._open - messages
+        self._whole()
+        return lost
+
+    def _shorten(self, count: int) -> None:
+        if count:
+            os.ftruncate(self._output.fd, os.fstat(self._output.fd).st_size - count)
+            os.lseek(self._output.fd, 0, os.SEEK_END)
+            self.bytes_written -= count
+
+    def _unpack(self, behind: int) -> bytes:
+        """What is good of the last bytes of the file, so many, decompressed."""
+        if not behind:
+            return b""
+        rest = _Rest(self._output.fd, os.fstat(self._output.fd).st_size - behind)
+        decoder = compression.decoder(self._compress, rest, 1)
+        scratch = memoryview(bytearray(_CHUNK))
+        data = bytearray()
+        try:
+            while size := decoder.readinto(scratch):
+                data += scratch[:size]
+        except compression.Damage as damage:
+            data += scratch[: damage.written]
+        return bytes(data)
 
     def flush(self) -> None:
         """Hand on what the compressor holds. Each call costs some compression. Raises as write()."""
@@ -107,16 +333,21 @@ class Sink:
     def finish(self) -> None:
         """Complete the file, durably, and give it its name; where nothing was written no file comes to be.
 
-        Nothing happens where it is closed already. Raises StageError, after which there is nothing to abort().
+        Nothing happens where it is closed already. Raises StageError, after which there is nothing to abort();
+        DiskFull: it can be called again.
         """
         if self._output.fd < 0:
             return
         try:
+            self.retry()
             if self._encoder is not None:
-                self._put(self._encoder.finish())
-                self._encoder = None
+                self._end_member()
             self._output.finish(self.bytes_written > 0)
+        except DiskFull:
+            raise
         except OSError as error:
+            if error.errno in _FULL and self._output.durable:
+                raise DiskFull(f"cannot write {self._output.label}: {_reason(error)}") from None
             self.abort()
             _fail(self._output.label, error)
         except BaseException:
@@ -126,6 +357,7 @@ class Sink:
     def abort(self) -> None:
         """Give up: remove the temporary file, or what was appended. What a pipe or device got stays there."""
         self._encoder = None
+        self._waiting = b""
         if self._output.fd < 0:
             return
         try:
@@ -135,7 +367,24 @@ class Sink:
         finally:
             self._output.close()
 
+    def _end_member(self) -> None:
+        assert self._encoder is not None
+        data, self._encoder, self._unfinished = self._encoder.finish(), None, 0
+        self._put(data)
+        self._whole()
+
+    def _whole(self) -> None:
+        self._whole_bytes, self._open = self.bytes_written, 0
+
     def _put(self, data: Buffer) -> None:
+        begin = self.bytes_written
+        try:
+            self._write(data)
+        except DiskFull:
+            self._waiting, self._waiting_at = bytes(data), begin
+            raise
+
+    def _write(self, data: Buffer) -> None:
         view = memoryview(data)
         fd = self._output.fd
         while view:
@@ -147,6 +396,8 @@ class Sink:
                 select.select([], [fd], [])
                 continue
             except OSError as error:
+                if error.errno in _FULL and self.file is not None:
+                    raise DiskFull(f"cannot write {self._output.label}: {_reason(error)}") from None
                 _fail(self._output.label, error)
             self.bytes_written += count
             view = view[count:]
@@ -155,8 +406,11 @@ class Sink:
 class _Output:
     """Where a sink's bytes go: here a device, pipe or socket, which has them as soon as they are written.
 
-    label: what messages call it. fd: negative once closed. Methods raise OSError.
+    label: what messages call it. fd: negative once closed. durable: only its name is missing, so that finish() may be
+    called again. Methods raise OSError.
     """
+
+    durable = False
 
     def __init__(self, label: str, fd: int) -> None:
         self.label = label
@@ -178,20 +432,34 @@ class _Output:
 class _Appended(_Output):
     """The end of a file, in place."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, inputs: Collection[FileId | None], remains: Remains) -> None:
+        self._note = -1
         made = not os.path.exists(path)  # noqa: PTH110
-        super().__init__(path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        super().__init__(path, os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666))
         try:
             _lock(self.fd, path)
+            _refuse_input(regular_file(self.fd), path, inputs)
+            # Where a file may be written, but none made beside it, it has to do without the note.
+            try:
+                self._note = _open_temporary(path, inputs, remains)
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG):
+                    raise
             self._size = os.fstat(self.fd).st_size
+            self._made = made and not self._size
+            if self._note >= 0:
+                os.write(self._note, _NOTE + b"%d\n" % self._size)
+                os.fsync(self._note)
+                _sync_folder(path)
         except BaseException:
+            self._forget()
             self.close()
             raise
-        self._made = made and not self._size
 
     def finish(self, used: bool) -> None:
         if used:
             os.fsync(self.fd)
+            self._forget()
         else:
             self.discard()
         self.close()
@@ -201,24 +469,40 @@ class _Appended(_Output):
             os.unlink(self.label)  # noqa: PTH108
         elif os.fstat(self.fd).st_size > self._size:
             os.ftruncate(self.fd, self._size)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._note >= 0:
+            if os.path.lexists(self.label + _TEMPORARY):
+                os.unlink(self.label + _TEMPORARY)  # noqa: PTH108
+            os.close(self._note)
+            self._note = -1
 
 
 class _Replacing(_Output):
     """A new file, under its temporary name until it is complete."""
 
     def __init__(
-        self, label: str, path: str, create: bool, mode: int, inputs: Collection[FileId | None]
+        self,
+        label: str,
+        path: str,
+        create: bool,
+        mode: int,
+        inputs: Collection[FileId | None],
+        remains: Remains,
     ) -> None:
         self._path = path
         self._temporary = path + _TEMPORARY
         self._create = create
-        super().__init__(label, _open_temporary(self._temporary, inputs))
+        super().__init__(label, _open_temporary(path, inputs, remains))
         if mode:  # what it replaces may be private
             os.fchmod(self.fd, stat.S_IMODE(os.fstat(self.fd).st_mode & mode))
 
     def finish(self, used: bool) -> None:
         if used:
-            os.fsync(self.fd)
+            if not self.durable:
+                os.fsync(self.fd)
+                self.durable = True
             if self._create:
                 _rename_new(self._temporary, self._path)
             else:
@@ -236,7 +520,12 @@ class _Replacing(_Output):
 
 
 def _open(
-    path: str, append: bool, create: bool, inputs: Collection[FileId | None], given_up: Callable[[], bool]
+    path: str,
+    append: bool,
+    create: bool,
+    inputs: Collection[FileId | None],
+    given_up: Callable[[], bool],
+    remains: Remains,
 ) -> _Output:
     if not path or "\0" in path:
         raise StageError(f"cannot write {path!r}: that is no path")
@@ -258,7 +547,9 @@ def _open(
         return _Output(path, os.open(path, os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else 0)))
     target = os.path.realpath(path)
     os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
-    return _Appended(target) if append else _Replacing(path, target, create, mode, inputs)
+    if append:
+        return _Appended(target, inputs, remains)
+    return _Replacing(path, target, create, mode, inputs, remains)
 
 
 def _open_fifo(path: str, given_up: Callable[[], bool]) -> int:
@@ -282,24 +573,26 @@ def _refuse_input(file: FileId | None, label: str, inputs: Collection[FileId | N
         raise StageError(f"cannot write {label}: it is the file that is being read; write to another one")
 
 
-def _open_temporary(path: str, inputs: Collection[FileId | None]) -> int:
+def _open_temporary(target: str, inputs: Collection[FileId | None], remains: Remains) -> int:
+    path = target + _TEMPORARY
     while True:
         try:
             if not stat.S_ISREG(os.lstat(path).st_mode):
                 raise StageError(f"cannot write {path}: it exists and is not a regular file; remove it")
         except FileNotFoundError:
             pass
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         try:
             _lock(fd, path)
             if os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
                 _refuse_input(regular_file(fd), path, inputs)
-                os.ftruncate(fd, 0)
-                return fd
+                if not os.fstat(fd).st_size:
+                    return fd
+                remains.see_to(target, fd)
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)  # its writer completed or removed it between our open() and our lock
+        os.close(fd)  # it has another name now, or its writer completed or removed it before we locked it
 
 
 def _lock(fd: int, path: str) -> None:

@@ -22,7 +22,7 @@ from bgpipe.bgp.causes import message
 from bgpipe.cli import main
 from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
-from bgpipe.stages.external import LostEvent
+from bgpipe.pipeline.events import LostEvent
 
 
 @pytest.fixture

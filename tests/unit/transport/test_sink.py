@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from bgpipe.errors import ClosedOutput, StageError
-from bgpipe.transport.sink import Sink, open_sink
+from bgpipe.errors import ClosedOutput, InputError, StageError
+from bgpipe.formats.records import whole
+from bgpipe.transport import sink as sink_module
+from bgpipe.transport.sink import DiskFull, Remains, Sink, open_sink
 from bgpipe.transport.source import Interrupted, open_source
 
 DATA = random.Random(3).randbytes(300_000) + bytes(300_000)
@@ -161,8 +163,9 @@ def test_append(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     for part in (b"one", b"two"):
         sink = open_sink(str(path), append=True)
-        assert names(tmp_path) == [path.name]
+        assert names(tmp_path) == [path.name, f"{path.name}.tmp"]
         fill(sink, part)
+        assert names(tmp_path) == [path.name]
     assert read_back(path) == b"onetwo"
     sink = open_sink(str(path), append=True)
     sink.write(b"three")
@@ -242,11 +245,194 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     assert all("another process is writing it" in message for message in refused)
 
 
-def test_temporary_file_of_a_crash_is_overwritten(tmp_path: Path) -> None:
-    run("sink = open_sink(sys.argv[1])\nsink.write(b'long left-over')\nos._exit(0)", tmp_path / "x")
-    assert names(tmp_path) == ["x.tmp"]
-    fill(open_sink(str(tmp_path / "x")), b"1")
-    assert (names(tmp_path), (tmp_path / "x").read_bytes()) == (["x"], b"1")
+def crash(path: Path, data: bytes, append: bool = False) -> None:
+    """What a run leaves behind that is killed when it has written this, without flushing its compressor."""
+    code = f"sink = open_sink(sys.argv[1], append={append})\nsink.write({data!r})\nos._exit(0)"
+    run(code, path)
+
+
+class TestRemains:
+    """What a run left behind that did not come to its end."""
+
+    def remains(self, told: list[str], form: str = "json") -> Remains:
+        return Remains(whole(form), told.append)
+
+    def test_a_temporary_file_gets_a_name_of_its_own(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        told: list[str] = []
+        for number in range(3):
+            crash(path, b"[%d]\n[2" % number)
+            open_sink(str(path), remains=self.remains(told)).abort()
+        assert names(tmp_path) == ["x.partial", "x.partial.2", "x.partial.3"]
+        assert (tmp_path / "x.partial").read_bytes() == b"[0]\n"
+        assert (tmp_path / "x.partial.3").read_bytes() == b"[2]\n"
+        assert told[0] == (
+            f"{path}.tmp was left behind by a run that did not end: it is now {path}.partial, "
+            "without the 2 octets of a message at its end that is not whole"
+        )
+
+    def test_of_another_format_than_thought(self, tmp_path: Path) -> None:
+        """No length in it makes sense: it stays as it is, as long as it could not be a record."""
+        (tmp_path / "x.tmp").write_bytes(bytes(20_000_000))
+        open_sink(str(tmp_path / "x"), remains=self.remains([], "raw")).abort()
+        assert (tmp_path / "x.partial").stat().st_size == 20_000_000
+
+    def test_compressed(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.gz"
+        data = random.Random(1).randbytes(1_000_000)
+        code = "import random\nsink = open_sink(sys.argv[1])\nsink.write(random.Random(1).randbytes(1_000_000))\nos._exit(0)"
+        run(code, path)
+        fill(open_sink(str(path)), b"new")
+        assert names(tmp_path) == ["x.gz", "x.gz.partial"]
+        assert gzip.decompress(path.read_bytes()) == b"new"
+        good = b""
+        buffer = memoryview(bytearray(10_000))
+        with open_source(str(tmp_path / "x.gz.partial")) as source, pytest.raises(InputError):
+            while size := source.readinto(buffer):
+                good += buffer[:size]
+        assert good == data[: len(good)]
+        assert len(good) > 900_000
+
+    def test_appending_goes_on_behind_the_last_whole_message(self, tmp_path: Path) -> None:
+        path = tmp_path / "x"
+        fill(open_sink(str(path), append=True), b"[1]\n")
+        crash(path, b"[2]\n[3", append=True)
+        assert names(tmp_path) == ["x", "x.tmp"]
+        assert path.read_bytes() == b"[1]\n[2]\n[3"
+        told: list[str] = []
+        fill(open_sink(str(path), append=True, remains=self.remains(told)), b"[4]\n")
+        assert (names(tmp_path), path.read_bytes()) == (["x"], b"[1]\n[2]\n[4]\n")
+        assert told == [
+            f"{path}: a run that appended did not end, without the 2 octets of a message at its end that is not whole"
+        ]
+
+    @pytest.mark.parametrize("suffix", [".gz", ".zst", ".xz", ".bz2", ".lz4"])
+    def test_appending_to_a_compressed_file(self, suffix: str, tmp_path: Path) -> None:
+        """The stream that is not whole is moved away: behind it nothing could be read."""
+        path = tmp_path / f"x{suffix}"
+        fill(open_sink(str(path), append=True), b"[1]\n")
+        size = path.stat().st_size
+        code = "sink = open_sink(sys.argv[1], append=True)\nsink.write(os.urandom(2_000_000))\nos._exit(0)"
+        run(code, path)
+        torn = path.read_bytes()[size:]
+        assert torn
+        told: list[str] = []
+        fill(open_sink(str(path), append=True, remains=self.remains(told)), b"[4]\n")
+        assert read_back(path) == b"[1]\n[4]\n"
+        assert (tmp_path / f"x{suffix}.partial").read_bytes() == torn
+        assert "which a run appended that did not end, are now in" in told[0]
+
+    def test_appending_was_complete_but_for_the_note(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.gz"
+        fill(open_sink(str(path), append=True), b"[1]\n")
+        (tmp_path / "x.gz.tmp").write_bytes(b"bgpipe appends behind octet 0\n")
+        told: list[str] = []
+        fill(open_sink(str(path), append=True, remains=self.remains(told)), b"[2]\n")
+        assert (names(tmp_path), read_back(path), told) == (["x.gz"], b"[1]\n[2]\n", [])
+
+    def test_a_note_that_is_not_whole(self, tmp_path: Path) -> None:
+        """Nothing had been written then."""
+        path = tmp_path / "x"
+        path.write_bytes(b"[1]\n")
+        (tmp_path / "x.tmp").write_bytes(b"bgpipe appends beh")
+        fill(open_sink(str(path), append=True), b"[2]\n")
+        assert path.read_bytes() == b"[1]\n[2]\n"
+
+
+class Disk:
+    """A disk that has room for so many octets more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self._write = os.write
+        monkeypatch.setattr(os, "write", self.write)
+
+    def write(self, fd: int, data: memoryview | bytes) -> int:
+        if fd <= 2:
+            return self._write(fd, data)
+        if data and not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        count = self._write(fd, memoryview(data)[: self.room])
+        self.room -= count
+        return count
+
+
+class TestFullDisk:
+    @pytest.mark.parametrize("suffix", SUFFIXES)
+    def test_nothing_is_lost_when_there_is_room_again(
+        self, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / f"x{suffix}"
+        disk = Disk(monkeypatch, 0)
+        rng = random.Random(5)
+        sink = open_sink(str(path))
+        parts = [rng.randbytes(rng.randrange(100_000)) for _ in range(100)]
+        times = 0
+        for part in parts:
+            try:
+                sink.write(part)
+            except DiskFull:
+                while True:
+                    times += 1
+                    disk.room = rng.randrange(30_000)
+                    try:
+                        sink.retry()
+                        break
+                    except DiskFull as error:
+                        assert str(error).startswith(f"cannot write {path}: no space left on the device")
+        while True:
+            try:
+                sink.finish()
+                break
+            except DiskFull:
+                times += 1
+                disk.room = 1
+        assert times > 100
+        disk.room = 1 << 30
+        with open_source(str(path)) as source:
+            assert source.peek(10_000_000) == b"".join(parts)
+
+    @pytest.mark.parametrize("suffix", SUFFIXES)
+    @pytest.mark.parametrize("append", [False, True])
+    def test_cut(self, suffix: str, append: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each message is in the file, or told to be lost."""
+        monkeypatch.setattr(sink_module, "MEMBER", 100_000)
+        path = tmp_path / f"x{suffix}"
+        disk = Disk(monkeypatch, 0)
+        kept = 0
+        for seed in range(20):
+            path.unlink(missing_ok=True)
+            rng = random.Random(seed)
+            disk.room = 1000
+            if append:
+                fill(open_sink(str(path), append=True), b"first\n")
+            sink = open_sink(str(path), append=append)
+            disk.room = rng.randrange(600_000)
+            given = 0
+            lost = -1
+            for _ in range(100):
+                count = rng.randrange(1, 200)
+                given += count
+                try:
+                    sink.write(b"".join(b"%s\n" % rng.randbytes(40).hex().encode() for _ in range(count)), count)
+                except DiskFull:
+                    lost = sink.cut(whole("json"))
+                    break
+            else:
+                try:
+                    sink.finish()
+                    lost = 0
+                except DiskFull:
+                    lost = sink.cut(whole("json"))
+            sink.finish()
+            sink.abort()
+            found = read_back(path).decode().splitlines() if path.exists() else []
+            assert all(line == "first" or len(line) == 80 for line in found)
+            assert len(found) - append + lost == given
+            if not suffix:
+                assert lost < 200
+            kept += len(found)
+        assert kept > 20_000
 
 
 def test_something_else_has_the_temporary_name(tmp_path: Path) -> None:

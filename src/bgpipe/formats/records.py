@@ -1,0 +1,45 @@
+"""Where records end, in bytes that bgpipe wrote itself: enough to cut a file that was broken off."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    # How many octets of the data are whole records, from its start, and how many records these are.
+    Whole = Callable[[bytes], tuple[int, int]]
+
+_MRT_HEADER = 12  # RFC 6396 section 2; its last four octets are the length of what follows
+_BGP_HEADER = 19  # RFC 4271 section 4.1; the length, of all of it, is in octets 16 and 17
+
+
+def whole(form: str) -> Whole:
+    """What counts the records of this format. It stops at what cannot be one."""
+    return {"json": _lines, "mrt": _mrt, "raw": _raw}[form]
+
+
+def _lines(data: bytes) -> tuple[int, int]:
+    end = data.rfind(b"\n") + 1
+    return end, data.count(b"\n", 0, end)
+
+
+def _mrt(data: bytes) -> tuple[int, int]:
+    place = count = 0
+    while place + _MRT_HEADER <= len(data):
+        behind = place + _MRT_HEADER + int.from_bytes(data[place + 8 : place + 12], "big")
+        if behind > len(data):
+            break
+        place = behind
+        count += 1
+    return place, count
+
+
+def _raw(data: bytes) -> tuple[int, int]:
+    place = count = 0
+    while place + _BGP_HEADER <= len(data):
+        size = int.from_bytes(data[place + 16 : place + 18], "big")
+        if size < _BGP_HEADER or place + size > len(data):
+            break
+        place += size
+        count += 1
+    return place, count
