@@ -16,13 +16,44 @@ LEVELS = ("debug", "info", "warn", "error", "disabled")
 _PREFIX = ("debug: ", "", "warning: ", "")
 
 
+_PIECE = 4096  # octets that a pipe takes at once if it takes any (PIPE_BUF)
+_PATIENCE_S = 1.0
+
+
+class _Drain:
+    """Where the lines go. Who does not read them holds nothing up for longer than a moment, once.
+
+    stuck: nobody takes any. left_out: lines that were not taken since it was told last.
+    """
+
+    __slots__ = ("_fd", "left_out", "stuck")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.stuck = False
+        self.left_out = 0
+
+    def write(self, data: bytes) -> None:
+        import select
+
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        while data:
+            if not poll.poll(0 if self.stuck else _PATIENCE_S * 1000):
+                self.stuck = True
+                self.left_out += 1
+                return
+            data = data[os.write(self._fd, data[:_PIECE]) :]
+        self.stuck = False
+
+
 class Log:
     """Writes lines of `level` and above.
 
     before: called in front of each line (a progress bar takes itself off the screen there).
     """
 
-    __slots__ = ("_json", "_least", "_peer", "_throttle", "before", "fd")
+    __slots__ = ("_drain", "_json", "_least", "_peer", "_throttle", "before", "fd")
 
     def __init__(self, level: str = "info", form: str = "text", fd: int = 2) -> None:
         self._least = LEVELS.index(level)
@@ -30,11 +61,13 @@ class Log:
         self._peer = ""
         self._throttle: Throttle | None = None
         self.fd = fd
+        self._drain = _Drain(fd)
         self.before: Callable[[], object] | None = None
 
     def of(self, peer: str, throttle: Throttle | None) -> Log:
         """One whose lines name this peer, where there are many. throttle: for the lines of all of them."""
         log = Log(LEVELS[self._least], "json" if self._json else "text", self.fd)
+        log._drain = self._drain
         log._peer = peer
         log._throttle = throttle
         return log
@@ -64,12 +97,13 @@ class Log:
             line += "".join(f"  {visible(more)}\n" for more in detail)
         if self.before is not None:
             self.before()
-        data = line.encode("utf-8", "backslashreplace")
         try:
-            while data:
-                data = data[os.write(self.fd, data) :]
+            self._drain.write(line.encode("utf-8", "backslashreplace"))
         except OSError:  # nobody reads our log: that is no reason to stop the work
-            pass
+            return
+        if self._drain.left_out and not self._drain.stuck:
+            left_out, self._drain.left_out = self._drain.left_out, 0
+            self._write(3, f"{left_out} lines in front of the last one found no reader, and are lost", None, "")
 
 
 def _json_line(

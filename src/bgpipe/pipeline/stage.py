@@ -275,11 +275,15 @@ class Output(Stage):
     outside = True
     blocked = False
     diverts = False
-    swallows = False
 
     @property
     def acts(self) -> bool:
         return self.outside
+
+    @property
+    def swallows(self) -> bool:
+        """See above."""
+        return False
 
     @property
     def full(self) -> bool:

@@ -110,19 +110,16 @@ class Exec(Piped):
                 self.part()
             failure, self.failure = self.failure, None
             if failure is not None and not (cut and problem):
-                self.swallows = self.diverts
                 failure.args = (f"what {self._words[0]} writes does not parse: {failure}",)
                 raise failure
             if not problem:
                 break
             if not self.options.restart or self.pipe.ending:
-                self.swallows = self.diverts
                 raise StageError(problem)
             wait_s = backoff.next_s()
             self.pipe.log.warn(f"{problem}; it is started again in {wait_s:.1f} s", self)
             await self._pause(wait_s)
             if self.pipe.ending:
-                self.swallows = self.diverts
                 raise StageError(problem)
             if self.drained and not self._kept:
                 break

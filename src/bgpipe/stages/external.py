@@ -51,6 +51,7 @@ class External(Output, Member):
     drains = True
     options: ExternalOptions
     events: tuple[str, ...] = ("lost",)
+    _passed_by = False
 
     def __init__(
         self, pipe: Pipeline, number: int, name: str, options: StageOptions, args: tuple[str, ...] = ()
@@ -78,7 +79,12 @@ class External(Output, Member):
 
     @property
     def full(self) -> bool:
-        return self.blocked or (self.state in (NEW, STARTING) and self.diverts and not self.pipe.ending)
+        return self.blocked or (self.state == STARTING and self.diverts and not self.pipe.ending)
+
+    @property
+    def swallows(self) -> bool:
+        begun = self.state not in (NEW, STARTING) or (self.state == STARTING and self.pipe.ending)
+        return self.diverts and begun and not self._passed_by
 
     def prepare(self) -> Awaitable[None]:
         self.changed = asyncio.Event()  # something happened that run() may have to act on
@@ -138,7 +144,7 @@ class External(Output, Member):
 
     def drain(self, *, passed_by: bool = False) -> None:
         self.drained = True
-        self.swallows = self.diverts and not passed_by
+        self._passed_by = self._passed_by or passed_by
         self.changed.set()
         self.room()
 
@@ -180,7 +186,6 @@ class External(Output, Member):
 
     def abort(self) -> None:
         self.drained = True
-        self.swallows = self.diverts
         self._close()
         self.blocked = False
 

@@ -69,7 +69,6 @@ class Pipe(Piped):
             self.room()
             await self._serve()
             if self.failure is not None:
-                self.swallows = self.diverts
                 raise self.failure
         finally:
             self.drained = True

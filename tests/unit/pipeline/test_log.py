@@ -128,3 +128,24 @@ def test_lines_of_peers(tmp_path: Path) -> None:
             ]
         else:
             assert [json.loads(line).get("peer") for line in lines] == ["192.0.2.0:179"] * 2 + ["192.0.2.1:179", None]
+
+
+def test_the_reader_is_stuck() -> None:
+    """One line waits a moment, no further one does; who reads again is told how many are lost."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    log = Log(fd=writing)
+    count = 0
+    while count < 2000:  # 64 KiB
+        log.info("x" * 100)
+        count += 1
+    taken = os.read(reading, 1 << 20).count(b"\n")
+    assert 0 < taken < count
+    log.of("192.0.2.1", None).info("y")
+    found = os.read(reading, 1 << 20).decode().splitlines()
+    assert found[-2:] == [
+        "bgpipe: 192.0.2.1: y",
+        f"bgpipe: 192.0.2.1: {count - taken} lines in front of the last one found no reader, and are lost",
+    ]
+    os.close(reading)
+    os.close(writing)

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from lines import line, lines, read_lines, right, write_lines
+from lines import bad_line, line, lines, read_lines, right, write_lines
 from live import KEEPALIVE, Live, open_message, proxy, update
 from live import run as in_loop
 
@@ -126,6 +126,22 @@ class TestThrough:
     def test_types(self, source: str, target: Path) -> None:
         run("--", "read", source, "--", "exec", "--skip", "UPDATE", "-A", "sed", "d", "--", "write", target)
         assert read_lines(target) == right(*range(1, 1001))
+
+    def test_started_late(self, source: str, target: Path) -> None:
+        """Until then messages pass it by, and where it is on its way they wait."""
+        ten = ["grep", "--keep", "--event-match", "ten", "as_origin == 10"]
+        words = ["exec", "--wait", "grep/ten", "-A", "sed", "d"]
+        run("--", "read", source, "--", *ten, "--", *words, "--", "write", target)
+        assert read_lines(target)[:9] == right(*range(1, 10))
+
+    def test_what_does_not_parse(self, target: Path, tmp_path: Path) -> None:
+        """As docs/exec.md says: it skips a program with --if, unless there is a grep in front."""
+        source = write_lines(tmp_path / "source.json", line(1) + bad_line(2))
+        words = ["exec", "--if", "prefix ~ 0.0.0.0/0", "-A", "sed", "d", "--", "write", target]
+        run("-l", "disabled", "--", "read", source, "--", *words)
+        assert read_lines(target) == right(2)
+        run("-l", "disabled", "--", "read", source, "--", "grep", "type", "--", *words)
+        assert not target.exists() or read_lines(target) == right(2)
 
     def test_both_directions(self, target: Path, tmp_path: Path) -> None:
         source = write_lines(tmp_path / "source.json", line(1) + line(1, "L") + line(2))
