@@ -4,6 +4,7 @@
 #   make test    linters, fuzzers for some seconds each (where there is clang), tests
 #   make filters filters, at length: an hour or so
 #   make interop sessions with the BGP daemons of Debian
+#   make faults  programs that are killed and disks that are full, 100 times each
 #   make soak    20 minutes of sessions that are cut off again and again
 #
 # PYTHON=python3.12 takes another Python; BGPIPE_CORPUS=folder (default ../shared/data) is the real data of the tests.
@@ -13,7 +14,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit filters interop soak fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
+.PHONY: run test build lint unit filters interop soak faults fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -57,6 +58,10 @@ interop: build
 # Sessions through proxies, cut off again and again, for SOAK_SECONDS (20 minutes); tests/soak/soak.py says what must hold.
 soak: build
 	$(PY) tests/soak/soak.py
+
+# Programs that are killed, and disks that are full, a hundred times each: `make test` has a tenth of it.
+faults: build
+	BGPIPE_FAULTS=100 $(PY) -m pytest -q tests/unit/stages/test_exec.py tests/unit/stages/test_pipe.py tests/unit/stages/test_write.py
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build

@@ -36,9 +36,14 @@ class Clock(uvloop.Loop):  # type: ignore[misc]
         return float(super().time()) + self.ahead_s
 
 
-def run(work: Coroutine[Any, Any, Result], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = Clock) -> Result:
+def run(
+    work: Coroutine[Any, Any, Result],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = Clock,
+    patience_s: float = PATIENCE_S,
+) -> Result:
     async def soon() -> Result:
-        return await asyncio.wait_for(work, PATIENCE_S)
+        return await asyncio.wait_for(work, patience_s)
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(soon())

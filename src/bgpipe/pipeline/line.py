@@ -171,7 +171,8 @@ class Step:
         if after is not None:
             seen.cut_like(after, count)
         if self.missed:
-            self.run(seen)
+            if self.stage.state == RUNNING and not self.stage.drained:  # else it has missed them for good, and knows
+                self.run(seen)
         else:  # what skipped it the first time is still hidden there: a second choice would be another one
             self.buffer.clear()
             with seen:

@@ -7,6 +7,7 @@ import os
 import signal
 
 from bgpipe.errors import StageError
+from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import argument, option
 from bgpipe.stages.external import DRAIN_S, LOOK_S, ExternalOptions, Piped
 from bgpipe.transport.backoff import LONGEST_S, Backoff
@@ -14,6 +15,7 @@ from bgpipe.transport.pipes import Reader
 from bgpipe.transport.process import Process
 
 _LAST_S = 0.5  # for a program that has closed a pipe to end, and for what it started to close the other
+_LINES = 1000  # of its standard error that a minute may have in the log
 _FIRST_S = 0.1  # how long to wait until it is started again, the first time
 
 
@@ -60,6 +62,7 @@ class Exec(Piped):
         return f"{self.options.format} to {self.options.program}" if self.looks else ""
 
     async def begin(self) -> None:
+        self._lines = Throttle(self.pipe.log, f"lines of {self._words[0]} were left out", self, _LINES)
         self._start()
 
     def _start(self) -> None:
@@ -77,7 +80,8 @@ class Exec(Piped):
             self.send(data)
 
     def _said(self, line: str) -> None:
-        self.pipe.log.info(line, self)
+        if self._lines.admits():
+            self.pipe.log.info(line, self)
 
     # ---- bytes -------------------------------------------------------------------------------------------------
 
@@ -92,6 +96,7 @@ class Exec(Piped):
         try:
             await self._run()
         finally:
+            self._lines.close()
             self.drained = True
             self.room()
 

@@ -214,8 +214,9 @@ class Lines:
 
     def close(self) -> None:
         """Say what is left, and read no more."""
-        if not self._closed:
-            self._readable()
+        for _ in range(_PIPE_SIZE // _READ_SIZE):  # and no longer than that: somebody may go on with it
+            if not self._closed:
+                self._readable()
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._fd)

@@ -26,6 +26,7 @@ from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline import service
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
+from bgpipe.stages.exec import Exec
 from bgpipe.stages.listen import Listen
 from bgpipe.stages.metrics import Metrics
 from bgpipe.transport import backoff
@@ -100,6 +101,52 @@ async def many(*between: str, options: tuple[str, ...] = ()) -> AsyncIterator[Ma
 def address(remote: Remote) -> str:
     host, port = remote.writer.get_extra_info("sockname")[:2]
     return f"{host}:{port}"
+
+
+def programs(pattern: str) -> int:
+    """How many children of ours run this, or have ended and were not waited for."""
+    pids = [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids]
+    return sum(not command or pattern.encode() in command for command in commands)
+
+
+class TestPrograms:
+    def test_each_session_has_its_own(self) -> None:
+        """One that dies is started again for its session alone, and all end with theirs."""
+
+        async def test() -> None:
+            async with many("exec --restart -LR -A sed -u s/unique-for-this-test//") as all_of_them:
+                clients = [await all_of_them.client() for _ in range(5)]
+                assert programs("unique-for-this-test") == 5
+                for number, (left, right) in enumerate(clients):
+                    left.send(announce(number))
+                    assert await right.message() == announce(number)
+                stages = [session.stage("exec") for session in all_of_them.sessions]
+                victim = stages[2]
+                assert isinstance(victim, Exec)
+                assert victim._process is not None
+                victim._process.end(signal.SIGKILL)
+                await all_of_them.live.until("exec/restart")
+                for number, (left, right) in enumerate(clients):
+                    left.send(announce(number + 10))
+                    assert await right.message() == announce(number + 10)
+                assert programs("unique-for-this-test") == 5
+                for left, right in clients[:3]:
+                    left.close()
+                    right.close()
+                await all_of_them.sessions_are(2)
+                assert programs("unique-for-this-test") == 2
+            assert programs("unique-for-this-test") == 0
+            for left, right in clients:
+                left.close()
+                right.close()
+                await left.writer.wait_closed()
+                await right.writer.wait_closed()
+
+        run(asyncio.sleep(0))  # libuv opens a pipe, once in a process
+        before = {file.name for file in Path("/proc/self/fd").iterdir()}
+        run(test())
+        assert {file.name for file in Path("/proc/self/fd").iterdir()} <= before
 
 
 class TestMulti:

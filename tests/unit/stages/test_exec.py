@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from bgpipe.cli import main
 from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import LostEvent
+
+CYCLES = int(os.environ.get("BGPIPE_FAULTS", "10"))  # `make faults` has a hundred
 
 
 @pytest.fixture
@@ -272,6 +275,26 @@ class TestEnd:
         assert isinstance(caught, InputError)
         assert str(caught).startswith(f"what sh writes does not parse: {error}")
 
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    @pytest.mark.parametrize("garbage", ["head -c 3000000 /dev/urandom", "head -c 3000000 /dev/zero"])
+    def test_garbage(self, form: str, garbage: str, source: str, target: Path) -> None:
+        words = ["exec", "--format", form, "-A", "sh", "-c", f"{garbage}; cat > /dev/null"]
+        caught, lost = failing("--", "read", source, "--", *words, "--", "write", target)
+        assert isinstance(caught, InputError)
+        assert str(caught).startswith("what sh writes does not parse: ")
+        assert sum(lost) in (0, 1000)  # it may be over before the others are read
+
+    def test_a_line_without_an_end(self, target: Path) -> None:
+        """It gets no further than a line may be long, and takes no more memory than that."""
+        caught, _ = failing("--", "exec", "--read", "-A", "sh", "-c", "while :; do head -c 100000 /dev/zero | tr '\\0' 1; done", "--", "write", target)
+        assert "is longer than 1310720 bytes" in str(caught)
+        assert children() == []
+
+    def test_long_lines_are_skipped(self, source: str, target: Path) -> None:
+        words = ["exec", "--pardon", "-A", "sh", "-c", "head -c 9000000 /dev/zero | tr '\\0' '['; echo; cat"]
+        run("-l", "disabled", "--", "read", source, "--", *words, "--", "write", target)
+        assert read_lines(target) == right(*range(1, 1001))
+
     def test_pardon(self, source: str, target: Path) -> None:
         words = ["exec", "--pardon", "-A", "sh", "-c", "echo hello; cat"]
         run("-l", "disabled", "--", "read", source, "--", *words, "--", "write", target)
@@ -295,6 +318,21 @@ class TestEnd:
         said = capfd.readouterr().err.splitlines()
         assert said[:2] == ["bgpipe: stage 2 (mine: exec): one", "bgpipe: stage 2 (mine: exec): two\\x1b[2J"]
         assert max(map(len, said)) < 5000
+
+    def test_it_says_too_much(self, source: str, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """Of a flood the log has the beginning, and how much there was."""
+        words = ["exec", "-A", "sh", "-c", "cat; seq 100000 >&2"]
+        assert main(["--", "read", source, "--", *words, "--", "write", str(target)]) == 0
+        said = capfd.readouterr().err.splitlines()
+        assert len(said) == 1001
+        assert said[999] == "bgpipe: stage 2 (exec): 1000"
+        assert said[1000] == "bgpipe: warning: stage 2 (exec): 99000 more lines of sh were left out"
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_a_line_of_what_it_says_without_an_end(self, source: str, target: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        words = ["exec", "-A", "sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x >&2; cat"]
+        assert main(["--", "read", source, "--", *words, "--", "write", str(target)]) == 0
+        assert capfd.readouterr().err == f"bgpipe: stage 2 (exec): {4096 * 'x'}\n"
 
     def test_its_children_have_its_output(self, source: str, target: Path) -> None:
         """Who holds the pipe open without a word does not hold us up."""
@@ -336,38 +374,64 @@ class TestEnd:
         assert read_lines(tmp_path / "out.json") == right(*range(1, 11))
 
 
-class TestRestart:
-    def test_nothing_missing_but_what_is_told(self, tmp_path: Path, target: Path) -> None:
-        """Killed time and again: in = out + lost, exactly."""
-        count, kills = 30_000, 30
-        source = write_lines(tmp_path / "source.json", lines(count))
-        pids = tmp_path / "pids"
-        lost: list[int] = []
-        words = ["exec", "--restart", "-A", "sh", "-c", f"echo $$ >> {pids}; exec cat", "--", "write", str(target)]
-        pipe = Pipeline(["-l", "disabled", "--", "read", "--rate-limit", "12000", source, "--", *words])
-        pipe.on_event("exec/lost")(lambda event: lost.append(event.count))
+def descriptors() -> set[str]:
+    return {file.name for file in Path("/proc/self/fd").iterdir()}
 
-        async def kill() -> int:
-            dice, killed, seen = random.Random(5), 0, 0
-            while killed < kills:
-                await asyncio.sleep(dice.uniform(0.01, 0.05))
-                known = pids.read_text().split() if pids.exists() else []
-                if len(known) > seen:
+
+def children() -> list[int]:
+    """Those that this process has, ended ones that nobody has waited for included."""
+    return [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+
+
+class TestRestart:
+    @pytest.mark.parametrize("form", ["json", "raw"])
+    def test_nothing_missing_but_what_is_told(self, form: str, tmp_path: Path, target: Path) -> None:
+        """Killed time and again: in = out + lost, exactly. No descriptor and no process is left over."""
+        feed, pids = tmp_path / "feed", tmp_path / "pids"
+        os.mkfifo(feed)
+        lost: list[int] = []
+        killed = given = 0
+        words = ["exec", "--restart", "--format", form, "-A", "sh", "-c", f"echo $$ >> {pids}; exec cat"]
+        pipe = Pipeline(["-l", "disabled", "--", "read", "--format", "json", str(feed), "--", *words, "--", "write", str(target)])
+        pipe.on_event("exec/lost")(lambda event: lost.append(event.count))
+        before = descriptors()
+
+        def give() -> None:
+            """Messages as fast as they are taken, until the program was killed often enough."""
+            nonlocal given
+            with feed.open("w") as file:
+                while killed < CYCLES:
+                    file.write(lines(50, first=given + 1))
+                    file.flush()
+                    given += 50
+                    time.sleep(0.005)
+
+        async def kill() -> None:
+            nonlocal killed
+            dice, seen = random.Random(5), 0
+            while killed < CYCLES:
+                await asyncio.sleep(dice.uniform(0.0, 0.05))
+                known = pids.read_text().splitlines(keepends=True) if pids.exists() else []
+                if len(known) > seen and known[-1].endswith("\n"):
                     seen = len(known)
                     os.kill(int(known[-1]), signal.SIGKILL)
                     killed += 1
-            return killed
 
         async def test() -> None:
+            giver = asyncio.ensure_future(asyncio.to_thread(give))
             killer = asyncio.ensure_future(kill())
             await pipe.run()
-            killer.cancel()
+            await killer
+            await giver
 
-        in_loop(test())
+        in_loop(test(), patience_s=30.0 + CYCLES)
         found = [number for _, number in read_lines(target)]
-        assert found == sorted(set(found))
-        assert len(found) + sum(lost) == count
-        assert len(pids.read_text().split()) > 5
+        if form == "json":
+            assert found == sorted(set(found))
+        assert len(found) + sum(lost) == given
+        assert len(pids.read_text().split()) >= CYCLES
+        assert children() == []
+        assert descriptors() <= before
 
     def test_it_never_runs(self, source: str, target: Path) -> None:
         """A program that is not there is no reason to try again."""
@@ -385,6 +449,44 @@ class TestRestart:
             assert str(error) == "false ended with exit code 1"
 
         in_loop(test())
+
+
+class TestInALoop:
+    """As a part of somebody's program."""
+
+    def test_two_beside_each_other(self, source: str, tmp_path: Path) -> None:
+        async def work() -> None:
+            pipes = [
+                Pipeline(["--", "read", source, "--", "exec", "-A", "cat", "--", "write", str(tmp_path / f"{number}.json")])
+                for number in range(2)
+            ]
+            await asyncio.gather(*(pipe.run() for pipe in pipes))
+
+        before = descriptors()
+        for loop_factory in (asyncio.new_event_loop, None):
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                runner.run(work())
+            for number in range(2):
+                assert read_lines(tmp_path / f"{number}.json") == right(*range(1, 1001))
+        assert (descriptors() - before, children()) == (set(), [])
+
+    def test_cancelled(self, source: str, tmp_path: Path) -> None:
+        """The program goes with it, though it does not want to."""
+
+        async def work() -> None:
+            words = ["exec", "-A", "sh", "-c", "trap '' TERM; echo here >&2; while :; do sleep 1; done"]
+            pipe = Pipeline(["-l", "disabled", "--", "read", source, "--", *words, "--", "write", str(tmp_path / "out.json")])
+            task = asyncio.ensure_future(pipe.run())
+            await asyncio.sleep(0.3)
+            assert len(children()) == 1
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert children() == []
+
+        before = descriptors()
+        asyncio.run(work())
+        assert descriptors() <= before
 
 
 @pytest.mark.parametrize(

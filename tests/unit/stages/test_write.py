@@ -32,6 +32,7 @@ from bgpipe.pipeline.writer import Writers
 from bgpipe.stages import write as write_module
 from bgpipe.stages.write import Write
 
+CYCLES = int(os.environ.get("BGPIPE_FAULTS", "10"))  # `make faults` has a hundred
 SUFFIXES = ["json", "mrt", "raw", "json.gz", "mrt.gz", "json.zst", "mrt.zst"]
 
 
@@ -119,14 +120,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 class TestFullDisk:
-    """100 times full, and room again: each message is in the file, or was told to be lost."""
+    """Full time and again: each message is in the file, or was told to be lost."""
 
     @pytest.mark.parametrize("suffix", SUFFIXES)
     def test_pause(self, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         disk = Disk(monkeypatch, most=700)
         written = Written(tmp_path / f"x.{suffix}", "--on-full", "pause")
         rng = random.Random(2)
-        while disk.cycles < 100:
+        while disk.cycles < CYCLES:
             written.write(rng.randrange(1, 300))
         written.stage.finish()
         assert numbers(written.path) == list(range(1, written.given + 1))
@@ -137,7 +138,7 @@ class TestFullDisk:
         disk = Disk(monkeypatch, most=1500)
         written = Written(tmp_path / f"x.{suffix}", "--on-full", "drop")
         rng = random.Random(2)
-        while disk.cycles < 100:
+        while disk.cycles < CYCLES:
             written.write(rng.randrange(1, 300))
         disk.room = 1 << 20
         written.stage.finish()
@@ -153,7 +154,7 @@ class TestFullDisk:
         monkeypatch.setattr("bgpipe.transport.sink.MEMBER", 20_000)
         rng = random.Random(2)
         disk = Disk(monkeypatch)
-        for number in range(100):
+        for number in range(CYCLES):
             disk.room = rng.randrange(20_000 if suffix in ("json", "mrt", "raw") else 3_000)
             written = Written(tmp_path / f"{number}.{suffix}", "--on-full", "stop")
             while not written.pipe.ending:
