@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import contextlib
 import errno
+import itertools
 import os
 import random
 import re
@@ -406,3 +407,54 @@ class TestClock:
                 assert number not in found
                 found[number] = period
         assert found == times
+
+
+class TestCrash:
+    @pytest.mark.parametrize("suffix", ["json", "mrt", "mrt.gz"])
+    def test_killed_while_it_appends(self, suffix: str, tmp_path: Path) -> None:
+        """Whatever it was at: the next run goes on behind what is whole, and nothing that got there goes away."""
+        source = write_lines(tmp_path / "source.json", lines(100_000))
+        path = tmp_path / f"x.{suffix}"
+        rate = "60000" if suffix == "mrt.gz" else "5000"
+        command = [sys.executable, "-m", "bgpipe", "read", "--rate-limit", rate, source, "write", "--append", str(path)]
+        dice = random.Random(9)
+        for _ in range(CYCLES):
+            child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            size = path.stat().st_size if path.exists() else 0
+            while child.poll() is None and not (path.exists() and path.stat().st_size > size):
+                time.sleep(0.005)
+            time.sleep(dice.uniform(0.0, 0.1))
+            child.kill()
+            child.wait()
+        assert (tmp_path / f"{path.name}.tmp").read_bytes().startswith(b"bgpipe appends behind octet ")
+        last = write_lines(tmp_path / "last.json", lines(3))
+        Pipeline(["-l", "disabled", "read", last, "write", "--append", str(path)]).run_sync()
+        found = numbers(path)
+        assert found[-3:] == [1, 2, 3]
+        starts = [index for index, number in enumerate(found) if number == 1] + [len(found)]
+        for first, behind in itertools.pairwise(starts):
+            assert found[first:behind] == list(range(1, behind - first + 1))
+        aside = len(list(tmp_path.glob("*.partial*")))
+        assert aside + len(starts) - 2 == CYCLES
+        assert (aside > 0) == (suffix == "mrt.gz")
+
+    def test_killed_while_it_writes(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        """What was begun gets a name of its own, also where the next run writes another period."""
+        source = write_lines(tmp_path / "source.json", lines(20_000))
+        template = f"{tmp_path}/a/$TIME.json"
+        words = ["read", "--rate-limit", "5000", source, "write", "--every", "1h", template]
+        child = subprocess.Popen([sys.executable, "-m", "bgpipe", *words])
+        while not any(file.stat().st_size for file in tmp_path.glob("a/*.tmp")):
+            time.sleep(0.01)
+        child.kill()
+        child.wait()
+        (left,) = tmp_path.glob("a/*.tmp")
+        old = left.with_name("20250101.0000.json.tmp")
+        left.rename(old)
+        other = left.with_name("20250101.0000.notes.tmp")
+        other.write_text("somebody else's")
+        Pipeline(["read", "--type", "OPEN", source, "write", "--every", "1h", template]).run_sync()
+        aside = left.with_name("20250101.0000.json.partial")
+        assert sorted(left.parent.iterdir()) == [aside, other]
+        assert f"{old} was left behind by a run that did not end: it is now {aside}" in capfd.readouterr().err
+        assert numbers(aside) == list(range(1, len(numbers(aside)) + 1))
