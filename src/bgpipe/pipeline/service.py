@@ -116,7 +116,7 @@ class Service(Driver):
 
             self._loop.add_signal_handler(SIGINT, pipe.on_signal)
             self._loop.add_signal_handler(SIGTERM, pipe.on_signal)
-            _raise_limit()
+            raise_limit()
         try:
             await self._run()
         except BaseException:
@@ -324,7 +324,7 @@ class Service(Driver):
             self.pipe.end()
 
 
-def _raise_limit() -> None:
+def raise_limit() -> None:
     """Let the process have as many descriptors as it may: each session takes two."""
     import resource
 

@@ -24,11 +24,12 @@ STAGES = {
     "stdout": ("stdout", "Stdout"),
     "tag": ("tag", "Tag"),
     "update": ("update", "Update"),
+    "websocket": ("websocket", "Websocket"),
     "write": ("write", "Write"),
 }
 
 # Those of the Go bgpipe, and ours to come.
-NOT_BUILT_YET = ("aspa", "guard", "kafka", "ris-live", "rov", "rv-live", "websocket")
+NOT_BUILT_YET = ("aspa", "guard", "kafka", "ris-live", "rov", "rv-live")
 
 
 def stage_class(command: str) -> type[Stage]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import threading
 from concurrent.futures import CancelledError
 
@@ -123,7 +124,7 @@ class HttpInput:
             )
             self._response = await self._get({})
         except _FAILURES as error:
-            raise StageError(f"cannot read {self.label}: {_why(error)}") from None
+            raise StageError(f"cannot read {self.label}: {why(error)}") from None
         if self._response.status != 200:
             answer = f"{self._response.status} {self._response.reason or ''}".strip()
             raise StageError(f"cannot read {self.label}: the server answers {answer}")
@@ -151,7 +152,7 @@ class HttpInput:
                     return chunk
                 reason = "the server gives no more"  # of what it went on with
             except (*_FAILURES, RuntimeError) as error:  # RuntimeError: what a broken chunk leaves behind
-                reason = _why(error)
+                reason = why(error)
             if tries == _RESUMES or not await self._resume(0.5 * 2**tries):
                 break
         size = "" if self.size is None else f" of {self.size}"
@@ -216,7 +217,7 @@ def _let_read(response: aiohttp.ClientResponse, on: bool) -> None:
         transport.pause_reading()
 
 
-def _why(error: Exception) -> str:
+def why(error: BaseException) -> str:
     """An error of aiohttp in a few words."""
     if isinstance(error, TimeoutError):
         return f"nothing came for {_PATIENCE_S:.0f} s"
@@ -238,7 +239,9 @@ def _why(error: Exception) -> str:
         return "the server closed the connection"
     if isinstance(error, aiohttp.ClientConnectorError):
         place = f"{error.host}:{error.port}"
-        return f"{place}: {_why(error.os_error)}"
+        return f"{place}: {why(error.os_error)}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails: {(error.reason or str(error)).lower().replace('_', ' ')}"
     if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

@@ -1,0 +1,551 @@
+"""websocket: messages to and from far away, over WebSocket connections."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bgpipe._frames import frames
+from bgpipe._tag import Tagger
+from bgpipe.errors import InputError, StageError, UsageError
+from bgpipe.pipeline.log import Throttle
+from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
+from bgpipe.pipeline.service import raise_limit
+from bgpipe.pipeline.stage import BOTH, StageOptions
+from bgpipe.stages.external import DRAIN_S, LOOK_S, External, ExternalOptions
+from bgpipe.stages.messages import PATH
+from bgpipe.transport import tcp
+from bgpipe.transport.backoff import Backoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable
+
+    import aiohttp
+    from aiohttp import web
+
+    from bgpipe._codec import Batch, Buffer
+    from bgpipe.pipeline.engine import Pipeline
+    from bgpipe.transport.websocket import Frame, Link, Server, Socket
+
+_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+_FRAME_SIZE = 64 << 10  # octets of a frame of several messages; what others take by default is 1 MiB
+_MOST_BEHIND = 8 << 20  # octets that a client may be behind the fastest one
+_UNREAD = 64 << 10  # octets of a frame that comes where nothing is to come
+_TICK_S = 1.0
+_FIRST_S = 0.1  # how long to wait until it is tried again, the first time
+_LINGER_S = 5.0  # for a client that is too slow, to hear of that
+_NORMAL, _AWAY, _TRY_LATER = 1000, 1001, 1013  # RFC 6455 section 7.4.1, and its registry
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it is looked at here
+    except ValueError as error:
+        raise UsageError(f"not a URL: {error}") from None
+    if parts.scheme not in _SCHEMES or not parts.netloc:
+        raise UsageError(f"{_shown(text)!r}: expected ws://HOST:PORT/PATH or wss://...")
+    return text
+
+
+def _shown(url: str) -> str:
+    """A URL without its password."""
+    before, at, behind = url.rpartition("@")
+    return f"{before.partition('://')[0]}://{behind}" if at else url
+
+
+def _secret(text: str) -> str:
+    """What the text says, or the variable or file that it names. Errors do not show it."""
+    if text.startswith("$"):
+        if (found := os.environ.get(text[1:])) is None:
+            raise UsageError(f"there is no environment variable {text[1:]}")
+    elif text.startswith("/"):
+        try:
+            found = Path(text).read_text().strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {text}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+    else:
+        found = text
+    if ":" not in found or "\n" in found:
+        raise UsageError("expected USER:PASSWORD, $VARIABLE or /FILE that has it")
+    return found
+
+
+def _header(text: str) -> tuple[tuple[str, str], ...]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or not name.strip().replace("-", "").isalnum() or not value.strip().isprintable():
+        raise UsageError("expected 'NAME: VALUE'")
+    return ((name.strip(), value.strip()),)
+
+
+URL = Kind("URL", _url, show=_shown)
+AUTH = Kind("AUTH", _secret, show=lambda _: "***")
+HEADERS = Kind("HEADER", _header, many=True, show=lambda header: f"{header[0]}: ***")
+
+
+class WebsocketOptions(ExternalOptions):
+    """Options of websocket."""
+
+    listen: bool = option("--listen", "be the server: clients connect to URL, and each of them gets every message")
+    batch: bool = option("--batch", "put several messages into a frame, as they come; reading takes such frames always")
+    compress: bool = option("--compress", "compress, if the other side agrees (permessage-deflate, RFC 7692)")
+    auth: str | None = option(
+        "--auth", "USER:PASSWORD, $VARIABLE or /FILE that has them: what we send, or a client must", kind=AUTH
+    )
+    cert: str = option("--cert", "our certificate, a PEM file; the server must have one for wss", kind=PATH, default="")
+    key: str = option("--key", "the key of --cert", kind=PATH, default="")
+    insecure: bool = option("--insecure", "take any certificate of the server")
+    header: tuple[tuple[str, str], ...] = option("--header", "send 'NAME: VALUE' with the request", kind=HEADERS)
+    timeout_s: float = option(
+        "--timeout",
+        "how long connecting may take, and how long who only gets copies may take nothing; 0 for any time",
+        kind=DURATION,
+        default=10.0,
+    )
+    retry: bool = option("--retry", "connect again, later and later, when that fails or the connection is lost")
+    retry_max: int = option(
+        "--retry-max", "with --retry: give up after so many failures in a row, 0 for never", kind=integer(0), default=0
+    )
+    max_clients: int = option(
+        "--max-clients",
+        "with --listen: refuse more than so many at once, 0 for any number",
+        kind=integer(0),
+        default=1000,
+    )
+    url: str = argument("URL", "ws://HOST[:PORT][/PATH] or wss://...; with --listen, HOST may be missing", kind=URL)
+
+
+class Websocket(External):
+    """A client, or a server with its clients: one link, or many."""
+
+    command = "websocket"
+    summary = "exchange messages over WebSocket connections"
+    text = (
+        "Connects to URL, sends messages there, and takes those that come back: whoever is there decides what becomes "
+        "of them. With --copy, messages also stay on their way; with --write they are only sent, with --read only "
+        "taken. With --listen it is the server of URL for any number of clients. A frame is one message, without "
+        "newline. What comes is tagged websocket/remote, with the address of the other side."
+    )
+    options_class = WebsocketOptions
+    options: WebsocketOptions
+    events = ("connected", "disconnected", "lost")
+
+    def __init__(
+        self, pipe: Pipeline, number: int, name: str, options: StageOptions, args: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(pipe, number, name, options, args)
+        self.links: list[Link] = []  # those that get messages
+        self._running: dict[Link, asyncio.Task[None]] = {}
+        self._crash: BaseException | None = None
+        self._kept: list[Frame] = []  # for the next one
+        self._absent = 0  # messages that nobody was there for
+        self._new: Link | None = None  # of a client, to be started
+        self._session: aiohttp.ClientSession | None = None
+        self._server: Server | None = None
+        self.single = self.options.listen
+
+    def attach(self) -> None:
+        super().attach()
+        options = self.options
+        self._parts = urlsplit(options.url)
+        self._secure = _SCHEMES[self._parts.scheme] == "wss"
+        self._auth = options.auth
+        if self._parts.username is not None:
+            if options.auth is not None:
+                raise self.error("--auth and a password in the URL exclude each other")
+            self._auth = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
+        host = self._parts.netloc.rpartition("@")[2]
+        query = f"?{self._parts.query}" if self._parts.query else ""
+        self._target = f"{_SCHEMES[self._parts.scheme]}://{host}{self._parts.path}{query}"
+        if (options.cert or options.key) and not (options.cert and options.key and self._secure):
+            raise self.error("--cert and --key go together, and with wss")
+        if options.listen:
+            if self._secure and not options.cert:
+                raise self.error("a server of wss takes --cert and --key")
+            given = (("--insecure", options.insecure), ("--header", options.header), ("--retry", options.retry))
+            for flag, value in given:
+                if value:
+                    raise self.error(f"{flag} is for clients, not for --listen")
+        elif not self._parts.hostname:
+            raise self.error("the URL has no host to connect to")
+        if options.retry_max and not options.retry:
+            raise self.error("--retry-max is for --retry")
+        if options.insecure and not self._secure:
+            raise self.error("--insecure is for wss")
+
+    def doubts(self) -> tuple[str, ...]:
+        if self._auth is not None and not self._secure and self._parts.hostname not in _LOCAL:
+            return ("the password can be read on its way; wss:// hides it",)
+        return ()
+
+    @property
+    def place(self) -> str:
+        """The URL as it may be shown."""
+        return _shown(self.options.url)
+
+    def reads(self) -> str:
+        return f"{self.options.format} from {'clients of ' if self.options.listen else ''}{self.place}"
+
+    def writes(self) -> str:
+        if not self.looks:
+            return ""
+        return f"{self.options.format} to {'clients of ' if self.options.listen else ''}{self.place}"
+
+    # ---- beginning ---------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        self._context = self._make_context() if self._secure else None
+        self._refused = Throttle(self.pipe.log, "clients were refused or lost", self)
+        self._guests = Throttle(self.pipe.log, "clients have come or gone", self)
+        if self.options.listen:
+            self._open()
+            self.blocked = self.diverts
+            return
+        self._backoff, self._tries = Backoff(_FIRST_S), 0
+        while not await self._try() and (self.produces or self.diverts):
+            await asyncio.sleep(self._wait_s)
+
+    def _make_context(self) -> ssl.SSLContext:
+        import ssl
+
+        options = self.options
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH if options.listen else ssl.Purpose.SERVER_AUTH)
+        if options.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if options.cert:
+            try:
+                context.load_cert_chain(options.cert, options.key)
+            except OSError as error:
+                raise StageError(f"cannot use {options.cert} and {options.key}: {error.strerror or error}") from None
+        return context
+
+    def _open(self) -> None:
+        from bgpipe.transport.websocket import Server, listen
+
+        options = self.options
+        port = self._parts.port or (443 if self._secure else 80)
+        try:
+            listening = listen(self._parts.hostname or "", port)
+        except OSError as error:
+            raise StageError(f"cannot listen on {self.place}: {error.strerror or error}") from None
+        raise_limit()
+        self.pipe.log.info(f"listening on {tcp.show(listening.getsockname())}", self)
+        self._server = Server(
+            listening,
+            self._welcome,
+            path=self._parts.path or "/",
+            auth=self._auth,
+            context=self._context,
+            timeout_s=options.timeout_s,
+            compress=options.compress,
+            longest=self._longest,
+            crowded=lambda: 0 < options.max_clients <= len(self._running),
+            say=self._refused.count,
+        )
+
+    async def _try(self) -> bool:
+        """Connect. Where that failed, and is to be tried again, `_wait_s` says when. StageError."""
+        from bgpipe.transport.websocket import authorization, dial
+
+        options = self.options
+        auth = (authorization(self._auth),) if self._auth is not None else ()
+        try:
+            self._session, ws, transport = await dial(
+                self._target,
+                timeout_s=options.timeout_s,
+                headers=(*options.header, *auth),
+                context=self._context,
+                compress=options.compress,
+                longest=self._longest,
+            )
+        except StageError as error:
+            self._tries += 1
+            problem = f"cannot connect to {self.place}: {error}"
+            if not options.retry or self._tries == options.retry_max or self.pipe.ending:
+                raise StageError(problem) from None
+            self._wait_s = self._backoff.next_s()
+            self.pipe.log.warn(f"{problem}; next try in {self._wait_s:.1f} s", self)
+            return False
+        self._tries = 0
+        self._new = self._link(ws, transport)
+        self.pipe.log.info(f"connected to {self.place}, {self._new.remote}", self)
+        return True
+
+    @property
+    def _longest(self) -> int:
+        from bgpipe.transport.websocket import LONGEST
+
+        return LONGEST if self.produces else _UNREAD
+
+    # ---- links -------------------------------------------------------------------------------------------------
+
+    def _link(self, ws: Socket, transport: asyncio.Transport) -> Link:
+        from bgpipe.transport.websocket import Link
+
+        def take(batch: Batch) -> Awaitable[None] | None:
+            with batch:
+                tagger.apply(batch, BOTH)
+            return self.took(batch)
+
+        decoder = self.decoder() if self.produces else None
+        self._decoders = [link.decoder for link in self._running if link.decoder is not None]
+        if decoder is not None:
+            self._decoders.append(decoder)
+        link = Link(
+            ws,
+            transport,
+            lambda: self._moved(link),
+            form=self.options.format,
+            decoder=decoder,
+            take=take,
+            on_skip=self._on_skip,
+        )
+        tagger = Tagger({f"{self.name}/remote": link.remote}, ())
+        return link
+
+    def _start(self, link: Link) -> asyncio.Task[None]:
+        """Have the link run; it gets what was kept, and all that comes from now on."""
+        self._running[link] = task = asyncio.get_running_loop().create_task(link.run())
+        task.add_done_callback(lambda _: self._ended(link, task))
+        if self._absent:
+            self.pipe.log.info(f"{self._absent} messages are lost that came while nobody was there", self)
+            self._absent = 0
+        if self.looks:
+            self.links.append(link)
+            kept, self._kept = self._kept, []
+            self._send(kept)
+        self.emit("connected")
+        if not link.full:
+            self.room()
+        return task
+
+    async def _welcome(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        if self.drained:
+            return
+        link = self._link(ws, transport)
+        if self._guests.admits():
+            self.pipe.log.info(f"{link.remote} is connected", self)
+        await asyncio.wait((self._start(link),))
+        if link.failure is not None:
+            self._refused.count(f"{link.remote} is sent away: what it sends does not parse: {link.failure}")
+        elif self._guests.admits():
+            self.pipe.log.info(f"{link.remote} has gone: {link.fate}", self)
+
+    def _moved(self, link: Link) -> None:
+        if self.blocked and link in self.links and not link.full:
+            self.room()
+        self.changed.set()
+
+    def _ended(self, link: Link, task: asyncio.Task[None]) -> None:
+        del self._running[link]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash = error
+        if link in self.links:
+            self.links.remove(link)
+            self._forgo(link)
+        if self.diverts and not self.links:
+            self.part()
+            self.blocked = not self.drained
+        else:
+            self._weigh()
+        self.emit("disconnected")
+        self.changed.set()
+
+    def _forgo(self, link: Link) -> None:
+        """What the link has not sent is kept for the next one where it has to pass, or lost."""
+        left = link.left()
+        count = sum(messages for _, messages in left)
+        if self.diverts and not self.links and not self.failure:
+            self._kept = left + self._kept
+            self.given -= count
+        elif count:
+            self.pipe.log.warn(f"{count} messages have not reached {link.remote}: they are lost", self)
+            self._lose(count)
+
+    def _look(self, link: Link) -> None:
+        """See to one that is gone without a word, or takes nothing."""
+        if link.dead():
+            link.abort()
+        elif not self.diverts and 0 < self.options.timeout_s < link.stuck_s():
+            self._drop(link, f"it has taken nothing for {self.options.timeout_s:g} s")
+
+    def _drop(self, link: Link, reason: str) -> None:
+        link.fate = reason
+        self.links.remove(link)
+        self._refused.count(f"{link.remote} is too slow: {reason}")
+        self._forgo(link)
+        link.close(_TRY_LATER, "too slow")
+        asyncio.get_running_loop().call_later(_LINGER_S if self.options.listen else 0, link.abort)
+
+    # ---- what goes out -----------------------------------------------------------------------------------------
+
+    def write(self, data: Buffer) -> None:
+        made = frames(data, self.options.format, _FRAME_SIZE if self.options.batch else 0)
+        if self.links:
+            self._send(made)
+        elif self.diverts:
+            self._kept += made
+        else:
+            if not self._absent:
+                self.pipe.log.warn("nobody is there: messages are lost until somebody is", self)
+            self._absent += data.messages
+            self._lose(data.messages)
+
+    def _send(self, made: list[Frame]) -> None:
+        size = sum(len(frame) for frame, _ in made)
+        self.given += sum(messages for _, messages in made)
+        for link in self.links:
+            link.send(made, size)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """The fastest of them sets the pace; who stays behind too far is dropped."""
+        if not self.links:
+            return
+        least = min(link.unsent for link in self.links)
+        for link in [link for link in self.links if link.unsent > least + _MOST_BEHIND]:
+            self._drop(link, f"it is {link.unsent >> 20} MiB behind")
+        self.blocked = all(link.full for link in self.links)
+
+    # ---- running -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        try:
+            await (self._serve() if self._server is not None else self._talk())
+        except BaseException:
+            self.swallows = self.diverts
+            raise
+        finally:
+            self.drained = True
+            self._lose_kept()
+            self._cut_off()
+            if self._running:
+                await asyncio.wait(self._running.values(), timeout=DRAIN_S)
+            if self._session is not None:
+                await self._session.close()
+            self.room()
+
+    def _lose_kept(self) -> None:
+        count = sum(messages for _, messages in self._kept)
+        self._kept = []
+        if count:
+            self.pipe.log.warn(f"{count} messages had nobody to go to: they are lost", self)
+            self._lose(count)
+
+    async def _pause(self) -> None:
+        """Wait for something to happen, or for the time to look after the links."""
+        if self._crash is not None:
+            raise self._crash
+        for link in tuple(self.links):
+            if self.pipe.ending and link.stuck_s() > 2 * DRAIN_S:
+                link.fate = "it takes no more"
+                link.abort()
+            else:
+                self._look(link)
+        await self.wait(LOOK_S if self.pipe.ending or self.blocked else _TICK_S)
+
+    async def _serve(self) -> None:
+        assert self._server is not None
+        accepting = asyncio.ensure_future(self._server.run())
+        accepting.add_done_callback(lambda _: self.changed.set())
+        try:
+            while not self.drained or self._kept:
+                if accepting.done():
+                    accepting.result()
+                if self.pipe.ending and self.diverts and not self.links:
+                    break  # what is on its way cannot get there
+                await self._pause()
+            await self._leave()
+        finally:
+            accepting.cancel()
+
+    async def _talk(self) -> None:
+        problem = ""
+        while True:
+            link, self._new = self._new, None
+            if link is None:
+                if not await self._again(problem):
+                    return
+                continue
+            task = self._start(link)
+            while not (task.done() or self.drained):
+                await self._pause()
+            sound = await self._leave() if not task.done() else False
+            if self._crash is not None:
+                raise self._crash
+            if self._session is not None:
+                await self._session.close()
+            if link.failure is not None:
+                raise InputError(f"what {self.place} sends does not parse: {link.failure}")
+            if sound or (link.code == _NORMAL and not self.looks):
+                return
+            problem = f"{self.place}: {link.fate}"
+            if not self.options.retry or self.pipe.ending:
+                raise StageError(problem)
+            if link.active:
+                self._backoff.reset()
+            self._wait_s = self._backoff.next_s()
+            self.pipe.log.warn(f"{problem}; next try in {self._wait_s:.1f} s", self)
+
+    async def _again(self, problem: str) -> bool:
+        """Connect once more; whether there was still a reason to. StageError."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self._wait_s
+        while (left_s := end_s - loop.time()) > 0:
+            if self.pipe.ending or (self.drained and not self._kept):
+                if problem or not self.drained:
+                    raise StageError(problem or f"{self.place}: nobody is there")
+                return False
+            await self.wait(min(left_s, LOOK_S))
+        await self._try()
+        return True
+
+    async def _leave(self) -> bool:
+        """All is with the links: see it out, take what comes back, and close. Whether all of them took it."""
+        while any(link.unsent for link in self.links):
+            await self._pause()
+        if self.looks and self.produces:
+            await self._hear_out()
+        sound = all(not link.over for link in self._running)
+        for link in self._running:
+            link.close(_AWAY if self.pipe.ending else _NORMAL)
+        tasks = tuple(self._running.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=DRAIN_S)
+            self._cut_off()
+            await asyncio.wait(tasks, timeout=DRAIN_S if self.pipe.ending else None)
+        return sound
+
+    async def _hear_out(self) -> None:
+        """Until as many messages came back as went out, or nothing has come for a while."""
+        loop = asyncio.get_running_loop()
+        since_s = loop.time()
+        while self._running and self.back < self.given:
+            heard_s = max(since_s, *(link.heard_s for link in self._running))
+            if loop.time() - heard_s > DRAIN_S:
+                return
+            await self._pause()
+
+    def _cut_off(self) -> None:
+        for link in self._running:
+            link.abort()
+
+    def finish(self) -> None:
+        super().finish()
+        self._hush()
+
+    def abort(self) -> None:
+        super().abort()
+        self._cut_off()
+        self._hush()
+
+    def _hush(self) -> None:
+        if hasattr(self, "_refused"):
+            self._refused.close()
+            self._guests.close()

@@ -1,0 +1,542 @@
+"""WebSocket connections (RFC 6455) on aiohttp: frames out of a queue, and in to a decoder; connecting, and letting in.
+
+Links of a server share the frames that wait for several of them. Who sends is to look at `full`; what was read waits
+for whoever takes it, and the far end's pings are answered meanwhile as long as its messages are not too many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import errno
+import hmac
+import logging
+import socket
+import struct
+from collections import deque
+from functools import partial
+
+import aiohttp
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bgpipe._frames import whole
+from bgpipe.errors import InputError, StageError
+from bgpipe.transport import tcp
+from bgpipe.transport.http import why
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import Any
+
+    from bgpipe._codec import Batch, Decoder
+
+    Socket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
+    Frame = tuple[bytes, int]  # the octets, and how many messages they are
+
+FULL = 256 << 10  # octets that wait, beside those in the transport, until there should come no more
+LONGEST = 16 << 20  # octets of a frame that comes
+_DEFLATE = 15  # permessage-deflate with the usual window (RFC 7692 section 7.1.2)
+_QUIET_S = 30.0  # nothing heard for so long: are you there?
+_ANSWER_S = 30.0  # and so long for the answer
+_FAREWELL_S = 2.0  # for the other side's close frame, where it is an error that ends the connection
+_GREETINGS = 128  # clients at once that have connected, and not asked properly yet
+_BACKLOG = 1024
+_PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_BROKEN = 1006  # RFC 6455 section 7.1.5: the connection ended without a close frame
+
+# What aiohttp says is for its developers, and may show what a client sent.
+_SILENT = logging.getLogger("bgpipe.websocket")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class Link:
+    """A connection that is open.
+
+    remote: the far end's address. take: gets each batch of what comes that is not empty; it returns what to wait for
+    before there are more. Without a decoder, messages that come are not looked at. changed: called when something has
+    happened that matters outside, told by full, over and failure.
+
+    unsent: octets that wait. over: the connection is closed, and what came was taken. code: that of the far end's close
+    frame, or 1006. fate: how it ended. failure: what came does not parse.
+    """
+
+    def __init__(
+        self,
+        ws: Socket,
+        transport: asyncio.Transport,
+        changed: Callable[[], None],
+        *,
+        form: str,
+        decoder: Decoder | None,
+        take: Callable[[Batch], Awaitable[None] | None],
+        on_skip: Callable[[InputError], None],
+    ) -> None:
+        self._ws = ws
+        self._transport = transport
+        self._changed = changed
+        self._form = form
+        self.decoder = decoder
+        self._take = take
+        self._on_skip = on_skip
+        self._loop = asyncio.get_running_loop()
+        self.remote = remote_of(transport)
+        self._queue: deque[Frame] = deque()
+        self._news = asyncio.Event()  # for what writes
+        self._came: list[bytes] = []
+        self._came_size = 0
+        self._some = asyncio.Event()
+        self._room = asyncio.Event()
+        self._frames = 0
+        self._asked_s: float | None = None  # a ping is due, or on its way
+        self._farewell: bytes | None = None
+        self._told = False  # our close frame is out
+        self._silent = False  # nothing more comes
+        self.unsent = 0
+        self.over = False
+        self.code = _BROKEN
+        self.fate = "the connection broke"
+        self.failure: InputError | None = None
+        self.heard_s = self._moved_s = self._loop.time()
+        self._sent = self._sent_before = 0
+
+    # ---- writing -----------------------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether to send no more until there is room."""
+        return self.unsent > FULL
+
+    def send(self, frames: Sequence[Frame], size: int) -> None:
+        """Send these, `size` octets, behind all that came before."""
+        if not self.unsent:
+            self._moved_s = self._loop.time()
+        self._queue.extend(frames)
+        self.unsent += size
+        self._news.set()
+
+    def left(self) -> list[Frame]:
+        """Take back what has not been sent."""
+        left = list(self._queue)
+        self._queue.clear()
+        self.unsent = 0
+        return left
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame behind what waits; the far end answers it by one of its own."""
+        if self._farewell is None:
+            self._farewell = struct.pack(">H", code) + reason.encode()[:123]
+            self._news.set()
+
+    def abort(self) -> None:
+        """Break it off."""
+        self._transport.abort()
+
+    @property
+    def active(self) -> bool:
+        """Whether messages went either way."""
+        return self._sent + self._frames > 0
+
+    def stuck_s(self) -> float:
+        """For how long nothing of what waits has been taken, as far as it was asked now and then."""
+        if self._sent != self._sent_before or not self.unsent:
+            self._sent_before = self._sent
+            self._moved_s = self._loop.time()
+        return self._loop.time() - self._moved_s
+
+    def dead(self) -> bool:
+        """Whether the far end is silent for too long, though it was asked for a sign of life, which is done here."""
+        now_s = self._loop.time()
+        if self._asked_s is None or self.heard_s > self._asked_s:
+            self._asked_s = None
+            if now_s - self.heard_s > _QUIET_S and not self.unsent:
+                self._asked_s = now_s
+                self._news.set()
+        elif now_s - self._asked_s > _ANSWER_S and not self._came:
+            self.fate = f"it has not answered a ping within {_ANSWER_S:.0f} s"
+            return True
+        return False
+
+    async def _write(self) -> None:
+        queue = self._queue
+        asked_s: float | None = None
+        with contextlib.suppress(ConnectionError, aiohttp.ClientError):  # what reads finds out why
+            while True:
+                while queue:
+                    was_full = self.full
+                    data = queue[0][0]
+                    await self._ws.send_frame(data, WSMsgType.BINARY)
+                    if queue:  # else it was taken back, and this one with it
+                        queue.popleft()
+                        self.unsent -= len(data)
+                    self._sent += 1
+                    if was_full and not self.full:
+                        self._changed()
+                self._changed()
+                if self._farewell is not None:
+                    await self._ws.send_frame(self._farewell, WSMsgType.CLOSE)
+                    self._told = True
+                    return
+                if self._asked_s is not None and self._asked_s != asked_s:
+                    asked_s = self._asked_s
+                    await self._ws.ping()
+                self._news.clear()
+                await self._news.wait()
+
+    # ---- reading -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write and read until it is over."""
+        writing = self._loop.create_task(self._write())
+        taking = self._loop.create_task(self._take_all())
+        try:
+            await self._read()
+            self._silent = True
+            self._some.set()
+            await taking
+            if self.code != _BROKEN and not self._told:
+                await self._answer()
+        finally:
+            writing.cancel()
+            taking.cancel()
+            if self.code == _BROKEN:
+                self._transport.abort()
+            else:
+                self._transport.close()
+            self.over = True
+            self._changed()
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._ws.receive()
+            kind, data = message.type, message.data
+            self.heard_s = self._loop.time()
+            if kind is WSMsgType.BINARY or kind is WSMsgType.TEXT:
+                self._keep(data if type(data) is bytes else data.encode(), kind is WSMsgType.TEXT)
+                while self._came_size > FULL and self.failure is None:
+                    self._room.clear()
+                    await self._room.wait()
+            elif kind is WSMsgType.PING:
+                with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                    await self._ws.pong(data)
+            elif kind is WSMsgType.CLOSE:
+                self.code = data or WSCloseCode.OK
+                reason = f": {message.extra}" if message.extra else ""
+                self.fate = f"it was closed (code {self.code}{reason})"
+                return
+            elif kind is WSMsgType.ERROR:
+                if isinstance(data, aiohttp.WebSocketError):
+                    self.fate = f"what came breaks the protocol: {data} (code {data.code})"
+                elif data is not None:
+                    self.fate = f"the connection broke: {why(data)}"
+                return
+            elif kind is not WSMsgType.PONG:
+                return
+
+    def _keep(self, data: bytes, text: bool) -> None:
+        if self.decoder is None or self.failure is not None:
+            return
+        if text and self._form != "json":
+            self._fail(InputError(f"a text frame, though the format is {self._form}"), WSCloseCode.UNSUPPORTED_DATA)
+            return
+        self._came.append(data)
+        self._came_size += len(data)
+        self._some.set()
+
+    def _fail(self, error: InputError, code: int = WSCloseCode.INVALID_TEXT) -> None:
+        """What came is none of our messages: there is no sense in going on (RFC 6455 section 7.4.1)."""
+        self.failure = error
+        self._queue.clear()
+        self.unsent = 0
+        self.close(code, str(error)[:100])
+        self._room.set()
+        self._changed()
+
+    async def _take_all(self) -> None:
+        while self.failure is None:
+            if self._came:
+                frames, self._came, self._came_size = self._came, [], 0
+                self._room.set()
+                await self._bring_frames(frames)
+            elif self._silent:
+                await self._bring(b"", eof=True)
+                return
+            else:
+                self._some.clear()
+                await self._some.wait()
+
+    async def _bring_frames(self, frames: list[bytes]) -> None:
+        if self._form == "json":
+            self._frames += len(frames)
+            frames.append(b"")
+            await self._bring(b"\n".join(frames))
+            return
+        good: list[bytes] = []
+        for data in frames:
+            self._frames += 1
+            size = whole(data, self._form)
+            if size == len(data):
+                good.append(data)
+                continue
+            await self._bring(b"".join(good))
+            good.clear()
+            await self._bring_torn(data, size)
+        await self._bring(b"".join(good))
+
+    async def _bring_torn(self, data: bytes, size: int) -> None:
+        assert self.decoder is not None
+        problem = InputError(f"frame {self._frames} ends amid a message: {len(data) - size} octets of it are there")
+        if self.decoder.pardon:
+            await self._bring(data[:size])
+            self._on_skip(problem)
+            return
+        await self._bring(data)  # the decoder may know better what is wrong
+        if self.failure is None:
+            self._fail(problem)
+
+    async def _bring(self, data: bytes, eof: bool = False) -> None:
+        if self.decoder is None or self.failure is not None:
+            return
+        while True:
+            batch = self.decoder.feed(data, eof)
+            error, batch.error = batch.error, None
+            waiting = self._take(batch) if len(batch) else None
+            if isinstance(error, InputError):
+                self._fail(error)
+            if waiting is not None:
+                await waiting
+            if error is not None or not self.decoder.paused:
+                return
+            data = b""
+
+    async def _answer(self) -> None:
+        """Close as the far end asks for, so far as it still listens."""
+        with contextlib.suppress(TimeoutError, ConnectionError, aiohttp.ClientError):
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._ws.send_frame(struct.pack(">H", WSCloseCode.OK), WSMsgType.CLOSE)
+
+
+# ---- as a client -----------------------------------------------------------------------------------------------------
+
+async def dial(
+    url: str,
+    *,
+    timeout_s: float,
+    headers: Sequence[tuple[str, str]],
+    context: ssl.SSLContext | None,
+    compress: bool,
+    longest: int,
+) -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse, asyncio.Transport]:
+    """Connect. The session is to be closed when the connection is over. StageError, without what is secret."""
+    redirect = aiohttp.TraceConfig()
+    redirect.on_request_redirect.append(_refuse_redirect)
+    session = aiohttp.ClientSession(
+        trust_env=True,
+        timeout=aiohttp.ClientTimeout(total=None),
+        trace_configs=[redirect],
+        ws_response_class=_Client,
+    )
+    try:
+        async with asyncio.timeout(timeout_s or None):
+            ws = await session.ws_connect(
+                url,
+                headers=[("User-Agent", "bgpipe"), *headers],
+                ssl=context if context is not None else True,
+                compress=_DEFLATE if compress else 0,
+                max_msg_size=longest,
+                autoping=False,
+                autoclose=False,
+                timeout=aiohttp.ClientWSTimeout(ws_close=_FAREWELL_S),
+            )
+        transport = ws.transport if isinstance(ws, _Client) else None
+        if transport is None:
+            raise StageError("the server closed the connection")
+        return session, ws, transport
+    except TimeoutError:
+        problem = f"no answer within {timeout_s:g} s"
+    except aiohttp.WSServerHandshakeError as error:
+        problem = f"the server answers {error.status}" if error.status != 101 else f"no WebSocket: {error.message}"
+        problem += ": wrong --auth, or none" if error.status == 401 else ""
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        problem = why(error)
+    except StageError as error:
+        problem = str(error)
+    except BaseException:
+        await session.close()
+        raise
+    await session.close()
+    raise StageError(problem)
+
+
+class _Client(aiohttp.ClientWebSocketResponse):
+    """One that keeps the transport, to break it off where it takes nothing any more."""
+
+    def __init__(
+        self, reader: Any, writer: Any, protocol: Any, response: aiohttp.ClientResponse, *more: Any, **named: Any
+    ) -> None:
+        connection = response.connection
+        self.transport = connection.transport if connection is not None else None
+        super().__init__(reader, writer, protocol, response, *more, **named)
+
+
+async def _refuse_redirect(*_: object) -> None:
+    """What is secret in the request is for this server alone."""
+    raise StageError("the server redirects to another address: give that one")
+
+
+# ---- as a server -----------------------------------------------------------------------------------------------------
+
+class Server:
+    """Lets clients in that ask for a WebSocket at `path` and know the password, if there is one.
+
+    auth: "user:password". serve: what is done with each client; its connection is closed when that has returned.
+    crowded: asked whether there is no room for another one. say: gets a line for each that is refused.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        serve: Callable[[web.WebSocketResponse, asyncio.Transport], Awaitable[None]],
+        *,
+        path: str,
+        auth: str | None,
+        context: ssl.SSLContext | None,
+        timeout_s: float,
+        compress: bool,
+        longest: int,
+        crowded: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> None:
+        self._listening = listening
+        self._serve = serve
+        self._path = path
+        self._auth = _basic(auth).encode() if auth is not None else None
+        self._context = context
+        self._timeout_s = timeout_s
+        self._compress = compress
+        self._longest = longest
+        self._crowded = crowded
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._greetings: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Accept until it is cancelled."""
+        greeted = asyncio.Semaphore(_GREETINGS)
+        try:
+            while True:
+                await greeted.acquire()
+                try:
+                    client, _ = await self._loop.sock_accept(self._listening)
+                except OSError as error:
+                    greeted.release()
+                    if error.errno in _NO_ROOM:
+                        self._say(f"nobody is let in for now: {error.strerror}")
+                        await asyncio.sleep(_PAUSE_S)
+                    continue  # else it was the client's connection that broke
+                task = self._loop.create_task(self._greet(client))
+                self._greetings.add(task)
+                task.add_done_callback(self._greetings.discard)
+                task.add_done_callback(lambda _: greeted.release())
+        finally:
+            for task in self._greetings:
+                task.cancel()
+            self._listening.close()
+
+    async def _greet(self, client: socket.socket) -> None:
+        """Until it has asked for what there is; whoever takes his time for it is sent away."""
+        visit = _Visit(self._answer)
+        handshake_s = self._timeout_s if self._context is not None and self._timeout_s else None
+        try:
+            transport, _ = await self._loop.connect_accepted_socket(
+                visit, client, ssl=self._context, ssl_handshake_timeout=handshake_s
+            )
+        except OSError as error:  # those of TLS among them
+            self._say(f"a client was lost: {why(error)}")
+            client.close()
+            return
+        try:
+            async with asyncio.timeout(self._timeout_s or None):
+                await visit.settled
+        except TimeoutError:
+            self._say(f"{remote_of(transport)} has not asked for a WebSocket within {self._timeout_s:g} s")
+            transport.abort()
+        except asyncio.CancelledError:
+            transport.abort()
+            raise
+
+    async def _answer(self, visit: _Visit, request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        remote = remote_of(transport)
+        status = 0
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if self._auth is not None and not hmac.compare_digest(given, self._auth):
+            status, reason = 401, "wrong password" if given else "no password"
+        elif request.path != self._path:
+            status, reason = 404, f"asks for {request.path[:100]!r}"
+        elif self._crowded():
+            status, reason = 503, "there are too many clients already (--max-clients)"
+        if status:
+            self._say(f"{remote} is refused: {reason}")
+            response = web.Response(status=status)
+            if status == 401:
+                response.headers["WWW-Authenticate"] = 'Basic realm="bgpipe", charset="UTF-8"'
+            response.force_close()
+            return response
+        ws = web.WebSocketResponse(
+            autoping=False,
+            autoclose=False,
+            timeout=_FAREWELL_S,
+            compress=self._compress,
+            max_msg_size=self._longest,
+        )
+        await ws.prepare(request)
+        visit.settle()
+        await self._serve(ws, transport)
+        return ws
+
+
+class _Visit(web.Server):
+    """The web server of one connection. settled: done when it became a WebSocket, or ended before."""
+
+    def __init__(self, answer: Callable[[_Visit, web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(partial(answer, self), access_log=None, logger=_SILENT)
+        self.settled = asyncio.get_running_loop().create_future()
+
+    def settle(self) -> None:
+        if not self.settled.done():
+            self.settled.set_result(None)
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        self.settle()
+
+
+def remote_of(transport: asyncio.BaseTransport) -> str:
+    """The address of the far end."""
+    peer = transport.get_extra_info("peername")
+    return tcp.show(peer) if isinstance(peer, tuple) else "a client that has gone"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; on all addresses where the host is "". OSError."""
+    both = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both or ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    listening.setblocking(False)
+    return listening
+
+
+def authorization(auth: str) -> tuple[str, str]:
+    """The header for "user:password" (RFC 7617)."""
+    return "Authorization", _basic(auth)
+
+
+def _basic(auth: str) -> str:
+    return "Basic " + base64.b64encode(auth.encode()).decode()
