@@ -341,6 +341,13 @@ class Pipeline:
             )
         ]
 
+    def awaits(self, follower: Stage) -> bool:
+        """Whether a stage is to start on something that is still to happen to this one."""
+        names = {f"{follower.name}/{name}" for name in follower.awaited}
+        return not self.ending and any(
+            stage.state == NEW and stage.produces and not names.isdisjoint(stage.start_on) for stage in self.stages
+        )
+
     def first_follower(self, running: Iterable[Stage]) -> Stage | None:
         """Of those that still run, the one that none of the others sends to; where they go round, the first."""
         left = [stage for stage in self.followers if stage in running]

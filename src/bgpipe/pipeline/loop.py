@@ -71,6 +71,7 @@ class LoopDriver(Driver):
         self._for_room: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: set[asyncio.Task[None]] = set()
+        self._joined: asyncio.Future[None] = self._loop.create_future()  # done when there are more tasks to wait for
         self._running: dict[Stage, asyncio.Task[None]] = {}
         self._putting: set[Stage] = set()
         self._stopping: set[Stage] = set()
@@ -211,6 +212,8 @@ class LoopDriver(Driver):
     def start(self, group: list[Stage]) -> None:
         task = self.spawn(self._start(group))
         self._starting.add(task)
+        if not self._joined.done():
+            self._joined.set_result(None)
         task.add_done_callback(self._starting.discard)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -286,8 +289,11 @@ class LoopDriver(Driver):
             if self._tasks == {self._running[stage] for stage in running if stage in self.pipe.followers}:
                 follower = self.pipe.first_follower(running)
                 assert follower is not None
-                follower.drain()
-            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                if not self.pipe.awaits(follower):
+                    follower.drain()
+            self._joined = self._loop.create_future()
+            await asyncio.wait({*self._tasks, self._joined}, return_when=asyncio.FIRST_COMPLETED)
+            done = {task for task in self._tasks if task.done()}
             self._tasks -= done
             for task in done:
                 if task.cancelled():

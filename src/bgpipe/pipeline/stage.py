@@ -106,6 +106,7 @@ class Stage:
     batches in any order.
     together: of a batch with messages of both directions it is to see those of both at once, in their order; among
     several stages the one with the highest number does.
+    awaited: those of its events that come from outside, however long that takes: who waits for one keeps it running.
     events: names of events of its own. more_events: how others come to be, for the end of a message.
     extra_arguments: has a use for what -A takes.
     single: works with something of which there is one, so that it cannot be in several pipelines at a time.
@@ -122,6 +123,7 @@ class Stage:
     emits: ClassVar[bool] = False
     consumes: ClassVar[bool] = False
     events: tuple[str, ...] = ()
+    awaited: ClassVar[tuple[str, ...]] = ()
     more_events: ClassVar[str] = ""
     extra_arguments: ClassVar[bool] = False
     single: ClassVar[bool] = False

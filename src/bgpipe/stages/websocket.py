@@ -37,7 +37,8 @@ _MOST_BEHIND = 8 << 20  # octets that a client may be behind the fastest one
 _UNREAD = 64 << 10  # octets of a frame that comes where nothing is to come
 _TICK_S = 1.0
 _FIRST_S = 0.1  # how long to wait until it is tried again, the first time
-_LINGER_S = 5.0  # for a client that is too slow, to hear of that
+_LONGEST_S = 10.0  # for who goes on sending though he was told to stop
+_LINGER_S = 2.0  # for a client that is too slow, to hear of that
 _NORMAL, _AWAY, _TRY_LATER = 1000, 1001, 1013  # RFC 6455 section 7.4.1, and its registry
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -134,6 +135,7 @@ class Websocket(External):
     options_class = WebsocketOptions
     options: WebsocketOptions
     events = ("connected", "disconnected", "lost")
+    awaited = ("connected",)
 
     def __init__(
         self, pipe: Pipeline, number: int, name: str, options: StageOptions, args: tuple[str, ...] = ()
@@ -143,6 +145,8 @@ class Websocket(External):
         self._running: dict[Link, asyncio.Task[None]] = {}
         self._crash: BaseException | None = None
         self._kept: list[Frame] = []  # for the next one
+        self._met = False  # somebody was there
+        self._end_s: float | None = None
         self._absent = 0  # messages that nobody was there for
         self._new: Link | None = None  # of a client, to be started
         self._session: aiohttp.ClientSession | None = None
@@ -266,13 +270,12 @@ class Websocket(External):
             )
         except StageError as error:
             self._tries += 1
-            problem = f"cannot connect to {self.place}: {error}"
+            self._trouble = f"cannot connect to {self.place}: {error}"
             if not options.retry or self._tries == options.retry_max or self.pipe.ending:
-                raise StageError(problem) from None
-            self._wait_s = self._backoff.next_s()
-            self.pipe.log.warn(f"{problem}; next try in {self._wait_s:.1f} s", self)
+                raise StageError(self._trouble) from None
+            self._warn_of_trouble()
             return False
-        self._tries = 0
+        self._tries, self._met = 0, True
         self._new = self._link(ws, transport)
         self.pipe.log.info(f"connected to {self.place}, {self._new.remote}", self)
         return True
@@ -321,8 +324,7 @@ class Websocket(External):
             kept, self._kept = self._kept, []
             self._send(kept)
         self.emit("connected")
-        if not link.full:
-            self.room()
+        self._pace()
         return task
 
     async def _welcome(self, ws: web.WebSocketResponse, transport: asyncio.Transport) -> None:
@@ -338,8 +340,8 @@ class Websocket(External):
             self.pipe.log.info(f"{link.remote} has gone: {link.fate}", self)
 
     def _moved(self, link: Link) -> None:
-        if self.blocked and link in self.links and not link.full:
-            self.room()
+        if self.blocked and not link.full:
+            self._pace()
         self.changed.set()
 
     def _ended(self, link: Link, task: asyncio.Task[None]) -> None:
@@ -349,11 +351,9 @@ class Websocket(External):
         if link in self.links:
             self.links.remove(link)
             self._forgo(link)
-        if self.diverts and not self.links:
+        if not self.links:
             self.part()
-            self.blocked = not self.drained
-        else:
-            self._weigh()
+        self._pace()
         self.emit("disconnected")
         self.changed.set()
 
@@ -374,6 +374,7 @@ class Websocket(External):
             link.abort()
         elif not self.diverts and 0 < self.options.timeout_s < link.stuck_s():
             self._drop(link, f"it has taken nothing for {self.options.timeout_s:g} s")
+            self._pace()
 
     def _drop(self, link: Link, reason: str) -> None:
         link.fate = reason
@@ -406,12 +407,16 @@ class Websocket(External):
 
     def _weigh(self) -> None:
         """The fastest of them sets the pace; who stays behind too far is dropped."""
-        if not self.links:
-            return
-        least = min(link.unsent for link in self.links)
+        least = min((link.unsent for link in self.links), default=0)
         for link in [link for link in self.links if link.unsent > least + _MOST_BEHIND]:
             self._drop(link, f"it is {link.unsent >> 20} MiB behind")
-        self.blocked = all(link.full for link in self.links)
+        self._pace()
+
+    def _pace(self) -> None:
+        was_blocked = self.blocked
+        self.blocked = all(link.full for link in self.links) if self.links else self.diverts and not self.drained
+        if was_blocked and not self.blocked:
+            self.room()
 
     # ---- running -----------------------------------------------------------------------------------------------
 
@@ -443,12 +448,12 @@ class Websocket(External):
         if self._crash is not None:
             raise self._crash
         for link in tuple(self.links):
-            if self.pipe.ending and link.stuck_s() > 2 * DRAIN_S:
+            if self.pipe.ending and link.stuck_s() > DRAIN_S:
                 link.fate = "it takes no more"
                 link.abort()
             else:
                 self._look(link)
-        await self.wait(LOOK_S if self.pipe.ending or self.blocked else _TICK_S)
+        await self.wait(LOOK_S if self.drained or self.pipe.ending or self.blocked else _TICK_S)
 
     async def _serve(self) -> None:
         assert self._server is not None
@@ -466,71 +471,84 @@ class Websocket(External):
             accepting.cancel()
 
     async def _talk(self) -> None:
-        problem = ""
         while True:
-            link, self._new = self._new, None
-            if link is None:
-                if not await self._again(problem):
+            if self._new is None:
+                if not await self._again():
                     return
                 continue
+            link, self._new = self._new, None
             task = self._start(link)
             while not (task.done() or self.drained):
                 await self._pause()
-            sound = await self._leave() if not task.done() else False
+            done = not task.done() and await self._leave()
             if self._crash is not None:
                 raise self._crash
             if self._session is not None:
                 await self._session.close()
             if link.failure is not None:
                 raise InputError(f"what {self.place} sends does not parse: {link.failure}")
-            if sound or (link.code == _NORMAL and not self.looks):
+            if done or (link.code == _NORMAL and not self.looks):
                 return
-            problem = f"{self.place}: {link.fate}"
+            self._trouble = f"{self.place}: {link.fate}"
             if not self.options.retry or self.pipe.ending:
-                raise StageError(problem)
+                raise StageError(self._trouble)
             if link.active:
                 self._backoff.reset()
-            self._wait_s = self._backoff.next_s()
-            self.pipe.log.warn(f"{problem}; next try in {self._wait_s:.1f} s", self)
+            self._warn_of_trouble()
 
-    async def _again(self, problem: str) -> bool:
-        """Connect once more; whether there was still a reason to. StageError."""
+    def _warn_of_trouble(self) -> None:
+        self._wait_s = self._backoff.next_s()
+        self.pipe.log.warn(f"{self._trouble}; next try in {self._wait_s:.1f} s", self)
+
+    async def _again(self) -> bool:
+        """Connect once more, when it is time; whether there is still a reason to. StageError."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + self._wait_s
         while (left_s := end_s - loop.time()) > 0:
-            if self.pipe.ending or (self.drained and not self._kept):
-                if problem or not self.drained:
-                    raise StageError(problem or f"{self.place}: nobody is there")
+            idle = self.drained and not self._kept
+            if self.pipe.ending or (idle and not self._met):
+                raise StageError(self._trouble)
+            if idle:
                 return False
             await self.wait(min(left_s, LOOK_S))
         await self._try()
         return True
 
     async def _leave(self) -> bool:
-        """All is with the links: see it out, take what comes back, and close. Whether all of them took it."""
-        while any(link.unsent for link in self.links):
+        """All is with the links: see it out, take what comes back, and close. Whether there was anybody to see it."""
+        loop = asyncio.get_running_loop()
+        while any(link.unsent for link in self.links) and not self._late:
             await self._pause()
+        since_s = loop.time()
         if self.looks and self.produces:
-            await self._hear_out()
-        sound = all(not link.over for link in self._running)
+            while self._running and self.back < self.given and not (self._silent(since_s) or self._late):
+                await self._pause()
+        tasks = {*self._running.values()}
+        met = bool(tasks)
+        since_s = loop.time()
         for link in self._running:
             link.close(_AWAY if self.pipe.ending else _NORMAL)
-        tasks = tuple(self._running.values())
-        if tasks:
-            await asyncio.wait(tasks, timeout=DRAIN_S)
-            self._cut_off()
-            await asyncio.wait(tasks, timeout=DRAIN_S if self.pipe.ending else None)
-        return sound
+        while tasks:
+            _, tasks = await asyncio.wait(tasks, timeout=LOOK_S)
+            if self._late:
+                for task in tasks:
+                    task.cancel()
+            elif self._silent(since_s) or loop.time() - since_s > _LONGEST_S:
+                self._cut_off()
+        return met
 
-    async def _hear_out(self) -> None:
-        """Until as many messages came back as went out, or nothing has come for a while."""
-        loop = asyncio.get_running_loop()
-        since_s = loop.time()
-        while self._running and self.back < self.given:
-            heard_s = max(since_s, *(link.heard_s for link in self._running))
-            if loop.time() - heard_s > DRAIN_S:
-                return
-            await self._pause()
+    @property
+    def _late(self) -> bool:
+        """Whether the pipeline was told to end, and that is too long ago."""
+        now_s = asyncio.get_running_loop().time()
+        if self._end_s is None and self.pipe.ending:
+            self._end_s = now_s + 2 * DRAIN_S
+        return self._end_s is not None and now_s > self._end_s
+
+    def _silent(self, since_s: float) -> bool:
+        """Whether nothing has come since then, and for a while, from any of them."""
+        silent_s = asyncio.get_running_loop().time() - since_s
+        return min((link.silent_s() for link in self._running), default=silent_s) > DRAIN_S < silent_s
 
     def _cut_off(self) -> None:
         for link in self._running:

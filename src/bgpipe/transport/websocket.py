@@ -59,9 +59,9 @@ class Link:
 
     remote: the far end's address. take: gets each batch of what comes that is not empty; it returns what to wait for
     before there are more. Without a decoder, messages that come are not looked at. changed: called when something has
-    happened that matters outside, told by full, over and failure.
+    happened that matters outside, as full and failure tell.
 
-    unsent: octets that wait. over: the connection is closed, and what came was taken. code: that of the far end's close
+    unsent: octets that wait. code: that of the far end's close
     frame, or 1006. fate: how it ended. failure: what came does not parse.
     """
 
@@ -91,13 +91,13 @@ class Link:
         self._came_size = 0
         self._some = asyncio.Event()
         self._room = asyncio.Event()
+        self._taking = False
         self._frames = 0
         self._asked_s: float | None = None  # a ping is due, or on its way
         self._farewell: bytes | None = None
         self._told = False  # our close frame is out
         self._silent = False  # nothing more comes
         self.unsent = 0
-        self.over = False
         self.code = _BROKEN
         self.fate = "the connection broke"
         self.failure: InputError | None = None
@@ -129,7 +129,7 @@ class Link:
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame behind what waits; the far end answers it by one of its own."""
         if self._farewell is None:
-            self._farewell = struct.pack(">H", code) + reason.encode()[:123]
+            self._farewell = struct.pack(">H", code) + reason[:100].encode("ascii", "replace")  # at most 125 octets
             self._news.set()
 
     def abort(self) -> None:
@@ -148,6 +148,10 @@ class Link:
             self._moved_s = self._loop.time()
         return self._loop.time() - self._moved_s
 
+    def silent_s(self) -> float:
+        """For how long nothing has come; what came before is taken."""
+        return 0.0 if self._came or self._taking else self._loop.time() - self.heard_s
+
     def dead(self) -> bool:
         """Whether the far end is silent for too long, though it was asked for a sign of life, which is done here."""
         now_s = self._loop.time()
@@ -156,7 +160,7 @@ class Link:
             if now_s - self.heard_s > _QUIET_S and not self.unsent:
                 self._asked_s = now_s
                 self._news.set()
-        elif now_s - self._asked_s > _ANSWER_S and not self._came:
+        elif now_s - self._asked_s > _ANSWER_S and not (self._came or self._taking):
             self.fate = f"it has not answered a ping within {_ANSWER_S:.0f} s"
             return True
         return False
@@ -207,7 +211,6 @@ class Link:
                 self._transport.abort()
             else:
                 self._transport.close()
-            self.over = True
             self._changed()
 
     async def _read(self) -> None:
@@ -243,7 +246,7 @@ class Link:
         if text and self._form != "json":
             self._fail(InputError(f"a text frame, though the format is {self._form}"), WSCloseCode.UNSUPPORTED_DATA)
             return
-        self._came.append(data)
+        self._came.append(data.rstrip(b"\n") if self._form == "json" else data)
         self._came_size += len(data)
         self._some.set()
 
@@ -252,7 +255,8 @@ class Link:
         self.failure = error
         self._queue.clear()
         self.unsent = 0
-        self.close(code, str(error)[:100])
+        self.close(code, str(error))
+        self._loop.call_later(_FAREWELL_S, self.abort)
         self._room.set()
         self._changed()
 
@@ -261,7 +265,9 @@ class Link:
             if self._came:
                 frames, self._came, self._came_size = self._came, [], 0
                 self._room.set()
+                self._taking = True
                 await self._bring_frames(frames)
+                self._taking = False
             elif self._silent:
                 await self._bring(b"", eof=True)
                 return

@@ -1,0 +1,828 @@
+"""The stage websocket: client and server, with each other, with the library `websockets`, and with sockets that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lines import line, lines, read_lines, right, write_lines
+from live import KEEPALIVE, Live, free_port, open_message, proxy, update
+from live import run as in_loop
+
+import bgpipe
+import corpus
+from bgpipe.cli import main
+from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
+from bgpipe.pipeline.engine import Pipeline
+
+websockets = pytest.importorskip("websockets")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    return write_lines(tmp_path / "source.json", lines(1000))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target.json"
+
+
+def url(port: int, secure: bool = False) -> str:
+    return f"ws{'s' * secure}://127.0.0.1:{port}/bgp"
+
+
+async def server(*words: str, port: int, behind: tuple[str, ...] = (), front: tuple[str, ...] = (), scheme: str = "ws") -> Live:
+    """A pipeline with a server, once clients can come."""
+    live = Live(*front, "--", "websocket", "--listen", *words, f"{scheme}://127.0.0.1:{port}/bgp", *behind)
+    await live.until("websocket/START")
+    return live
+
+
+def lost(live: Live) -> int:
+    return sum(event.count for event in live.events if event.name == "lost")  # type: ignore[attr-defined]
+
+
+async def closing(live: Live, count: int = 1) -> None:
+    """Wait until so many of its connections are over."""
+    while live.names.count("websocket/disconnected") < count:
+        live._news.clear()
+        await live._news.wait()
+
+
+@contextlib.asynccontextmanager
+async def their_server(handler: Any, **options: Any) -> AsyncIterator[int]:
+    async with websockets.serve(handler, "127.0.0.1", 0, **options) as served:
+        yield next(iter(served.sockets)).getsockname()[1]
+
+
+async def echo(connection: Any) -> None:
+    async for data in connection:
+        await connection.send(data)
+
+
+class TestThrough:
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    @pytest.mark.parametrize("words", [[], ["--batch"], ["--compress"], ["--batch", "--compress"]], ids=" ".join)
+    def test_from_client_to_server(self, form: str, words: list[str], source: str, tmp_path: Path) -> None:
+        async def test() -> None:
+            port = free_port()
+            taken = await server("--read", "--format", form, *words, port=port, behind=("--", "write", str(tmp_path / "there.raw")))
+            sent = Live("--", "read", source, "--", "websocket", "--write", "--format", form, *words, url(port))
+            assert await sent.task is None
+            await closing(taken)
+            assert await taken.stop() is None
+
+        in_loop(test())
+        bgpipe.Pipeline(["--", "read", source, "--", "write", str(tmp_path / "direct.raw")]).run_sync()
+        assert (tmp_path / "there.raw").read_bytes() == (tmp_path / "direct.raw").read_bytes()
+
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    def test_from_server_to_client(self, form: str, source: str, tmp_path: Path) -> None:
+        """The server ends when all is sent, and the client with it."""
+
+        async def test() -> None:
+            port = free_port()
+            front = ("--", "read", "--wait", "websocket/connected", source)
+            sent = await server("--write", "--format", form, port=port, front=front)
+            taken = Live("--", "websocket", "--read", "--format", form, url(port), "--", "write", str(tmp_path / "there.raw"))
+            assert await sent.task is None
+            assert await taken.task is None
+
+        in_loop(test())
+        bgpipe.Pipeline(["--", "read", source, "--", "write", str(tmp_path / "direct.raw")]).run_sync()
+        assert (tmp_path / "there.raw").read_bytes() == (tmp_path / "direct.raw").read_bytes()
+
+    @pytest.mark.parametrize("form", ["json", "mrt"])
+    def test_the_corpus(self, form: str, tmp_path: Path) -> None:
+        """All of a real archive, there and back by way of another program, with times, sequence numbers and tags."""
+        archive = corpus.folder() / "mrt" / "updates.20071015.1505.gz"
+        words = ["--format", form, "--batch"]
+
+        async def test() -> None:
+            async with their_server(echo, max_size=None) as port:
+                live = Live("--", "read", str(archive), "--", "websocket", *words, url(port), "--", "write", str(tmp_path / "there.json"))
+                assert await live.task is None
+
+        in_loop(test())
+        bgpipe.Pipeline(["--", "read", str(archive), "--", "write", str(tmp_path / "direct.json")]).run_sync()
+        there, direct = ([msg.copy() for msg in bgpipe.read(tmp_path / name)] for name in ("there.json", "direct.json"))
+        assert [msg.wire for msg in there] == [msg.wire for msg in direct]
+        assert [msg.time for msg in there] == [msg.time for msg in direct]
+        without = [{key: value for key, value in msg.tags.items() if key != "websocket/remote"} for msg in there]
+        assert without == [msg.tags for msg in direct]
+
+    def test_there_and_back(self, source: str, target: Path) -> None:
+        """It ends by itself, with nothing missing; what comes back says from where."""
+
+        async def test() -> int:
+            async with their_server(echo) as port:
+                live = Live("--", "read", source, "--", "websocket", url(port), "--", "write", str(target))
+                assert await live.task is None
+                assert lost(live) == 0
+                return port
+
+        port = in_loop(test())
+        assert read_lines(target) == right(*range(1, 1001))
+        assert {msg.tags["websocket/remote"] for msg in bgpipe.read(target)} == {f"127.0.0.1:{port}"}
+
+    def test_both_directions_at_once(self) -> None:
+        """A session between two speakers, by way of somebody far away."""
+
+        async def test() -> None:
+            async with their_server(echo) as port, proxy(f"websocket -LR {url(port)}") as (live, left, far):
+                rightward = [open_message(65001, 1), KEEPALIVE, *(update(number) for number in range(2000))]
+                leftward = [open_message(65002, 2), KEEPALIVE, *(update(number, 300) for number in range(1000))]
+                left.send(*rightward)
+                far.send(*leftward)
+                for expected in leftward:
+                    assert await left.message() == expected
+                for expected in rightward:
+                    assert await far.message() == expected
+                left.close()
+                far.close()
+                await live.task
+
+        in_loop(test())
+
+
+class TestOthers:
+    """What other programs send and take."""
+
+    def test_one_message_a_frame(self, source: str) -> None:
+        """Binary, and without the newline."""
+        got: list[Any] = []
+
+        async def handler(connection: Any) -> None:
+            got.extend([data async for data in connection])
+
+        async def test() -> None:
+            async with their_server(handler) as port:
+                live = Live("--", "read", source, "--", "websocket", "--write", url(port))
+                assert await live.task is None
+
+        in_loop(test())
+        assert got == [text.encode() for text in lines(1000).splitlines()]
+
+    def test_batch(self, source: str) -> None:
+        got: list[bytes] = []
+
+        async def handler(connection: Any) -> None:
+            got.extend([data async for data in connection])
+
+        async def test() -> None:
+            async with their_server(handler) as port:
+                live = Live("--", "read", source, "--", "websocket", "--write", "--batch", url(port))
+                assert await live.task is None
+
+        in_loop(test())
+        assert 1 < len(got) < 10
+        assert max(map(len, got)) <= 64 << 10
+        assert b"\n".join(got).decode() + "\n" == lines(1000)
+
+    def test_text_and_several_messages(self, target: Path) -> None:
+        """Text frames, frames of several lines, blank ones, fragments, and bare UPDATEs."""
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", str(target)))
+            async with websockets.connect(url(port)) as client:
+                await client.send(line(1))
+                await client.send(lines(3, first=2).encode())
+                await client.send("")
+                await client.send([line(5)[:20], line(5)[20:].strip()])
+                await client.send('{"reach": ["192.0.2.0/24"]}')
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+        assert [number for _, number in read_lines(target)][:5] == [1, 2, 3, 4, 5]
+        assert len(read_lines(target)) == 6
+
+    def test_each_client_gets_every_message(self, source: str) -> None:
+        count = 220
+
+        async def client(port: int) -> list[bytes]:
+            async with websockets.connect(url(port), compression=None) as connection:
+                return [data async for data in connection]
+
+        async def test() -> None:
+            port = free_port()
+            source_file = Path(source)
+            pipe = source_file.parent / "feed"
+            os.mkfifo(pipe)
+            live = await server("--write", port=port, front=("--", "pipe", "--read", "--no-seq", str(pipe)))
+            clients = [asyncio.ensure_future(client(port)) for _ in range(count)]
+            while live.names.count("websocket/connected") < count:
+                await asyncio.sleep(0.01)
+            text = lines(50)
+            with pipe.open("w") as feed:
+                feed.write(text)
+            while live.pipe.counts[0] < 50:
+                await asyncio.sleep(0.01)
+            assert await live.stop() is None
+            for got in await asyncio.gather(*clients):
+                assert b"\n".join(got).decode() + "\n" == text
+
+        in_loop(test())
+
+    def test_pings_are_answered(self) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "grep", "type = UPDATE"))
+            async with websockets.connect(url(port)) as client:
+                await asyncio.wait_for(await client.ping(), 10)
+            assert await live.stop() is None
+
+        in_loop(test())
+
+    def test_a_plain_script(self, source: str, tmp_path: Path) -> None:
+        """Forty lines of sockets speak the same frames."""
+
+        def frames(data: bytes) -> list[bytes]:
+            found = []
+            while data:
+                assert data[0] in (0x82, 0x88)
+                size, at = data[1], 2
+                if size == 126:
+                    size, at = int.from_bytes(data[2:4]), 4
+                found.append(data[at : at + size])
+                if data[0] == 0x88:
+                    assert found.pop() == struct.pack(">H", 1000)
+                data = data[at + size :]
+            return found
+
+        def script(port: int) -> list[bytes]:
+            with hello(port) as sock:
+                data = b""
+                while b"\x88\x02" not in data[-4:]:
+                    data += sock.recv(1 << 16)
+                sock.sendall(b"\x88\x82\0\0\0\0" + data[-2:])
+                assert sock.recv(100) == b""
+                return frames(data)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--write", port=port, front=("--", "read", "--wait", "websocket/connected", source))
+            got = await asyncio.to_thread(script, port)
+            assert await live.task is None
+            assert got == [text.encode() for text in lines(1000).splitlines()]
+
+        in_loop(test())
+
+
+def hello(port: int, *headers: str) -> socket.socket:
+    """A client that is in, by hand."""
+    sock = socket.create_connection(("127.0.0.1", port), 20)
+    key = base64.b64encode(os.urandom(16)).decode()
+    fields = [f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+    request = "\r\n".join(["GET /bgp HTTP/1.1", *fields, f"Sec-WebSocket-Key: {key}", *headers, "", ""])
+    sock.sendall(request.encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        more = sock.recv(1)
+        assert more, answer
+        answer += more
+    assert answer.startswith(b"HTTP/1.1 101 "), answer
+    return sock
+
+
+def rest(sock: socket.socket) -> bytes:
+    """All that still comes."""
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while more := sock.recv(1 << 16):
+            data += more
+    return data
+
+
+class TestFaults:
+    def test_nobody_is_there(self, source: str) -> None:
+        async def test() -> None:
+            port = free_port()
+            error = await Live("--", "read", source, "--", "websocket", "--write", url(port)).task
+            assert str(error) == f"cannot connect to {url(port)}: 127.0.0.1:{port}: connection refused"
+
+        in_loop(test())
+
+    def test_retry_max(self, source: str) -> None:
+        async def test() -> None:
+            words = ["websocket", "--write", "--retry", "--retry-max", "3", url(free_port())]
+            error = await Live("--", "read", source, "--", *words).task
+            assert "connection refused" in str(error)
+
+        in_loop(test())
+
+    def test_a_silent_server(self, source: str) -> None:
+        async def test() -> None:
+            with socket.create_server(("127.0.0.1", 0)) as silent:
+                words = ["websocket", "--timeout", "200ms", url(silent.getsockname()[1])]
+                error = await Live("--", "read", source, "--", *words, "--", "write", "/dev/null").task
+                assert "no answer within 0.2 s" in str(error)
+
+        in_loop(test())
+
+    def test_the_far_end_is_lost(self, source: str, target: Path) -> None:
+        """Without --retry this is an error; what it had is lost, counted, and does not pass by."""
+
+        async def handler(connection: Any) -> None:
+            for _ in range(10):
+                await connection.send(await connection.recv())
+            connection.transport.abort()
+
+        async def test() -> None:
+            async with their_server(handler) as port:
+                live = Live("--", "read", source, "--", "websocket", url(port), "--", "write", str(target))
+                error = await live.task
+                assert isinstance(error, StageError)
+                assert str(error) == f"{url(port)}: the connection broke"
+                assert lost(live) == 990
+
+        in_loop(test())
+        assert read_lines(target) == right(*range(1, 11))
+
+    def test_it_closes_too_early(self, source: str, target: Path) -> None:
+        async def handler(connection: Any) -> None:
+            await connection.close(1011, "no more room")
+
+        async def test() -> None:
+            async with their_server(handler) as port:
+                live = Live("--", "read", source, "--", "websocket", url(port), "--", "write", str(target))
+                error = await live.task
+                assert str(error) == f"{url(port)}: it was closed (code 1011: no more room)"
+
+        in_loop(test())
+
+    def test_nothing_missing_but_what_is_told(self, tmp_path: Path, target: Path) -> None:
+        """Connections that break time and again: in = out + lost, exactly."""
+        count = 30_000
+        source = write_lines(tmp_path / "source.json", lines(count))
+        cuts = 0
+
+        async def handler(connection: Any) -> None:
+            nonlocal cuts
+            for _ in range(1000):
+                await connection.send(await connection.recv())
+            cuts += 1
+            connection.transport.abort()
+
+        async def test() -> int:
+            async with their_server(handler) as port:
+                live = Live("--", "read", source, "--", "websocket", "--retry", url(port), "--", "write", str(target))
+                assert await live.task is None
+                return lost(live)
+
+        missing = in_loop(test())
+        found = [number for _, number in read_lines(target)]
+        assert found == sorted(set(found))
+        assert len(found) + missing == count
+        assert cuts > 2
+
+    def test_copies_do_not_wait(self, source: str, target: Path) -> None:
+        """With nobody there, messages go on without: they are lost for who is away, and that is told."""
+
+        async def test() -> None:
+            live = Live("--", "read", source, "--", "websocket", "--listen", "--write", url(free_port()), "--", "write", str(target))
+            assert await live.task is None
+            assert lost(live) == 1000
+
+        in_loop(test())
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_a_server_waits_for_who_decides(self, source: str, target: Path) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = Live("--", "read", source, "--", "websocket", "--listen", url(port), "--", "write", str(target))
+            await live.until("websocket/START")
+            async with websockets.connect(url(port)) as client:
+                async for data in client:
+                    await client.send(data)
+            assert await live.task is None
+            assert lost(live) == 0
+
+        in_loop(test())
+        assert read_lines(target) == right(*range(1, 1001))
+
+    def test_a_slow_client(self, tmp_path: Path) -> None:
+        """It is sent away with 1013, and the others get all."""
+        count = 150_000
+        source = write_lines(tmp_path / "source.json", lines(count))
+
+        async def quick(port: int) -> int:
+            got = 0
+            async with websockets.connect(url(port), compression=None, max_size=None) as client:
+                async for data in client:
+                    got += data.count(b"\n") + 1
+            return got
+
+        async def test() -> None:
+            port, feed = free_port(), tmp_path / "feed"
+            os.mkfifo(feed)
+            live = await server("--write", "--batch", port=port, front=("--", "pipe", "--read", "--no-seq", str(feed)))
+            slow = await asyncio.to_thread(hello, port)
+            client = asyncio.ensure_future(quick(port))
+            while live.names.count("websocket/connected") < 2:
+                await asyncio.sleep(0.01)
+            writer = asyncio.ensure_future(asyncio.to_thread(feed.write_text, Path(source).read_text()))
+            await live.until("websocket/lost")
+            said = await asyncio.to_thread(rest, slow)
+            slow.close()
+            assert b"\x88\x0a" + struct.pack(">H", 1013) + b"too slow" in said[-20:]
+            await writer
+            while live.pipe.counts[0] < count:
+                await asyncio.sleep(0.01)
+            assert await live.stop() is None
+            assert await client == count
+            assert 0 < lost(live) < count
+
+        in_loop(test())
+
+    def test_who_takes_nothing(self, tmp_path: Path) -> None:
+        """A copy that nobody takes does not hold up the line."""
+        source = write_lines(tmp_path / "source.json", lines(60_000))
+
+        async def test() -> None:
+            port = free_port()
+            words = ("--write", "--timeout", "500ms")
+            live = await server(*words, port=port, front=("--", "read", "--wait", "websocket/connected", source))
+            slow = await asyncio.to_thread(hello, port)
+            assert await live.task is None
+            slow.close()
+            assert lost(live) > 0
+
+        in_loop(test())
+
+    @pytest.mark.parametrize(
+        ("form", "frame", "code", "error"),
+        [
+            ("json", b"\x81\x85\0\0\0\0hello", 1007, "line 1 at offset 0: not JSON"),
+            ("raw", b"\x81\x85\0\0\0\0hello", 1003, "a text frame, though the format is raw"),
+            ("raw", b"\x82\x90\0\0\0\0" + 16 * b"\xff", 1007, "frame 1 ends amid a message: 16 octets"),
+            ("raw", b"\x82\x93\0\0\0\0" + 19 * b"\xff", 1007, "frame 1 ends amid a message: 19 octets"),
+            ("raw", b"\x82\x93\0\0\0\0" + 19 * b"x", 1007, "marker is not all ones"),
+            ("mrt", b"\x82\x85\0\0\0\0hello", 1007, "frame 1 ends amid a message: 5 octets"),
+            ("json", b"\x82\xff" + (1 << 30).to_bytes(8) + bytes(4), 1009, "exceeds limit"),
+            ("json", b"\x81\x82\0\0\0\0\xff\xfe", 1007, "Invalid UTF-8"),
+            ("json", b"\x82\x05hello", 1002, ""),
+        ],
+    )
+    def test_what_a_client_sends_is_wrong(
+        self, form: str, frame: bytes, code: int, error: str, target: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """It has to go; another one stays."""
+
+        async def test() -> None:
+            port = free_port()
+            front = ("-l", "info")
+            live = await server("--read", "--format", form, port=port, front=front, behind=("--", "write", str(target)))
+            good = await asyncio.to_thread(hello, port)
+            bad = await asyncio.to_thread(hello, port)
+            bad.sendall(frame)
+            if code == 1002:  # aiohttp takes what is not masked
+                await asyncio.sleep(0.1)
+            else:
+                said = await asyncio.to_thread(bad.recv, 200)
+                bad.close()
+                assert said[0] == 0x88 and int.from_bytes(said[2:4]) == code
+                await closing(live)
+            bad.close()
+            assert len(live.pipe.stages[-2]._running) in (1, 2)  # type: ignore[attr-defined]
+            good.close()
+            assert await live.stop() is None
+
+        in_loop(test())
+        assert error in capfd.readouterr().err
+
+    def test_pardon(self, target: Path) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--pardon", "--format", "raw", port=port, behind=("--", "write", str(target)))
+            async with websockets.connect(url(port)) as client:
+                await client.send(KEEPALIVE + KEEPALIVE[:10])
+                await client.send(KEEPALIVE)
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+        assert len(read_lines(target)) == 2
+
+    def test_what_a_server_sends_is_wrong(self, source: str, target: Path) -> None:
+        async def handler(connection: Any) -> None:
+            await connection.send(line(1))
+            await connection.send("[5]")
+            await connection.wait_closed()
+
+        async def test() -> None:
+            async with their_server(handler) as port:
+                error = await Live("--", "websocket", "--read", "--retry", url(port), "--", "write", str(target)).task
+                assert isinstance(error, InputError)
+                assert str(error).startswith(f"what {url(port)} sends does not parse: line 2 at offset ")
+
+        in_loop(test())
+        assert read_lines(target) == right(1)
+
+    def test_who_takes_his_time(self) -> None:
+        """A request that does not end is no reason to wait; neither are many that say nothing."""
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--timeout", "300ms", port=port, behind=("--", "write", "/dev/null"))
+            socks = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(200)]
+            for sock in socks[::2]:
+                sock.sendall(b"GET /bgp HTTP/1.1\r\nHost: x\r\nX-A: ")
+            for sock in socks:
+                assert await asyncio.to_thread(rest, sock) == b""
+                sock.close()
+            (await asyncio.to_thread(hello, port)).close()
+            assert await live.stop() is None
+
+        in_loop(test())
+
+    @pytest.mark.parametrize("words", [["--listen", "--read"], ["--listen", "--copy"], ["--listen"], ["--read"], []])
+    def test_sigterm(self, words: list[str], tmp_path: Path) -> None:
+        """It ends within three seconds, whatever the other side does."""
+        feed, port = tmp_path / "feed", free_port()
+        os.mkfifo(feed)
+
+        async def test() -> None:
+            hung = asyncio.Event()
+
+            async def handler(connection: Any) -> None:
+                await hung.wait()
+
+            async with their_server(handler, close_timeout=0.1) as far:
+                place = url(port) if "--listen" in words else url(far)
+                args = ["--", "pipe", "--read", str(feed), "--", "websocket", *words, place, "--", "write", str(tmp_path / "o.json")]
+                process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bgpipe", *args, stderr=subprocess.PIPE)
+                assert process.stderr is not None
+                said = b""
+                while b"listening" not in said and b"connected to" not in said:
+                    said += await process.stderr.read(1000)
+                with feed.open("w") as file:
+                    sock = await asyncio.to_thread(hello, port) if "--listen" in words else None
+                    file.write(lines(300))
+                    file.flush()
+                    await asyncio.sleep(0.3)
+                    process.send_signal(signal.SIGTERM)
+                    async with asyncio.timeout(3.5):
+                        await process.wait()
+                said += await process.stderr.read()
+                assert b"Traceback" not in said
+                if sock is not None:
+                    sock.close()
+                hung.set()
+
+        in_loop(test())
+
+
+class TestWhoMay:
+    """Passwords, certificates, and how many."""
+
+    @pytest.mark.parametrize(
+        ("path", "headers", "status"),
+        [
+            ("/bgp", [], 401),
+            ("/bgp", ["Authorization: Basic " + base64.b64encode(b"user:wrong").decode()], 401),
+            ("/bgp", ["Authorization: \xff\xfe"], 401),
+            ("/", ["Authorization: Basic " + base64.b64encode(b"user:secret").decode()], 404),
+        ],
+    )
+    def test_refused(self, path: str, headers: list[str], status: int, capfd: pytest.CaptureFixture[str]) -> None:
+        async def test() -> bytes:
+            port = free_port()
+            live = await server("--read", "--auth", "user:secret", port=port, front=("-l", "info"), behind=("--", "write", "/dev/null"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            fields = "".join(f"{header}\r\n" for header in headers)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{fields}\r\n".encode("latin-1"))
+            answer = await reader.read()
+            writer.close()
+            assert await live.stop() is None
+            return answer
+
+        answer = in_loop(test())
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        assert (b"WWW-Authenticate: Basic" in answer) == (status == 401)
+        said = capfd.readouterr().err
+        assert "is refused" in said
+        assert "secret" not in said and "wrong:" not in said
+
+    @pytest.mark.parametrize("form", ["plain", "variable", "file", "url"])
+    def test_the_password(self, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+        monkeypatch.setenv("ARCHIVE_AUTH", "user:pass:word")
+        (tmp_path / "auth").write_text("user:pass:word\n")
+        auth = {"plain": "user:pass:word", "variable": "$ARCHIVE_AUTH", "file": str(tmp_path / "auth")}.get(form)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--auth", "user:pass:word", port=port, behind=("--", "write", str(tmp_path / "o.json")))
+            place = url(port) if auth else url(port).replace("127", "user:pass%3Aword@127")
+            words = ["--auth", auth] if auth else []
+            assert await Live("--", "read", source, "--", "websocket", "--write", *words, place).task is None
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+        assert len(read_lines(tmp_path / "o.json")) == 1000
+
+    def test_a_wrong_password(self, source: str) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--auth", "user:secret", port=port, behind=("--", "write", "/dev/null"))
+            error = await Live("--", "read", source, "--", "websocket", "--write", "--auth", "user:wrong", url(port)).task
+            assert str(error) == f"cannot connect to {url(port)}: the server answers 401: wrong --auth, or none"
+            assert await live.stop() is None
+
+        in_loop(test())
+
+    def test_no_secret_is_shown(self, capfd: pytest.CaptureFixture[str]) -> None:
+        place = "ws://user:secret@127.0.0.1:1/bgp"
+        words = ["--", "read", "x", "--", "websocket", "--write", "--header", "X-Token: secret"]
+        assert main(["-n", *words, place]) == 0
+        explained = capfd.readouterr().out
+        assert "secret" not in explained and "X-Token" in explained
+        with pytest.raises(UsageError) as caught:
+            Pipeline([*words, "--auth", "secret", place])
+        assert "secret" not in str(caught.value)
+        with pytest.raises(BgpipeError) as failed:
+            Pipeline([*words, place]).run_sync()
+        assert "secret" not in str(failed.value)
+
+    def test_redirects_are_not_followed(self, source: str) -> None:
+        """What is secret in the request is for one server alone."""
+
+        def process(connection: Any, request: Any) -> Any:
+            answer = connection.respond(302, "")
+            answer.headers["Location"] = "http://127.0.0.1:1/"
+            return answer
+
+        async def test() -> None:
+            async with their_server(echo, process_request=process) as port:
+                error = await Live("--", "read", source, "--", "websocket", "--write", url(port)).task
+                assert "the server redirects to another address" in str(error)
+
+        in_loop(test())
+
+    def test_headers(self, source: str) -> None:
+        seen: list[str] = []
+
+        def process(connection: Any, request: Any) -> None:
+            seen.append(request.headers["X-Token"])
+
+        async def test() -> None:
+            async with their_server(echo, process_request=process) as port:
+                words = ["--write", "--header", "X-Token: abc: d", "--header", "X-Other:1"]
+                assert await Live("--", "read", source, "--", "websocket", *words, url(port)).task is None
+
+        in_loop(test())
+        assert seen == ["abc: d"]
+
+    def test_too_many_clients(self) -> None:
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--max-clients", "2", port=port, behind=("--", "write", "/dev/null"))
+            async with websockets.connect(url(port)), websockets.connect(url(port)):
+                with pytest.raises(websockets.exceptions.InvalidStatus, match="503"):
+                    await websockets.connect(url(port))
+            await closing(live, 2)
+            async with websockets.connect(url(port)):
+                pass
+            assert await live.stop() is None
+
+        in_loop(test())
+
+
+AUTHORITY = """
+[ca]
+default_ca = own
+[own]
+new_certs_dir = {folder}
+database = {folder}/index
+serial = {folder}/serial
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = {names}
+basicConstraints = CA:true
+"""
+
+
+def certificate(folder: Path, host: str = "127.0.0.1", until: str = "20491231235959Z") -> tuple[str, str]:
+    """Paths of a certificate that is its own authority, and its key."""
+    cert, key, request, config = (str(folder / name) for name in ("cert.pem", "cert.key", "request.pem", "config"))
+    names = f"{'IP' if host[0].isdigit() else 'DNS'}:{host}"
+    Path(config).write_text(AUTHORITY.format(folder=folder, names=names))
+    (folder / "index").touch()
+    new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=test"]
+    sign = ["openssl", "ca", "-batch", "-selfsign", "-rand_serial", "-config", config, "-keyfile", key, "-in", request, "-notext"]
+    for words in ([*new, "-keyout", key, "-out", request], [*sign, "-out", cert, "-startdate", "20200101000000Z", "-enddate", until]):
+        subprocess.run(words, check=True, capture_output=True)
+    return cert, key
+
+
+class TestTls:
+    @pytest.mark.parametrize(
+        ("host", "known", "words", "error"),
+        [
+            ("127.0.0.1", True, [], ""),
+            ("127.0.0.1", False, ["--insecure"], ""),
+            ("127.0.0.1", False, [], "does not verify"),
+            ("example.net", True, [], "does not verify"),
+        ],
+    )
+    def test_certificates(
+        self, host: str, known: bool, words: list[str], error: str, source: str, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cert, key = certificate(tmp_path, host)
+        if known:
+            monkeypatch.setenv("SSL_CERT_FILE", cert)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--cert", cert, "--key", key, port=port, scheme="wss", behind=("--", "write", str(target)))
+            found = await Live("--", "read", source, "--", "websocket", "--write", *words, url(port, True)).task
+            assert error in str(found) if error else found is None
+            if not error:
+                await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+        if not error:
+            assert read_lines(target) == right(*range(1, 1001))
+
+    def test_expired(self, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cert, key = certificate(tmp_path, until="20200102000000Z")
+        monkeypatch.setenv("SSL_CERT_FILE", cert)
+
+        async def test() -> None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(cert, key)
+            async with their_server(echo, ssl=context) as port:
+                error = await Live("--", "read", source, "--", "websocket", "--write", url(port, True)).task
+                assert "certificate has expired" in str(error)
+
+        in_loop(test())
+
+    def test_one_side_without(self, source: str, tmp_path: Path) -> None:
+        cert, key = certificate(tmp_path)
+
+        async def test() -> None:
+            port, other = free_port(), free_port()
+            secure = await server("--read", "--cert", cert, "--key", key, port=port, scheme="wss", behind=("--", "write", "/dev/null"))
+            plain = await server("--read", port=other, behind=("--", "write", "/dev/null"))
+            for number, with_tls in ((port, False), (other, True)):
+                error = await Live("--", "read", source, "--", "websocket", "--write", "--timeout", "3s", url(number, with_tls)).task
+                assert isinstance(error, StageError)
+            assert await secure.stop() is None
+            assert await plain.stop() is None
+
+        in_loop(test())
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["ftp://x/"], "expected ws://HOST"),
+        (["example.net:80"], "expected ws://HOST"),
+        (["ws://:80/"], "the URL has no host"),
+        (["ws://x:99999/"], "not a URL"),
+        (["--listen", "wss://0.0.0.0/"], "a server of wss takes --cert and --key"),
+        (["--cert", "x", "wss://x/"], "--cert and --key go together"),
+        (["--listen", "--retry", "ws://:80/"], "--retry is for clients"),
+        (["--listen", "--header", "a: b", "ws://:80/"], "--header is for clients"),
+        (["--retry-max", "3", "ws://x/"], "--retry-max is for --retry"),
+        (["--insecure", "ws://x/"], "--insecure is for wss"),
+        (["--auth", "$NO_SUCH_VARIABLE", "ws://x/"], "there is no environment variable NO_SUCH_VARIABLE"),
+        (["--auth", "/no/such/file", "ws://x/"], "cannot read /no/such/file"),
+        (["--header", "nothing", "ws://x/"], "expected 'NAME: VALUE'"),
+        (["--header", "a: b\r\nc: d", "ws://x/"], "expected 'NAME: VALUE'"),
+        (["--read", "--write", "ws://x/"], "--read and --write exclude each other"),
+    ],
+)
+def test_usage(words: list[str], error: str) -> None:
+    with pytest.raises(UsageError, match=error.replace("$", r"\$")):
+        Pipeline(["--", "read", "x", "--", "websocket", *words])
+
+
+def test_many_sessions_and_one_port() -> None:
+    with pytest.raises(UsageError, match="only one of them could listen here"):
+        Pipeline(["--", "listen", "--multi", ":1790", "--", "websocket", "--listen", "--write", "ws://:80/", "--", "connect", "192.0.2.1"])
+
+
+def test_a_password_in_the_clear() -> None:
+    pipe = Pipeline(["--", "read", "x", "--", "websocket", "--write", "--auth", "a:b", "ws://192.0.2.1/"])
+    assert any("wss:// hides it" in text for _, text in pipe.warnings())
