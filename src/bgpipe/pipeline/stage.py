@@ -126,7 +126,7 @@ class Stage:
     awaited: ClassVar[tuple[str, ...]] = ()
     more_events: ClassVar[str] = ""
     extra_arguments: ClassVar[bool] = False
-    single: ClassVar[bool] = False
+    single = False
     together: ClassVar[int] = 0
     live = False
     pure = False

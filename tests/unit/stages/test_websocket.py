@@ -819,7 +819,7 @@ def test_usage(words: list[str], error: str) -> None:
 
 
 def test_many_sessions_and_one_port() -> None:
-    with pytest.raises(UsageError, match="only one of them could listen here"):
+    with pytest.raises(UsageError, match="all of them would use this one"):
         Pipeline(["--", "listen", "--multi", ":1790", "--", "websocket", "--listen", "--write", "ws://:80/", "--", "connect", "192.0.2.1"])
 
 
