@@ -423,9 +423,6 @@ class Websocket(External):
     async def run(self) -> None:
         try:
             await (self._serve() if self._server is not None else self._talk())
-        except BaseException:
-            self.swallows = self.diverts
-            raise
         finally:
             self.drained = True
             self._lose_kept()
