@@ -102,6 +102,9 @@ class Driver:
     async def quiet(self, within_s: float) -> None:
         """Wait until nothing is on its way, but no longer than this."""
 
+    def abort(self) -> None:
+        """Drop what is not the stages' own. Raises nothing."""
+
 
 class Pipeline:
     """A pipeline, from the words of a command line.
@@ -804,6 +807,8 @@ class Pipeline:
             if stage.state in (STARTING, RUNNING):
                 stage.state = STOPPED
                 stage.abort()
+        if self.driver is not None:
+            self.driver.abort()
 
 
 def _default_threads() -> int:

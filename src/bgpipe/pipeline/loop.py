@@ -99,9 +99,6 @@ class LoopDriver(Driver):
         except BaseException:
             self._writers.abort()
             pipe.abort()
-            self._stopping.update(pipe.stages)
-            for task in self._tasks:
-                task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             raise
 
@@ -263,6 +260,11 @@ class LoopDriver(Driver):
         for task in self._starting:
             self._give_up(task)
         self.room()
+
+    def abort(self) -> None:
+        self._stopping.update(self.pipe.stages)
+        for task in self._tasks:
+            self._give_up(task)
 
     def _give_up(self, task: asyncio.Task[None]) -> None:
         self._given_up.add(task)

@@ -40,6 +40,7 @@ STEADY_S = 60.0  # a session that was up so long went well: the next one need no
 _LINES = 6000  # of all sessions, that a minute may have in the log: who is attacked is not to run out of disk as well
 _END_S = 2.6  # how long the end may take that a signal asked for
 _FOR_OUTPUTS_S = 0.6  # of it
+_CUT_OFF_S = 0.2  # how long sessions may take that are cut off
 _FAREWELLS = 100  # clients at once that are told why they are refused
 _PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
 # Of accept(2): there is no room now, for another descriptor or another buffer.
@@ -143,6 +144,8 @@ class Service(Driver):
             done, _ = await asyncio.wait(self.sessions, timeout=self._left_s(_FOR_OUTPUTS_S))
             if not done:
                 self.pipe.log.warn(f"{len(self.sessions)} sessions have not ended in time: they are cut off")
+                self.abort()
+                await asyncio.wait(self.sessions, timeout=_CUT_OFF_S)
                 break
         for stage in self._outputs:
             self.pipe.finish(stage)
@@ -315,6 +318,10 @@ class Service(Driver):
 
     def finish(self, stage: Stage) -> Awaitable[None] | None:
         return self._writers.finish(stage, self._left_s(0))
+
+    def abort(self) -> None:
+        for session in self.sessions.values():
+            session.abort()
 
     def _output_failed(self, stage: Stage, error: BaseException) -> None:
         if isinstance(error, BgpipeError):

@@ -26,7 +26,7 @@ LAST_S = 2.0  # how long an output that does not take what is written may hold u
 _PIECE = 256 << 10
 _SMALL = 64 << 10  # what is longer is worth no copy
 _GATHER_S = 0.01
-_MOMENT_S = 1.0
+_MOMENT_S = 0.3  # for the write that is under way
 
 
 class Writer:
@@ -181,7 +181,7 @@ class Writers:
         return stage.finish() if writer is None else self._finish(stage, writer, within_s)
 
     async def _finish(self, stage: Stage, writer: Writer, within_s: float | None) -> None:
-        if not await writer.finish(within_s):
+        if not await writer.finish(None if within_s is None else max(0.0, within_s - _MOMENT_S)):
             writer.abort()
             raise StageError("what it has to write is not taken; the rest is given up")
         await asyncio.to_thread(stage.finish)

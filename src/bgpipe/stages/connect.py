@@ -115,18 +115,17 @@ class Connect(Peer):
         return host, tcp.endpoint(options.address, port)[1], source
 
     async def _try(self) -> socket.socket:
-        loop = asyncio.get_running_loop()
         host, port, source = self._route()
         family = socket.AF_INET if self.options.no_ipv6 else socket.AF_UNSPEC
         if source is not None:
             family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
         try:
-            found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+            found = await tcp.resolve(host, port, family)
         except OSError as error:
             raise StageError(f"cannot find {host}: {error.strerror or error}") from None
         problems, explanations = [], []
         drops = self.drops()
-        for kind, _, _, _, address in found:
+        for kind, address in found:
             try:
                 async with asyncio.timeout(self.options.timeout_s or None):
                     return await self._reach(kind, address, source)

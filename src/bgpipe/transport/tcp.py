@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import socket
 import struct
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 from bgpipe.errors import StageError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Found = list[tuple[socket.AddressFamily, Any]]
 
 PORT = 179  # RFC 4271 section 8
 
@@ -31,6 +41,8 @@ TTL_DROPS = {"TCPMinTTLDrop": "with a lower TTL"}
 _COUNTERS = Path("/proc/thread-self/net/netstat")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_asked: dict[tuple[str, int, int], Future[Found]] = {}  # what name servers were asked and have not answered yet
 
 
 def endpoint(text: str, port: int = PORT) -> tuple[str, int]:
@@ -66,6 +78,39 @@ def unmapped(host: str) -> str:
     """An address as the socket module gives it; IPv4, where a socket of both families shows that as ::ffff:a.b.c.d."""
     mapped = ipaddress.IPv6Address(host).ipv4_mapped if host.startswith("::ffff:") else None
     return host if mapped is None else str(mapped)
+
+
+async def resolve(host: str, port: int, family: int) -> Found:
+    """Families and addresses of a host, as sockets take them. OSError.
+
+    It asks in a thread that nobody waits for in the end: a name server that does not answer holds nothing up. Whoever
+    wants to know the same meanwhile waits for the same answer.
+    """
+    with contextlib.suppress(socket.gaierror):  # it is a name
+        return _addresses(host, port, family, socket.AI_NUMERICHOST)
+    wanted = host, port, family
+    answer = _asked.get(wanted)
+    if answer is None:
+        answer = _asked[wanted] = Future()
+        answer.set_running_or_notify_cancel()  # who waits no more does not take it from the others
+        threading.Thread(target=_ask, args=(wanted, answer), name=f"bgpipe resolves {host}", daemon=True).start()
+    return await asyncio.wrap_future(answer)
+
+
+def _addresses(host: str, port: int, family: int, flags: int = 0) -> Found:
+    found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=flags)
+    return [(kind, address) for kind, _, _, _, address in found]
+
+
+def _ask(wanted: tuple[str, int, int], answer: Future[Found]) -> None:
+    try:
+        found = _addresses(*wanted)
+    except Exception as error:
+        del _asked[wanted]
+        answer.set_exception(error)
+    else:
+        del _asked[wanted]
+        answer.set_result(found)
 
 
 def _is_v6(text: str) -> bool:

@@ -746,6 +746,67 @@ class TestProcess:
 
         run(test())
 
+    def test_an_output_that_nobody_reads(self) -> None:
+        """Sessions that wait for it are cut off; that is a failure of the output, and no bug."""
+
+        async def test() -> None:
+            port = free_port()
+            reading, writing = os.pipe()
+            words = ["-o", "--", "listen", "--multi", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002"]
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bgpipe", *words, stdout=writing, stderr=asyncio.subprocess.PIPE
+            )
+            os.close(writing)
+            remote = await dial(port)
+            await remote.establish(CLIENT_OPEN)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    remote.send(announce(1) * 1000)
+                    await asyncio.wait_for(remote.writer.drain(), 1)
+            process.terminate()
+            _, log = await process.communicate()
+            assert b"cut off" in log
+            assert b"Traceback" not in log
+            assert process.returncode == 1
+            remote.reset()
+            os.close(reading)
+
+        run(test())
+
+    def test_the_second_signal(self, tmp_path: Path) -> None:
+        """It ends the programs of all sessions, too."""
+        script = tmp_path / "stays"
+        script.write_text(f"#!/bin/sh\necho $$ >> {tmp_path}/pids\nexec sleep 1000\n")
+        script.chmod(0o755)
+        pids = tmp_path / "pids"
+
+        async def test() -> None:
+            port = free_port()
+            words = ["listen", "--multi", f"127.0.0.1:{port}", "--", "exec", "-LR", str(script), "--", "speaker", "--asn", "65002"]
+            process = await self.start("--", *words)
+            remotes = [await dial(port) for _ in range(3)]
+            while not pids.exists() or pids.read_text().count("\n") < 3:
+                await asyncio.sleep(0.005)
+            programs = [os.pidfd_open(int(pid)) for pid in pids.read_text().split()]
+            process.terminate()
+            assert process.stderr is not None
+            while b"stopping" not in await process.stderr.readline():
+                pass
+            process.terminate()
+            await process.communicate()
+            assert process.returncode == 1
+            loop = asyncio.get_running_loop()
+            for program in programs:
+                ended = loop.create_future()
+                loop.add_reader(program, ended.set_result, None)
+                await ended
+                loop.remove_reader(program)
+                os.close(program)
+            for remote in remotes:
+                remote.close()
+
+        run(test())
+
     def test_descriptors_that_run_out(self) -> None:
         """Who comes when there are none waits; when one leaves, the next is let in."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +91,77 @@ def answers(server: socket.socket, client: socket.socket) -> bool:
 def client() -> Iterator[socket.socket]:
     with socket.socket() as sock:
         yield sock
+
+
+class Names:
+    """A name server that answers when it is told to."""
+
+    ANSWER = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 179))
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.error: Exception | None = None
+        self.asked = 0
+
+    def __call__(self, host: str, *_: Any, flags: int = 0, **__: Any) -> list[Any]:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "it is a name")
+        self.asked += 1
+        self.answers.wait()
+        if self.error is not None:
+            raise self.error
+        return [self.ANSWER]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    found = Names()
+    monkeypatch.setattr(tcp.socket, "getaddrinfo", found)
+    yield found
+    found.answers.set()
+
+
+class TestResolve:
+    def test_an_address(self) -> None:
+        """It is known without a thread, and without a name server."""
+        found = asyncio.run(tcp.resolve("2001:db8::1", 179, socket.AF_UNSPEC))
+        assert [address[:2] for _, address in found] == [("2001:db8::1", 179)]
+        assert not tcp._asked
+
+    def test_a_server_that_does_not_answer(self, names: Names) -> None:
+        """Who waits for it can be stopped, and the process does not wait for it; nor does who still waits notice."""
+
+        async def test() -> None:
+            waiting = [asyncio.ensure_future(tcp.resolve("router.example", 179, socket.AF_INET)) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting[0].cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting[0]
+            names.answers.set()
+            for other in waiting[1:]:
+                assert await other == [(socket.AF_INET, ("192.0.2.1", 179))]
+            assert names.asked == 1
+            assert not tcp._asked
+
+        asyncio.run(test())
+
+    def test_the_loop_is_gone_when_it_answers(self, names: Names) -> None:
+        async def test() -> None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(tcp.resolve("router.example", 179, socket.AF_INET), 0.001)
+
+        asyncio.run(test())
+        thread = next(thread for thread in threading.enumerate() if "router.example" in thread.name)
+        assert thread.daemon
+        names.answers.set()
+        thread.join()
+
+    def test_no_such_name(self, names: Names) -> None:
+        names.error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        names.answers.set()
+        with pytest.raises(socket.gaierror, match="not known"):
+            asyncio.run(tcp.resolve("router.example", 179, socket.AF_INET))
+        assert not tcp._asked
 
 
 class TestMd5:
