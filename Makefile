@@ -14,7 +14,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 SOURCES := $(wildcard src/bgpipe/*.pyx src/bgpipe/*.pxd) setup.py
 
-.PHONY: run test build lint unit filters interop soak faults fuzz fuzz-ready fuzz-short bench bench-live instructions clean FORCE
+.PHONY: run test build lint unit filters interop soak faults fuzz fuzz-ready fuzz-short bench bench-live bench-websocket instructions clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -124,6 +124,10 @@ bench: $(BENCH)/counts.json
 # Sessions through the proxy, beside a direct connection and socat.
 bench-live: $(BENCH)/venv/installed
 	$(BENCH)/venv/bin/python bench/live.py $(BENCH_OPTIONS) $(BENCH)/venv/bin/bgpipe
+
+# From a client to a server, over loopback.
+bench-websocket: $(BENCH)/counts.json
+	$(BENCH)/venv/bin/python bench/websocket.py $(BENCH_OPTIONS) $(BENCH)/venv/bin/bgpipe
 
 instructions: $(BENCH)/counts.json
 	$(BENCH)/venv/bin/python bench/instructions.py $(KERNELS)

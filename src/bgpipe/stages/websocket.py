@@ -474,10 +474,12 @@ class Websocket(External):
                     return
                 continue
             link, self._new = self._new, None
-            task = self._start(link)
+            task, lost = self._start(link), self.lost
             while not (task.done() or self.drained):
                 await self._pause()
             done = not task.done() and await self._leave()
+            if self.drained and link.code in (_NORMAL, _AWAY) and self.lost == lost:
+                done = not self._kept  # both ends closed at once
             if self._crash is not None:
                 raise self._crash
             if self._session is not None:
