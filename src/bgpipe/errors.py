@@ -14,12 +14,25 @@
 
 from __future__ import annotations
 
+import os
+
 
 def visible(text: str) -> str:
     """Text that cannot steer a terminal, nor break a line: file names, URLs and input may hold any character."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def reason(error: BaseException) -> str:
+    """What is wrong, in the words of the system: "connection reset by peer"."""
+    text = getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)
+    if type(error).__module__ == "ssl":  # of ssl, whose numbers are its own
+        text = text.rpartition("] ")[2].partition(" (_ssl.c")[0]
+    elif number is not None and number > 0:  # what is raised by asyncio has a text of its own
+        text = os.strerror(number)
+    return (text if text[1:2].isupper() else text[:1].lower() + text[1:]) or type(error).__name__
 
 
 class BgpipeError(Exception):

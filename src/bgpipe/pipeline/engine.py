@@ -225,7 +225,8 @@ class Pipeline:
             self.stages.append(self._tap("stdout", len(specs) + 1, "EOR" if options.stdout_wait else ""))
         if not self.stages:
             raise UsageError("no stages; bgpipe -h tells which there are")
-        self._check_names()
+        if self.whole is None:  # else they are known to be good
+            self._check_names()
         self._resolve_events()
         for stage in self.stages:
             if stage.consumes and not (stage.first or stage.last):

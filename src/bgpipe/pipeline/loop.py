@@ -94,6 +94,8 @@ class LoopDriver(Driver):
                 await self._conclude()
                 raise
             await self._conclude()
+            if pipe.session is not None and pipe.whole is None:
+                pipe.session.report()
         except asyncio.CancelledError:
             raise
         except BaseException:

@@ -14,14 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import time
 import traceback
 
 from bgpipe.errors import BgpipeError, StageError, UsageError
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.loop import LoopDriver
-from bgpipe.pipeline.options import duration
 from bgpipe.pipeline.stage import RUNNING, STARTING, STOPPED, Output, Stage
 from bgpipe.pipeline.writer import Writers
 from bgpipe.transport.backoff import Backoff
@@ -229,7 +227,7 @@ class Service(Driver):
                 return
             await asyncio.wait((self._begin(session),))
             bgp = session.session
-            if session.failure is not None and (bgp is None or not bgp.connected):  # it will not be otherwise later
+            if session.failure is not None and (bgp is None or bgp.connected_s is None):  # so it would be next time
                 self.pipe.failure, self.pipe.exit_code = session.failure, 1
                 return
             if session.failure is None and not (session.by_itself or (bgp is not None and bgp.given_up)):
@@ -251,7 +249,6 @@ class Service(Driver):
         return task
 
     async def _session(self, session: Pipeline) -> None:
-        began_s = time.monotonic()
         driver = LoopDriver(session)
         try:
             await driver.run(signals=False)
@@ -260,9 +257,8 @@ class Service(Driver):
             detail = [line for text in traceback.format_exception(error) for line in text.splitlines()]
             session.log.error(str(session.failure), detail=detail)
         self._failed += session.failure is not None
-        right, left = session.counts
-        lasted = duration(round(time.monotonic() - began_s, 1))
-        session.log.info(f"the session is over after {lasted}: {right} messages to the right, {left} to the left")
+        if session.session is not None:
+            session.session.report()
 
     # ---- what pipelines call -----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from bgpipe.bgp.negotiation import address
 from bgpipe.bgp.notifications import ADMIN_RESET, ADMIN_SHUTDOWN, CEASE
 from bgpipe.bgp.watch import Watch
 from bgpipe.pipeline.events import PIPE, Event
+from bgpipe.pipeline.options import duration
 from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, RIGHT, Stage, StageOptions
 
 TYPE_CHECKING = False
@@ -93,12 +94,14 @@ class Session(Stage):
         self.watch = Watch()
         self.members: list[Member] = []
         self.failures: dict[End, Cause] = {}  # ends with peers that cannot go on
-        self.connected = False  # there has been a connection
+        self.said: dict[End, Cause | None] = {}  # the NOTIFICATION that the peer at an end had us end with
+        self.connected_s: float | None = None  # since when there is a connection, in the time of the loop
         self.given_up = False  # one peer went before the other one was there
         self.established_s: float | None = None  # since when it is up, in the time of the loop
         self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
         self._timer: asyncio.TimerHandle | None = None
         self._settling = False
+        self._goodbye = False  # peers are told, and so is the log
         self._waiting = {RIGHT: 0, LEFT: 0}  # batches
 
     @classmethod
@@ -118,6 +121,11 @@ class Session(Stage):
         return self._interest[direction]
 
     # ---- what happens ------------------------------------------------------------------------------------------
+
+    def connected(self, now: float) -> None:
+        """There is a connection."""
+        if self.connected_s is None:
+            self.connected_s = now
 
     def waiting(self, directions: int, on: bool) -> None:
         """A batch of these directions waits on its way to a peer, or does so no more."""
@@ -142,10 +150,10 @@ class Session(Stage):
         now = asyncio.get_running_loop().time()
         seen: list[found.Seen] = []
         if out is None:
+            end = self.end(LEFT if msg.dir == "R" else RIGHT)
+            if msg.type_code == NOTIFICATION and not end.over:
+                self.said[end] = Cause.parse(msg.body)
             self.watch.came(msg, now)
-            if msg.type_code == NOTIFICATION:
-                side = "left" if msg.dir == "R" else "right"
-                self.pipe.log.info(f"the {side} ended the session: {Cause.parse(msg.body) or 'no reason given'}")
         else:
             seen = self.watch.went(msg, now)
             if any(isinstance(event, found.Established) for event in seen):
@@ -205,9 +213,20 @@ class Session(Stage):
     def goodbye(self) -> Cause:
         """What a peer is told when the pipeline ends."""
         failure = self.pipe.failure or (self.pipe.whole.failure if self.pipe.whole is not None else None)
+        cause = cease("bgpipe was stopped", ADMIN_SHUTDOWN)
         if failure is not None:
-            return cease(f"bgpipe: {failure}", ADMIN_RESET)
-        return cease("bgpipe was stopped", ADMIN_SHUTDOWN)
+            cause = cease(f"bgpipe: {failure}", ADMIN_RESET)
+        if not self._goodbye:
+            self._goodbye = True
+            self.pipe.log.info(f"we end the session: {cause}")
+        return cause
+
+    def report(self) -> None:
+        """Once all is over: tell how long the session lasted, if there was one, and what flowed."""
+        if self.connected_s is not None:
+            lasted = duration(round(asyncio.get_running_loop().time() - self.connected_s, 1))
+            right, left = self.pipe.counts
+            self.pipe.log.info(f"the session is over after {lasted}: {right} messages to the right, {left} to the left")
 
     def finish(self) -> None:
         if self._timer is not None:

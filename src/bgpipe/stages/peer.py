@@ -8,12 +8,13 @@ import contextlib
 from bgpipe._codec import RawDecoder
 from bgpipe._translate import PeerEncoder
 from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, header_error
+from bgpipe.bgp.notifications import CEASE
 from bgpipe.bgp.timers import OPEN_HOLD_S
-from bgpipe.errors import StageError
+from bgpipe.errors import StageError, reason
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import DURATION, Kind, integer, option
 from bgpipe.pipeline.session import Member, Session
-from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, ProducerOptions
+from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, RUNNING, STARTING, Output, ProducerOptions
 from bgpipe.transport import tcp
 from bgpipe.transport.connection import Connection
 from bgpipe.transport.tcp import Drops
@@ -138,8 +139,8 @@ class Peer(Output, Member):
         side = "L" if self.side == LEFT else "R"
         self.pipe.values |= {f"{side}_LOCAL": self.local, f"{side}_REMOTE": self.remote}
         self._connection = connection
-        self.session.connected = True
-        self.end.connected(asyncio.get_running_loop().time())
+        self.session.connected(self._loop.time())
+        self.end.connected(self._loop.time())
         self.tune()
         self.session.changed()
         self.pipe.log.info(f"{self.remote} is connected, with {self.local}", self)
@@ -186,6 +187,8 @@ class Peer(Output, Member):
                 self.session.came(batch)
                 if self.end.over and self._connection is not None:  # it was a NOTIFICATION: nothing comes behind it
                     self._connection.forget()
+                    if (said := self.session.said.get(self.end)) is not None and said.code == CEASE:
+                        self.pipe.log.info(f"{self._who} ended the session: {said}", self)
             waiting = self.pipe.push(self, batch)
         if batch.error is not None:
             head = self.decoder.rest(HEADER_SIZE)
@@ -213,6 +216,10 @@ class Peer(Output, Member):
             self.pipe.room()
 
     def eof(self) -> None:
+        if not (self._over.is_set() or self.end.over or self._mute):
+            self.pipe.log.info(f"{self._who} closed the connection", self)
+        if self._mute:
+            self.end.closed()
         self.silent.set()
         self._over.set()
 
@@ -220,11 +227,10 @@ class Peer(Output, Member):
         if not self._over.is_set():
             self._broken = error
         self._mute = True
-        self.end.closed()
-        self.silent.set()
-        self._over.set()
         self.blocked = False
         self.pipe.room()
+        if self.state == RUNNING:  # what has come may have to wait, but not for long: there may be no room for it
+            self._loop.call_later(self.options.closed_timeout_s, self.eof)
 
     # ---- running, and the end ----------------------------------------------------------------------------------
 
@@ -262,8 +268,12 @@ class Peer(Output, Member):
             await self._leave(min(linger_s, _MOMENT_S), 2 * _MOMENT_S)
         if self.end in self.session.failures:
             raise StageError(f"{self.remote}: {self.session.failures[self.end]}")
-        if self._broken is not None:
-            raise StageError(f"the connection with {self.remote} broke: {self._broken}")
+        if self.end in self.session.said:
+            cause = self.session.said[self.end]
+            if cause is None or cause.code != CEASE:
+                raise StageError(f"{self._who} ended the session: {cause or 'no reason given'}")
+        elif self._broken is not None:
+            raise StageError(f"the connection with {self._who} broke: {reason(self._broken)}")
 
     def _give_up(self) -> None:
         """Who is not there yet need not come any more."""
@@ -289,6 +299,10 @@ class Peer(Output, Member):
         for other in self.session.members:
             if isinstance(other, Peer) and other is not self and other._connection is not None:
                 await _wait(getattr(other, what), within_s)
+
+    @property
+    def _who(self) -> str:
+        return f"the {self.end.name} ({self.remote})"
 
     def finish(self) -> None:
         self._lost.close()

@@ -3,11 +3,15 @@
 Bytes are received into one buffer that all connections of a thread share, and copied by the decoder into a block of
 the batch. While whoever takes the batches has to wait with one, nothing is read: the kernel's window closes, and the
 other side stops sending. The other way, `writing` says when the other side does not read.
+
+A connection that breaks while something is written may have brought a NOTIFICATION just before, which tells why: what
+the kernel still holds then is read like all that came before it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import Protocol, cast
 
@@ -34,10 +38,13 @@ class Taker(Protocol):
         """Whether the other side takes what is written."""
 
     def eof(self) -> None:
-        """The other side sends nothing more. It may still read."""
+        """Nothing more comes. Unless the connection is lost, the other side may still read."""
 
     def lost(self, error: Exception | None) -> None:
-        """The connection is gone; not without an error if it was broken off."""
+        """The connection is gone; not without an error if it was broken off.
+
+        There may be messages yet that had come before; then eof() is told.
+        """
 
 
 class _Shared(threading.local):
@@ -64,6 +71,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reading = True
         self._eof = False
         self._silent = False  # the taker knows that nothing more comes
+        self._keeps = False  # what the kernel holds when the connection breaks is the other side's octets
         self._stopped = False  # nothing more is taken of what comes
         self._deaf = False  # nor of what has come
         self.gone = asyncio.get_running_loop().create_future()
@@ -71,8 +79,7 @@ class Connection(asyncio.BufferedProtocol):
     def start(self) -> None:
         """Read from now on."""
         self._started = True
-        early, self._early = self._early, b""
-        self._bring(self._decoder.feed(early))
+        self._go_on()
 
     def stop(self) -> None:
         """Take no more of what comes, but tell when it ends."""
@@ -101,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def close(self, moment_s: float, most_s: float) -> None:
         """Send what is left, as long as within each moment something of it goes out, at most so long, and close."""
-        self._silent = self._stopped = True
+        self._stopped = True
         unsent = self.unsent
         self.transport.close()
         until = asyncio.get_running_loop().time() + most_s
@@ -113,7 +120,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Close at once."""
-        self._silent = self._stopped = True
+        self._stopped = True
         self.transport.abort()
 
     # ---- what the loop calls -----------------------------------------------------------------------------------
@@ -121,6 +128,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self.transport.set_write_buffer_limits(MOST_UNSENT)
+        self._keeps = transport.get_extra_info("sslcontext") is None
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -142,9 +150,15 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._silent = self._stopped = True
         self.gone.set_result(None)
         self._taker.lost(exc)
+        self._eof = True
+        if exc is not None and self._keeps and not self._stopped:
+            self._early += self._kept()
+        if self._stopped:
+            self._end()
+        elif self._started and not self._held:
+            self._go_on()
 
     def pause_writing(self) -> None:
         self._taker.writing(False)
@@ -160,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
             if waiting is not None:
                 self._held = True
                 self._read(False)
-                asyncio.ensure_future(waiting).add_done_callback(self._go_on)
+                asyncio.ensure_future(waiting).add_done_callback(self._waited)
                 return
             if not self._decoder.paused:
                 break
@@ -170,11 +184,27 @@ class Connection(asyncio.BufferedProtocol):
         elif not self._reading:
             self._read(True)
 
-    def _go_on(self, done: asyncio.Future[None]) -> None:
+    def _waited(self, done: asyncio.Future[None]) -> None:
         self._held = False
         if not done.cancelled() and done.exception() is None:
-            early, self._early = self._early, b""
-            self._bring(self._decoder.feed(early))
+            self._go_on()
+
+    def _go_on(self) -> None:
+        early, self._early = self._early, b""
+        self._bring(self._decoder.feed(early))
+
+    def _kept(self) -> bytes:
+        """What has come, and was not read: Linux keeps it when the connection breaks."""
+        kept = bytearray()
+        fd = self.transport.get_extra_info("socket").fileno()
+        while True:
+            try:
+                if not (size := os.readv(fd, [self._buffer])):
+                    break
+            except OSError:  # nothing more, or the error once more
+                break
+            kept += self._buffer[:size]
+        return bytes(kept)
 
     def _read(self, on: bool) -> None:
         if on != self._reading and not self.transport.is_closing():

@@ -292,6 +292,20 @@ class TestMulti:
 
         run(test())
 
+    def test_two_outputs_of_a_kind(self, tmp_path: Path) -> None:
+        """They need no names, no more than in a pipeline of one session."""
+        paths = [tmp_path / "a.json", tmp_path / "b.json"]
+
+        async def test() -> None:
+            async with many(f"write -LR {paths[0]}", f"write -LR {paths[1]}", "metrics", "metrics") as all_of_them:
+                left, right = await all_of_them.client()
+                left.close()
+                right.close()
+                await all_of_them.sessions_are(0)
+
+        run(test())
+        assert paths[0].read_text() == paths[1].read_text() != ""
+
     def test_functions_and_events(self) -> None:
         """Those of a program are called for all sessions, and can tell them apart."""
 

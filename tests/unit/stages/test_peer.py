@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -119,6 +120,76 @@ class TestProxy:
                 assert await live.task is None
 
         run(test())
+
+    @pytest.mark.parametrize("end", ["left", "right"])
+    def test_only_a_cease_is_no_failure(self, end: str) -> None:
+        """Who is thrown out by a router for another reason wants to hear of it in the exit code."""
+
+        async def test(cause: Cause) -> StageError | None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                one, other = (left, right) if end == "left" else (right, left)
+                one.send(cause.wire)
+                assert await other.rest() == cause.wire
+                assert await one.rest() == b""
+                failure = await live.task
+                assert live.pipe.exit_code == (1 if failure is not None else 0)
+                assert failure is None or isinstance(failure, StageError)
+                return failure
+
+        for code in (1, 2, 3, 4, 5, 7, 8, 99):
+            failure = run(test(Cause(code, 1)))
+            assert re.fullmatch(rf"the {end} \(127\.0\.0\.1:\d+\) ended the session: {Cause(code, 1)}", str(failure))
+        assert run(test(Cause(6, 7))) is None
+
+    def test_a_notification_that_an_error_of_ours_would_hide(self) -> None:
+        """A router says why and resets the connection, while we write to it: the other one hears of it all the same."""
+        cause = Cause(3, 10)
+
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                stage = live.pipe.stages[-2]
+                assert isinstance(stage, Peer) and stage._connection is not None
+                stage._connection._read(False)  # as if the loop were busy
+                right.send(cause.wire)
+                await right.writer.drain()
+                right.reset()
+                farewell = asyncio.ensure_future(left.rest())
+                while not farewell.done():
+                    left.send(update(1))
+                    await asyncio.sleep(0.01)
+                assert await farewell == cause.wire
+                assert "UPDATE_MESSAGE_ERROR/INVALID_NETWORK_FIELD" in str(await live.task)
+
+        run(test())
+
+    def test_the_log_tells_who_ended_it(self, capfd: pytest.CaptureFixture[str]) -> None:
+        async def test(end: str) -> None:
+            async with proxy() as (live, left, right):
+                live.pipe.log._least = 1
+                await establish(left, right)
+                if end == "stop":
+                    live.pipe.end()
+                else:
+                    left.send(*((Cause(6, 4).wire,) if end == "cease" else ()))
+                    left.close()
+                await asyncio.gather(left.rest(), right.rest())
+                right.close()
+                await live.task
+
+        lines = {
+            "close": "stage 1 (listen): the left (127.0.0.1:N) closed the connection",
+            "cease": "stage 1 (listen): the left (127.0.0.1:N) ended the session: CEASE/ADMIN_RESET",
+            "stop": "we end the session: CEASE/ADMIN_SHUTDOWN: bgpipe was stopped",
+        }
+        for end, line in lines.items():
+            capfd.readouterr()
+            run(test(end))
+            said = re.sub(r":\d+\)", ":N)", capfd.readouterr().err).splitlines()
+            assert said.count(f"bgpipe: {line}") == 1
+            assert not any(other in text for other in lines.values() if other != line for text in said)
+            assert re.fullmatch(r"bgpipe: the session is over after .*: \d messages to the right, 2 to the left", said[-1])
 
     def test_garbage(self) -> None:
         """Who sends it is told so; the other one, that it was not its fault."""
