@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import errno
 import traceback
+from collections import Counter
 
 from bgpipe.errors import BgpipeError, StageError, UsageError
 from bgpipe.pipeline.engine import Driver
@@ -48,11 +49,12 @@ _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Gate(Stage):
     """A stage that may let in many clients (multi), each into a session of its own.
 
-    most: how many at once, 0 for any number. client: in the pipeline of a session, whom it is for.
+    most: how many at once. most_each: and of one address; 0 for any number. client: in the pipeline of a session, whom
+    it is for.
     """
 
     multi = False
-    most = 0
+    most = most_each = 0
     client: socket.socket | None = None
 
     def open_gate(self) -> None:
@@ -60,7 +62,7 @@ class Gate(Stage):
         raise AssertionError
 
     async def admit(self) -> tuple[socket.socket, str]:
-        """The next client, and its address. OSError."""
+        """The next client, and its address with the port. OSError."""
         raise AssertionError
 
     def refuse(self, client: socket.socket) -> Coroutine[Any, Any, None]:
@@ -102,6 +104,7 @@ class Service(Driver):
         self._crash: BaseException | None = None
         self._until_s: float | None = None  # when it is to be over, in the time of the loop
         self._begun = self._failed = 0
+        self._hosts: Counter[str] = Counter()  # how many sessions each has
         self._refused = Throttle(pipe.log, "clients were refused", self._gate)
         self._paused = Throttle(pipe.log, "times nobody was let in", self._gate, 1)
         self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
@@ -190,8 +193,8 @@ class Service(Driver):
                         self._paused.count(f"nobody is let in for now: {error.strerror}")
                         await asyncio.sleep(_PAUSE_S)
                     continue  # else it was the client's connection that broke
-                if gate.most and len(self.sessions) >= gate.most:
-                    self._refused.count(f"{peer} is refused: there are {gate.most} sessions already (--max-sessions)")
+                if (problem := self._full(gate, peer)) is not None:
+                    self._refused.count(f"{peer} is refused: {problem}")
                     if len(self._tasks) < _FAREWELLS:
                         self.spawn(gate.refuse(client))
                     else:
@@ -200,6 +203,14 @@ class Service(Driver):
                     self._let_in(gate, client, peer)
         finally:
             gate.close_gate()
+
+    def _full(self, gate: Gate, peer: str) -> str | None:
+        """Why this client gets no session, if so."""
+        if gate.most and len(self.sessions) >= gate.most:
+            return f"there are {gate.most} sessions already (--max-sessions)"
+        if gate.most_each and self._hosts[_host(peer)] >= gate.most_each:
+            return f"it has {gate.most_each} sessions already (--max-sessions-per-peer)"
+        return None
 
     def _let_in(self, gate: Gate, client: socket.socket, peer: str) -> None:
         try:
@@ -212,7 +223,16 @@ class Service(Driver):
         place = session.stages[self.pipe.stages.index(gate)]
         assert isinstance(place, Gate)
         place.client = client
-        self._begin(session).add_done_callback(lambda _: client.close())
+
+        def leave(_: asyncio.Task[None]) -> None:
+            client.close()
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
+
+        host = _host(peer)
+        self._hosts[host] += 1
+        self._begin(session).add_done_callback(leave)
 
     # ---- one after the other -----------------------------------------------------------------------------------
 
@@ -325,6 +345,10 @@ class Service(Driver):
         else:
             self._crash = error
             self.pipe.end()
+
+
+def _host(peer: str) -> str:
+    return peer.rpartition(":")[0]
 
 
 def raise_limit() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+from weakref import WeakSet
 
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
@@ -30,6 +31,13 @@ def _source(text: str) -> str:
 
 
 SOURCE = Kind("IP[:PORT]", _source)
+
+
+_reaching: WeakSet[socket.socket] = WeakSet()  # connections to where others wanted to go, which may be our own address
+
+
+def _ours() -> set[str]:
+    return {tcp.show(sock.getsockname()) for sock in _reaching if sock.fileno() >= 0}
 
 
 class ConnectOptions(PeerOptions):
@@ -83,12 +91,19 @@ class Connect(Peer):
         """Whether the peer to connect to is the one that the other peer wanted to reach."""
         return self.options.transparent and self._host in ("0.0.0.0", "::")
 
+    @property
+    def _other(self) -> str:
+        """The side of the other peer, as the values of the pipeline have it."""
+        return "L" if self.side == RIGHT else "R"
+
     def place(self) -> str:
         if self._captured:
             return "the peer that the other one wanted to reach"
         return tcp.show((self._host, self._port))
 
     async def open(self) -> socket.socket:
+        if self._captured and (client := self.pipe.values.get(f"{self._other}_REMOTE")) in _ours():
+            raise StageError(f"{client} is a connection of our own, to where we listen: there is no router")
         tries, backoff = 0, Backoff()
         while True:
             tries += 1
@@ -107,7 +122,7 @@ class Connect(Peer):
         source = tcp.endpoint(options.bind, 0) if options.bind is not None else None
         if not self._captured:
             return self._host, self._port, source
-        side = "L" if self.side == RIGHT else "R"
+        side = self._other
         if f"{side}_LOCAL" not in self.pipe.values:
             raise StageError(f"{options.address} is where the other peer wanted to go: begin with it, --wait listen")
         host, port = tcp.endpoint(self.pipe.values[f"{side}_LOCAL"])
@@ -147,6 +162,8 @@ class Connect(Peer):
             if source is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 sock.bind(source)
+            if self._captured:
+                _reaching.add(sock)
             if options.md5 is not None:
                 tcp.set_md5(sock, ipaddress.ip_network(address[0].partition("%")[0]), options.md5)
             if options.ttl is not None:

@@ -16,6 +16,7 @@ from bgpipe.transport.process import Process
 
 _LAST_S = 0.5  # for a program that has closed a pipe to end, and for what it started to close the other
 _LINES = 1000  # of its standard error that a minute may have in the log
+_STAY_S = 10.0  # how long a program may say nothing, nor take anything, once the session that it was for is over
 _FIRST_S = 0.1  # how long to wait until it is started again, the first time
 
 
@@ -172,8 +173,8 @@ class Exec(Piped):
         """All that the program was to have, it has: take what it still writes."""
         if self._writer is not None:
             self._writer.close()
-        silent_s = 0.0
-        ended_by_us = False
+        silent_s = asked_s = 0.0
+        before: tuple[int, int] | None = None
         while process.exit_code is None or (self._reader is not None and not self._reader.over):
             if self.failure is not None and self._reader is not None and not self._reader.cut:
                 return ""
@@ -183,12 +184,14 @@ class Exec(Piped):
                 silent_s += LOOK_S
                 if silent_s > DRAIN_S and self._reader is not None:  # what it started has its output, and says nothing
                     self._reader.abort()
-            elif self.pipe.ending:
-                silent_s += LOOK_S
-                if silent_s > DRAIN_S:
-                    ended_by_us = True
-                    process.end(signal.SIGTERM if silent_s <= 1.5 * DRAIN_S else signal.SIGKILL)
-        if ended_by_us:
+            elif self.pipe.ending or self.pipe.whole is not None:  # else nobody waits for it but who started us
+                now = self.back, self._writer.unsent if self._writer is not None else 0
+                silent_s = 0.0 if now != before and not self.pipe.ending else silent_s + LOOK_S
+                before = now
+                if silent_s > (DRAIN_S if self.pipe.ending else _STAY_S):
+                    asked_s += LOOK_S
+                    process.end(signal.SIGTERM if asked_s <= DRAIN_S / 2 else signal.SIGKILL)
+        if asked_s:
             self.pipe.log.warn(f"it did not end when its standard input did; {process.fate}", self)
             return ""
         return process.fate if process.exit_code else ""

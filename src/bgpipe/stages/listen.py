@@ -36,6 +36,7 @@ def _networks(text: str) -> tuple[tcp.Network, ...]:
 NETWORKS = Kind("PREFIX", _networks, many=True)
 _FIRST_S, _LONGEST_S = 5.0, 320.0  # between warnings of what is dropped
 _BACKLOG = 1024  # clients that the kernel lets wait until they are accepted
+_HANDSHAKE_S = 60.0  # the longest that one of TLS may take
 _FAREWELL_S = 1.0  # how long a client that is refused may take to hear of it
 _ANYBODY = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
@@ -56,6 +57,12 @@ class ListenOptions(PeerOptions):
         "with --multi: refuse more than so many at once, 0 for any number",
         kind=integer(0),
         default=1000,
+    )
+    max_sessions_per_peer: int = option(
+        "--max-sessions-per-peer",
+        "with --multi: refuse more than so many of one address at once, 0 for any number",
+        kind=integer(0),
+        default=0,
     )
     reconnect: bool = option("--reconnect", "when the session is over, begin another one, through all stages anew")
     address: str = argument("ADDR", "IP, IP:PORT, [IPV6]:PORT or :PORT (default :179)", default=":179")
@@ -95,7 +102,9 @@ class Listen(Peer, Gate):
             raise self.error("with --multi there is no --timeout: it waits as long as it runs")
         if options.multi and options.reconnect:
             raise self.error("--multi and --reconnect exclude each other")
-        self.multi, self.most = options.multi, options.max_sessions
+        if options.max_sessions_per_peer and not options.multi:
+            raise self.error("--max-sessions-per-peer is for --multi")
+        self.multi, self.most, self.most_each = options.multi, options.max_sessions, options.max_sessions_per_peer
         self.serves = options.multi or options.reconnect
         self.open_hold_s = options.open_timeout_s
         self._strangers = Throttle(self.pipe.log, "have connected, and were not of --peer", self)
@@ -212,7 +221,14 @@ class Listen(Peer, Gate):
         return sock
 
     async def begin(self, sock: socket.socket, connection: Connection) -> None:
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock, ssl=self._context)
+        loop = asyncio.get_running_loop()
+        if self._context is None:
+            await loop.connect_accepted_socket(lambda: connection, sock)
+            return
+        within_s = min(self.options.open_timeout_s or _HANDSHAKE_S, _HANDSHAKE_S)
+        await loop.connect_accepted_socket(
+            lambda: connection, sock, ssl=self._context, ssl_handshake_timeout=within_s
+        )
 
 
 def _is_connected(sock: socket.socket) -> bool:

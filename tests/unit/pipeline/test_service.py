@@ -26,6 +26,7 @@ from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline import service
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
+from bgpipe.stages import exec as exec_stage
 from bgpipe.stages.exec import Exec
 from bgpipe.stages.listen import Listen
 from bgpipe.stages.metrics import Metrics
@@ -238,6 +239,39 @@ class TestMulti:
                 first[0].close()
                 await all_of_them.sessions_are(1)
                 await all_of_them.client()
+
+        run(test())
+
+    def test_no_more_than_of_one_address(self) -> None:
+        async def test() -> None:
+            async with many(options=("--max-sessions-per-peer", "2")) as all_of_them:
+                first, _ = [await all_of_them.client() for _ in range(2)]
+                refused = await dial(all_of_them.port)
+                assert cause(await refused.rest()) == "CEASE/OUT_OF_RESOURCES"
+                refused.close()
+                other = await dial(all_of_them.port, local_addr=("127.0.0.2", 0))
+                await establish(other, await all_of_them.server.accept())
+                first[0].close()
+                await all_of_them.sessions_are(2)
+                await all_of_them.client()
+
+        run(test())
+
+    def test_a_program_that_stays(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where both routers have gone, one that neither ends nor says anything does not keep the session."""
+        monkeypatch.setattr(exec_stage, "_STAY_S", 0.0)
+        script = tmp_path / "stays"
+        script.write_text("#!/bin/sh\ntrap '' TERM\ncat\nwhile true; do sleep 0.1; done\n")
+        script.chmod(0o755)
+
+        async def test() -> None:
+            async with many(f"exec -LR {script}") as all_of_them:
+                left, right = await all_of_them.client()
+                left.send(announce(1))
+                assert await right.message() == announce(1)
+                left.close()
+                right.close()
+                await all_of_them.sessions_are(0)
 
         run(test())
 
@@ -556,6 +590,7 @@ class TestMulti:
             ("listen --multi --timeout 3s :1", "there is no --timeout"),
             ("-i listen --multi :1", "but one standard input"),
             ("-- read - -- connect --reconnect x", "but one standard input"),
+            ("listen --max-sessions-per-peer 1 :1", "--max-sessions-per-peer is for --multi"),
             ("listen --max-sessions -1 :1", "a whole number from 0"),
             ("listen --multi :1 -- pipe x -- connect y", "all of them would use this one"),
         ],

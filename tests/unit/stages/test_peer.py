@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import random
 import re
@@ -30,6 +31,7 @@ from live import (
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.service import Service
 from bgpipe.stages import connect, listen
 from bgpipe.stages.peer import Peer
 from bgpipe.transport import backoff, tcp
@@ -467,6 +469,27 @@ class TestConnect:
         run(test())
 
     @pytest.mark.skipif(not may_be_transparent(), reason="it takes the capability CAP_NET_ADMIN")
+    def test_that_is_where_we_listen(self) -> None:
+        """Who wants to reach ourselves does not have us connect to ourselves time and again."""
+
+        async def test() -> None:
+            port = free_port()
+            ends = ["listen", "--transparent", "--multi"], ["connect", "--transparent", "--retry", "--wait", "listen"]
+            live = Live("--", *ends[0], f"127.0.0.1:{port}", "--", *ends[1], "0.0.0.0")
+            remote = await dial(port)
+            remote.send(open_message(65001))
+            await remote.rest()
+            remote.close()
+            driver = live.pipe.driver
+            assert isinstance(driver, Service)
+            while driver.sessions:
+                await asyncio.sleep(0.005)
+            assert driver._begun == 2
+            assert await live.stop() is None
+
+        run(test())
+
+    @pytest.mark.skipif(not may_be_transparent(), reason="it takes the capability CAP_NET_ADMIN")
     def test_that_nobody_has_told(self) -> None:
         async def test() -> None:
             failure = await Live("connect", "--transparent", "0.0.0.0").task
@@ -649,6 +672,21 @@ class TestTls:
             failure = await Live("connect", "--tls", "--no-ipv6", f"localhost:{port}").task
             assert "certificate" in str(failure).lower()
             assert isinstance(await listening.task, StageError)
+
+        run(test())
+
+    def test_who_does_not_begin(self, certificate: Path) -> None:
+        """The handshake has no more time than the OPEN."""
+
+        async def test() -> None:
+            port = free_port()
+            options = ["--tls", "--cert", str(certificate), "--open-timeout", "10ms"]
+            live = Live("listen", "--multi", *options, f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002")
+            silent = await dial(port)
+            with contextlib.suppress(ConnectionError):
+                assert await silent.rest() == b""
+            silent.close()
+            assert await live.stop() is None
 
         run(test())
 
