@@ -47,6 +47,8 @@ cdef struct peer_t:
     uint32_t json_len
     uint32_t pairs_len
     const uint8_t* pairs                   # the tags: (uint16 key length, uint16 value length, key, value)..., host order, UTF-8
+    const uint8_t* ends                    # packed as `pairs`: where the addresses and AS numbers come from that no tags tell of; else NULL
+    uint32_t ends_len
     const uint8_t* key                     # what it was interned under
     uint32_t key_len
     uint64_t hash
@@ -59,6 +61,8 @@ cdef class PeerTable:
     cdef object owned                      # list of bytes that the records point into
     cdef peer_t* get(self, const uint8_t* key, uint32_t key_len) noexcept nogil
     cdef peer_t* add(self, const uint8_t* key, uint32_t key_len, dict tags) except NULL
+    # The one with these tags, and with addresses and AS numbers that are not among them: MRT alone is to have those.
+    cdef peer_t* quiet(self, dict tags, dict ends) except NULL
     cdef bint full(self) noexcept nogil
     cdef int grow(self) except -1
 

@@ -188,6 +188,8 @@ class RawDecoder(Decoder):
     ctx: int
     cut: int
     longest: int
+    def come_from(self, tags: dict[str, str], shown: bool) -> None:
+        """Whose messages follow: PEER_AS, PEER_IP, LOCAL_AS, LOCAL_IP, as tags; not `shown`, for MRT alone."""
     def __init__(
         self,
         *,

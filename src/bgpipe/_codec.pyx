@@ -335,6 +335,15 @@ cdef uint8_t tag_address(dict tags, str name, uint8_t* out):
     return 0
 
 
+cdef int set_ends(peer_t* peer, dict tags) except -1:
+    peer.peer_as = tag_number(tags, "PEER_AS")
+    peer.local_as = tag_number(tags, "LOCAL_AS")
+    peer.ifindex = tag_number(tags, "INTERFACE")
+    peer.peer_ip_len = tag_address(tags, "PEER_IP", peer.peer_ip)
+    peer.local_ip_len = tag_address(tags, "LOCAL_IP", peer.local_ip)
+    return 0
+
+
 @cython.final
 cdef class PeerTable:
     """Interns what the messages of one peer share: tags, their JSON, addresses."""
@@ -408,11 +417,7 @@ cdef class PeerTable:
         peer.pairs_len = <uint32_t>PyBytes_GET_SIZE(pairs)
         peer.json = <const uint8_t*>PyBytes_AS_STRING(json)
         peer.json_len = <uint32_t>PyBytes_GET_SIZE(json)
-        peer.peer_as = tag_number(tags, "PEER_AS")
-        peer.local_as = tag_number(tags, "LOCAL_AS")
-        peer.ifindex = tag_number(tags, "INTERFACE")
-        peer.peer_ip_len = tag_address(tags, "PEER_IP", peer.peer_ip)
-        peer.local_ip_len = tag_address(tags, "LOCAL_IP", peer.local_ip)
+        set_ends(peer, tags)
         action = tags.get("ACTION")
         peer.action = ACTION_DROP if action == "DROP" else ACTION_ACCEPT if action == "ACCEPT" else ACTION_NONE
         i = <uint32_t>peer.hash & self.mask
@@ -421,6 +426,18 @@ cdef class PeerTable:
         self.slots[i] = peer
         self.size += 1
         self.bytes_used += sizeof(peer_t) + key_len + peer.pairs_len + peer.json_len + 400
+        return peer
+
+    cdef peer_t* quiet(self, dict tags, dict ends) except NULL:
+        cdef bytes packed = pack_pairs(ends)
+        cdef uint32_t n = <uint32_t>PyBytes_GET_SIZE(packed)
+        cdef bytes key = b"\xff\xff" + n.to_bytes(4, "little") + packed + pack_pairs(tags)  # no tag's key is that long
+        cdef peer_t* peer = self.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
+        if peer == NULL:
+            peer = self.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
+            set_ends(peer, ends)
+            peer.ends = peer.key + 6
+            peer.ends_len = n
         return peer
 
 
@@ -1038,6 +1055,8 @@ cdef class RawDecoder(Decoder):
     longest: octets of a message at most; a longer one is damage, before the rest of it comes.
     """
 
+    cdef const peer_t* peer                 # in `peers`, or the one without tags
+
     cdef public ctx_t ctx
     cdef public uint32_t longest
     cdef public uint64_t cut
@@ -1047,6 +1066,17 @@ cdef class RawDecoder(Decoder):
         super().__init__(**options)
         self.ctx = (CTX_AS2 if as_size == 2 else 0) | (addpath_all() if addpath else 0) | context
         self.longest = 0xFFFF
+        self.peer = &EMPTY_PEER
+
+    def come_from(self, dict tags not None, bint shown):
+        """Whose messages follow: PEER_AS, PEER_IP, LOCAL_AS, LOCAL_IP, as tags; not `shown`, for MRT alone."""
+        cdef bytes key = pack_pairs(tags)
+        if not shown:
+            self.peer = self.peers.quiet({}, tags)
+            return
+        self.peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
+        if self.peer == NULL:
+            self.peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
         cdef Py_ssize_t i = 0
@@ -1091,7 +1121,7 @@ cdef class RawDecoder(Decoder):
                 m = b.add()
                 m.wire = p + i
                 m.len = length
-                m.peer = &EMPTY_PEER
+                m.peer = self.peer
                 m.type = p[i + 18]
                 m.time = now
                 m.ctx = self.ctx

@@ -586,9 +586,10 @@ cdef class Limiter:
             return self.peers[0]
         memset(&name, 0, sizeof(name))
         name.owner = self.owner
-        name.peer_as = peer.peer_as
-        name.peer_ip_len = peer.peer_ip_len
-        memcpy(name.peer_ip, peer.peer_ip, peer.peer_ip_len)
+        if peer.ends == NULL:
+            name.peer_as = peer.peer_as
+            name.peer_ip_len = peer.peer_ip_len
+            memcpy(name.peer_ip, peer.peer_ip, peer.peer_ip_len)
         recent = self.place_of(&name)
         if recent[0] == NULL or memcmp(&recent[0].name, &name, sizeof(name)) != 0:
             recent[0] = self.table.find_session(&name)

@@ -10,6 +10,9 @@ from bgpipe._codec cimport MSG_LEFT, MSG_UNSEEN, Batch, PeerTable, msg_t, next_t
 cdef enum:
     RECENT = 256
 
+ENDS = frozenset(("PEER_AS", "PEER_IP", "LOCAL_AS", "LOCAL_IP", "INTERFACE"))
+
+
 cdef struct recent_t:
     const peer_t* peer
     const peer_t* tagged
@@ -23,7 +26,7 @@ cdef class Tagger:
     cdef dict add
     cdef set drop
     cdef bint drop_all
-    cdef PeerTable peers                    # the new ones, by the packed tags of the old ones
+    cdef PeerTable peers                    # the new ones, by what the old ones are
     cdef recent_t recent[RECENT]
     cdef uint64_t turn                      # batches so far
 
@@ -53,7 +56,9 @@ cdef class Tagger:
                 continue
             known = &self.recent[(<size_t>m.peer * 0x9E3779B97F4A7C15ULL) >> 56]
             if known.peer != m.peer or known.turn != turn:
-                found = peers.get(m.peer.pairs, m.peer.pairs_len)
+                found = self.tagged_quiet(peers, m.peer) if m.peer.ends != NULL else NULL
+                if found == NULL:
+                    found = peers.get(m.peer.pairs, m.peer.pairs_len)
                 if found == NULL:
                     if peers.full():
                         self.peers = peers = next_table(peers, batch)
@@ -72,6 +77,11 @@ cdef class Tagger:
 
     cdef const peer_t* tagged(self, PeerTable peers, const peer_t* peer) except NULL:
         return peers.add(peer.pairs, peer.pairs_len, self.changed(unpack_pairs(peer.pairs, peer.pairs_len)))
+
+    cdef const peer_t* tagged_quiet(self, PeerTable peers, const peer_t* peer) except? NULL:
+        # What a session knows of its ends stays, unless a tag says something of them.
+        tags = self.changed(unpack_pairs(peer.pairs, peer.pairs_len))
+        return peers.quiet(tags, unpack_pairs(peer.ends, peer.ends_len)) if ENDS.isdisjoint(tags) else NULL
 
     cdef int change_own(self, Batch batch, msg_t* m) except -1:
         # Tags of the message alone would hide those of its new peer.

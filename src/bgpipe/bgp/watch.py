@@ -47,9 +47,10 @@ END_OF_RIB = 1 << 32  # in an interest, beside a bit for each message type
 class End:
     """One TCP connection of a proxy, and the peer behind it.
 
-    name: "left" or "right". negotiated: what the peer has agreed on with us, or None. timers: those of the connection,
-    None while there is none. cause: why it ends, if there was a NOTIFICATION. over: nothing is to be sent any more once
-    `take` has given what is left; close the connection.
+    name: "left" or "right". theirs, ours: the OPEN that its peer sent, and the one that it got, or None. negotiated:
+    what the peer has agreed on with us, or None. timers: those of the connection, None while there is none. cause: why
+    it ends, if there was a NOTIFICATION. over: nothing is to be sent any more once `take` has given what is left; close
+    the connection.
     """
 
     def __init__(self, name: str, jitter: Callable[[], float]) -> None:
@@ -59,8 +60,8 @@ class End:
         self.cause: Cause | None = None
         self.over = False
         self._jitter = jitter
-        self._theirs: Offer | None = None
-        self._ours: Offer | None = None
+        self.theirs: Offer | None = None
+        self.ours: Offer | None = None
         self._alive = False
         self._waiting = False
         self._out: list[bytes] = []
@@ -86,7 +87,7 @@ class End:
     def came(self, msg: Msg, now: float) -> None:
         """A message from the peer, as it came."""
         if msg.type_code == OPEN:
-            self._theirs = self._theirs or _offer(msg)
+            self.theirs = self.theirs or _offer(msg)
             self._agree(now)
             if self.negotiated is None and self.timers is not None:  # no sooner than it can be answered
                 self.timers.opening(OPEN_HOLD_S, now)
@@ -96,7 +97,7 @@ class End:
     def went(self, msg: Msg, now: float) -> None:
         """A message for the peer, as it leaves."""
         if msg.type_code == OPEN:
-            self._ours = self._ours or _offer(msg)
+            self.ours = self.ours or _offer(msg)
             self._agree(now)
         elif msg.type_code == KEEPALIVE:
             self._alive = True
@@ -146,8 +147,8 @@ class End:
         return self.over
 
     def _agree(self, now: float) -> None:
-        if self.negotiated is None and self._ours is not None and self._theirs is not None:
-            self.negotiated = Negotiated.of(self._ours, self._theirs)
+        if self.negotiated is None and self.ours is not None and self.theirs is not None:
+            self.negotiated = Negotiated.of(self.ours, self.theirs)
             if self.timers is not None:
                 self.timers.agree(self.negotiated.hold_time, now)
 

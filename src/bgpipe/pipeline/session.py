@@ -19,6 +19,7 @@ from bgpipe.bgp.watch import Watch
 from bgpipe.pipeline.events import PIPE, Event
 from bgpipe.pipeline.options import duration
 from bgpipe.pipeline.stage import BOTH, DIRECTION_NAMES, LEFT, RIGHT, Stage, StageOptions
+from bgpipe.transport.tcp import endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Session(Stage):
         self.said: dict[End, Cause | None] = {}  # the NOTIFICATION that the peer at an end had us end with
         self.connected_s: float | None = None  # since when there is a connection, in the time of the loop
         self.given_up = False  # one peer went before the other one was there
+        self.tags = False  # whether tags tell who sent a message
         self.established_s: float | None = None  # since when it is up, in the time of the loop
         self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
         self._timer: asyncio.TimerHandle | None = None
@@ -115,6 +117,21 @@ class Session(Stage):
     def end(self, side: int) -> End:
         """The end at that side, LEFT or RIGHT."""
         return self.watch.left if side == LEFT else self.watch.right
+
+    def ends(self, side: int, *, ours: bool) -> dict[str, str]:
+        """As tags, who sends on the connection at that side, and who gets it (RFC 6396 section 4.4.2).
+
+        The peer is who sent a message, the local end who it came to. ours: what we send there, else what comes.
+        """
+        end, name = self.end(side), "L" if side == LEFT else "R"
+        ends = [(self.pipe.values.get(f"{name}_REMOTE"), end.theirs), (self.pipe.values.get(f"{name}_LOCAL"), end.ours)]
+        found = {}
+        for which, (place, offer) in zip(("PEER", "LOCAL"), reversed(ends) if ours else ends, strict=True):
+            if place is not None:
+                found[f"{which}_IP"] = endpoint(place)[0].partition("%")[0]
+            if offer is not None:
+                found[f"{which}_AS"] = str(offer.asn)
+        return found
 
     def interest(self, direction: int) -> int:
         """Which messages of a direction are to end the batch that they come in."""

@@ -44,6 +44,7 @@ class PeerOptions(ProducerOptions):
     )
     transparent: bool = option("--transparent", "use addresses that are not this machine's (IP_TRANSPARENT)")
     tls: bool = option("--tls", "speak TLS")
+    tags: bool = option("--tags", "tag messages with PEER_IP, PEER_AS, LOCAL_IP and LOCAL_AS; MRT has them anyway")
     closed_timeout_s: float = option(
         "--closed-timeout", "how long the peer may go on once one side has closed", kind=DURATION, default=1.0
     )
@@ -99,6 +100,7 @@ class Peer(Output, Member):
         self.side = BOTH - mine
         self.session = Session.of(self.pipe)
         self.session.members.append(self)
+        self.session.tags = self.session.tags or self.options.tags
         self.end = self.session.end(self.side)
         self._lost = Tally(self.pipe.log, "messages did not reach the peer as they were", self)
         self._encoder = PeerEncoder(on_lost=self._lost.count)
@@ -154,6 +156,7 @@ class Peer(Output, Member):
             self.decoder.longest = LONGEST_EXTENDED if receive.extended_messages else LONGEST
             self._encoder.context = int(self.end.send) if self.end.negotiated is not None else None
             self.decoder.cut = self.session.interest(self.directions)
+            self.decoder.come_from(self.session.ends(self.side, ours=False), self.session.tags)
 
     def progress(self, now: float) -> None:
         if self.blocked and self._connection is not None and self.end.timers is not None:

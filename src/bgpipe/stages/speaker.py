@@ -128,6 +128,9 @@ class Speaker(Stage, Member):
         said = self._speaker.take()
         return self._framing.feed(b"".join(said)) if said else None
 
+    def tune(self) -> None:
+        self._framing.come_from(self.session.ends(self.directions, ours=True), self.session.tags)
+
     # ---- running -----------------------------------------------------------------------------------------------
 
     def listening(self, on: bool) -> None:
@@ -144,6 +147,7 @@ class Speaker(Stage, Member):
     async def run(self) -> None:
         speaker = self._speaker
         self._begin()
+        self.tune()
         while speaker.state is not session.State.CLOSED:
             said = self._said()
             if said is not None:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from live import (
@@ -28,6 +29,7 @@ from live import (
     update,
 )
 
+import bgpipe
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
@@ -41,14 +43,22 @@ RIGHT_OPEN = open_message(65002, 2, capabilities=NO_EXTENDED)
 ESTABLISHING = len(LEFT_OPEN) + len(KEEPALIVE)
 
 
-async def establish(left: Remote, right: Remote) -> None:
-    left.send(LEFT_OPEN)
-    assert await right.message() == LEFT_OPEN
-    right.send(RIGHT_OPEN, KEEPALIVE)
-    assert await left.message() == RIGHT_OPEN
+async def establish(
+    left: Remote, right: Remote, left_open: bytes = LEFT_OPEN, right_open: bytes = RIGHT_OPEN
+) -> None:
+    left.send(left_open)
+    assert await right.message() == left_open
+    right.send(right_open, KEEPALIVE)
+    assert await left.message() == right_open
     left.send(KEEPALIVE)
     assert await right.message() == KEEPALIVE
     assert await left.message() == KEEPALIVE
+
+
+def announce(number: int) -> bytes:
+    """An UPDATE that announces 10.0.number.0/24."""
+    attributes = bytes.fromhex("40010100400200400304c0000201")
+    return message(2, b"\0\0" + len(attributes).to_bytes(2) + attributes + bytes((24, 10, 0, number)))
 
 
 def may_be_transparent() -> bool:
@@ -708,3 +718,96 @@ class TestTls:
             assert [await peer.task for peer in peers] == [None, None]
 
         run(test())
+
+
+class TestEnds:
+    """Who sent a message, and to whom: in MRT always, elsewhere where it is asked for."""
+
+    OPENS = tuple(open_message(asn, capabilities=[(65, asn.to_bytes(4))]) for asn in (65001, 65002))
+    FROM_LEFT = MappingProxyType(
+        {"PEER_IP": "127.0.0.8", "PEER_AS": "65001", "LOCAL_IP": "127.0.0.1", "LOCAL_AS": "65002"}
+    )
+    FROM_RIGHT = MappingProxyType(
+        {"PEER_IP": "127.0.0.1", "PEER_AS": "65002", "LOCAL_IP": "127.0.0.9", "LOCAL_AS": "65001"}
+    )
+
+    def record(self, path: Path, *words: str) -> list[tuple[str, dict[str, str]]]:
+        """The kind and the tags of each message of a session, in the file that it was recorded to."""
+
+        async def test() -> None:
+            async with Server() as server:
+                port = free_port()
+                live = Live("--", "listen", *words, f"127.0.0.1:{port}", "--", "tag", "-LR", "--add", "a=b", "--",
+                            "write", "-LR", str(path), "--", "connect", "--wait", "listen", "--bind", "127.0.0.9",
+                            f"127.0.0.1:{server.port}")  # fmt: skip
+                left = await dial(port, local_addr=("127.0.0.8", 0))
+                right = await server.accept()
+                await establish(left, right, *self.OPENS)
+                left.send(update(1))
+                assert await right.message() == update(1)
+                right.send(update(2))
+                assert await left.message() == update(2)
+                left.close()
+                right.close()
+                await live.task
+
+        run(test())
+        return [(msg.type, dict(msg.tags)) for msg in bgpipe.read(path)]
+
+    def test_mrt(self, tmp_path: Path) -> None:
+        found = self.record(tmp_path / "x.mrt")
+        assert [tags for kind, tags in found if kind == "UPDATE"] == [self.FROM_LEFT, self.FROM_RIGHT]
+        # Before the OPENs are there, nobody can know the AS numbers.
+        assert found[0] == ("OPEN", {"PEER_IP": "127.0.0.8", "LOCAL_IP": "127.0.0.1"})
+
+    def test_json_as_it_was(self, tmp_path: Path) -> None:
+        found = self.record(tmp_path / "x.json")  # to the left, the file is in front of the tag
+        assert [tags for kind, tags in found if kind == "UPDATE"] == [{"a": "b"}, {}]
+
+    def test_tags(self, tmp_path: Path) -> None:
+        found = self.record(tmp_path / "x.json", "--tags")
+        expected = [self.FROM_LEFT | {"a": "b"}, self.FROM_RIGHT]
+        assert [tags for kind, tags in found if kind == "UPDATE"] == expected
+
+    def test_a_speaker(self, tmp_path: Path) -> None:
+        """Of what we say ourselves we are the peer."""
+        path = tmp_path / "x.mrt"
+
+        async def test() -> None:
+            async with Server() as server:
+                live = Live("--", "speaker", "--active", "--asn", "65009", "--", "write", "-LR", str(path), "--",
+                            "connect", f"127.0.0.1:{server.port}")  # fmt: skip
+                right = await server.accept()
+                await right.establish(self.OPENS[1])
+                right.send(update(1))
+                await live.until("UPDATE")
+                right.close()
+                await live.task
+
+        run(test())
+        address = {"PEER_IP": "127.0.0.1", "LOCAL_IP": "127.0.0.1"}
+        found = [(msg.type, dict(msg.tags)) for msg in bgpipe.read(path)]
+        assert found[0] == ("OPEN", address)
+        assert ("KEEPALIVE", address | {"PEER_AS": "65009", "LOCAL_AS": "65002"}) in found
+        assert ("UPDATE", address | {"PEER_AS": "65002", "LOCAL_AS": "65009"}) in found
+
+    def test_limits_do_not_go_by_them(self) -> None:
+        """Unless they are tags: --session counts both directions together."""
+
+        async def left_out(*words: str) -> int:
+            async with Server() as server:
+                port = free_port()
+                live = Live("--", "listen", *words, f"127.0.0.1:{port}", "--", "limit", "-LR", "--session", "1", "--",
+                            "connect", "--wait", "listen", f"127.0.0.1:{server.port}")  # fmt: skip
+                left = await dial(port)
+                right = await server.accept()
+                await establish(left, right, *self.OPENS)
+                left.send(announce(1))
+                assert await right.message() == announce(1)
+                right.send(announce(2), KEEPALIVE)
+                answer = await left.message()
+                await live.stop()
+                return answer != announce(2)
+
+        assert run(left_out())
+        assert not run(left_out("--tags"))
