@@ -297,13 +297,10 @@ class Websocket(External):
             return self.took(batch)
 
         decoder = self.decoder() if self.produces else None
-        self._decoders = [link.decoder for link in self._running if link.decoder is not None]
-        if decoder is not None:
-            self._decoders.append(decoder)
         link = Link(
             ws,
             transport,
-            lambda: self._moved(link),
+            self._moved,
             form=self.options.format,
             decoder=decoder,
             take=take,
@@ -384,6 +381,11 @@ class Websocket(External):
         link.close(_TRY_LATER, "too slow")
         asyncio.get_running_loop().call_later(_LINGER_S if self.options.listen else 0, link.abort)
 
+    def tune(self) -> None:
+        self._decoders += [link.decoder for link in self._running if link.decoder is not None]
+        super().tune()
+        self._decoders.clear()
+
     # ---- what goes out -----------------------------------------------------------------------------------------
 
     def write(self, data: Buffer) -> None:
@@ -444,7 +446,7 @@ class Websocket(External):
         """Wait for something to happen, or for the time to look after the links."""
         if self._crash is not None:
             raise self._crash
-        for link in tuple(self.links):
+        for link in tuple(self._running):
             if self.pipe.ending and link.stuck_s() > DRAIN_S:
                 link.fate = "it takes no more"
                 link.abort()

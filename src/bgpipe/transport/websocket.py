@@ -69,7 +69,7 @@ class Link:
         self,
         ws: Socket,
         transport: asyncio.Transport,
-        changed: Callable[[], None],
+        changed: Callable[[Link], None],
         *,
         form: str,
         decoder: Decoder | None,
@@ -155,7 +155,7 @@ class Link:
     def dead(self) -> bool:
         """Whether the far end is silent for too long, though it was asked for a sign of life, which is done here."""
         now_s = self._loop.time()
-        if self._asked_s is None or self.heard_s > self._asked_s:
+        if self._asked_s is None or self.heard_s >= self._asked_s:
             self._asked_s = None
             if now_s - self.heard_s > _QUIET_S and not self.unsent:
                 self._asked_s = now_s
@@ -179,8 +179,8 @@ class Link:
                         self.unsent -= len(data)
                     self._sent += 1
                     if was_full and not self.full:
-                        self._changed()
-                self._changed()
+                        self._changed(self)
+                self._changed(self)
                 if self._farewell is not None:
                     await self._ws.send_frame(self._farewell, WSMsgType.CLOSE)
                     self._told = True
@@ -211,7 +211,7 @@ class Link:
                 self._transport.abort()
             else:
                 self._transport.close()
-            self._changed()
+            self._changed(self)
 
     async def _read(self) -> None:
         while True:
@@ -258,7 +258,7 @@ class Link:
         self.close(code, str(error))
         self._loop.call_later(_FAREWELL_S, self.abort)
         self._room.set()
-        self._changed()
+        self._changed(self)
 
     async def _take_all(self) -> None:
         while self.failure is None:
@@ -522,6 +522,7 @@ class _Visit(web.Server):
     def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
         self.settle()
+        del self.request_handler  # or all that belongs to the client waits for the garbage collector
 
 
 def remote_of(transport: asyncio.BaseTransport) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from lines import line, lines, read_lines, right, write_lines
-from live import KEEPALIVE, Live, free_port, open_message, proxy, update
+from live import KEEPALIVE, Clock, Live, free_port, open_message, proxy, update
 from live import run as in_loop
 
 import bgpipe
@@ -504,6 +504,30 @@ class TestFaults:
 
         in_loop(test())
         assert error in capfd.readouterr().err
+
+    def test_no_sign_of_life(self) -> None:
+        """Who is silent is asked, and is gone if he does not answer."""
+
+        async def test() -> None:
+            port = free_port()
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, Clock)
+            live = await server("--read", port=port, behind=("--", "write", "/dev/null"))
+            silent = await asyncio.to_thread(hello, port)
+            await asyncio.sleep(0.1)
+            loop.ahead_s += 31
+            assert await asyncio.to_thread(silent.recv, 100) == b"\x89\0"
+            silent.sendall(b"\x8a\x80\0\0\0\0")
+            await asyncio.sleep(0.1)
+            loop.ahead_s += 31
+            assert await asyncio.to_thread(silent.recv, 100) == b"\x89\0"
+            loop.ahead_s += 31
+            assert await asyncio.to_thread(rest, silent) == b""
+            silent.close()
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
 
     def test_pardon(self, target: Path) -> None:
         async def test() -> None:
