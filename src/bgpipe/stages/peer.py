@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _COPIED = 16 << 10  # octets; what is longer is worth a buffer of its own
 _MOMENT_S = 0.5  # how long a peer may hold up the end of the pipeline, at each step
+_LOOK_S = 0.1  # the least between two looks whether a peer that is not read has left
 _LONG_S = 30.0  # how long a peer that reads slowly may take for what is left when its session has ended
 
 KEY = Kind("KEY", tcp.key, show=lambda _: "***")
@@ -134,7 +135,7 @@ class Peer(Output, Member):
             await self.begin(sock, connection)
         except OSError as error:
             sock.close()
-            raise StageError(f"the connection broke before it was used: {error.strerror or error}") from None
+            raise StageError(f"the connection broke before it was used: {reason(error)}") from None
         except BaseException:
             sock.close()
             raise
@@ -146,6 +147,7 @@ class Peer(Output, Member):
         self.tune()
         self.session.changed()
         self.pipe.log.info(f"{self.remote} is connected, with {self.local}", self)
+        self._loop.call_later(max(self.options.closed_timeout_s, _LOOK_S), self._watch)
 
     # ---- what the session tells --------------------------------------------------------------------------------
 
@@ -277,6 +279,19 @@ class Peer(Output, Member):
                 raise StageError(f"{self._who} ended the session: {cause or 'no reason given'}")
         elif self._broken is not None:
             raise StageError(f"the connection with {self._who} broke: {reason(self._broken)}")
+
+    def _watch(self) -> None:
+        """While another peer is not there yet, nothing may be read: ask whether this one still is."""
+        assert self._connection is not None
+        others = (member for member in self.session.members if isinstance(member, Peer) and member is not self)
+        if self._over.is_set() or all(other.state not in (NEW, STARTING) for other in others):
+            return
+        if not self._connection.left:
+            self._loop.call_later(max(self.options.closed_timeout_s, _LOOK_S), self._watch)
+            return
+        self.eof()
+        if self.state == STARTING:
+            self._give_up()
 
     def _give_up(self) -> None:
         """Who is not there yet need not come any more."""

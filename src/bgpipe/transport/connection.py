@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import threading
 from typing import Protocol, cast
 
@@ -95,6 +96,15 @@ class Connection(asyncio.BufferedProtocol):
         """Send this, behind what was written before."""
         if not self.transport.is_closing():
             self.transport.write(data)
+
+    @property
+    def left(self) -> bool:
+        """Whether the other side has sent its last, or is gone; known also while nothing is read."""
+        if self._eof or self.gone.done():
+            return True
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket"), select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     @property
     def unsent(self) -> int:

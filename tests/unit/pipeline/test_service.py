@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -517,6 +517,34 @@ class TestMulti:
             driver = live.pipe.driver
             assert isinstance(driver, service.Service)
             while live.names.count("STOP") < 2 or driver.sessions:
+                await asyncio.sleep(0.005)
+            assert await live.stop() is None
+
+        run(test())
+
+    @pytest.mark.parametrize("wait", [(), ("--wait", "listen")])
+    @pytest.mark.parametrize("hello", [b"", LEFT_OPEN])
+    @pytest.mark.parametrize("end", [Remote.close, Remote.reset])
+    def test_who_does_not_wait_for_a_router_that_is_down(
+        self, wait: tuple[str, ...], hello: bytes, end: Callable[[Remote], None]
+    ) -> None:
+        """A client that has gone has no session, whatever it has said."""
+
+        async def test() -> None:
+            port = free_port()
+            ends = [f"127.0.0.1:{port}", "--", "connect", "--retry", *wait, f"127.0.0.1:{free_port()}"]
+            live = Live("listen", "--multi", "--closed-timeout", "10ms", *ends)
+            for number in range(1, 4):
+                remote = await dial(port)
+                remote.send(hello)
+                await remote.writer.drain()
+                if wait:
+                    while live.names.count("listen/START") < number:
+                        await asyncio.sleep(0.001)
+                end(remote)
+            driver = live.pipe.driver
+            assert isinstance(driver, service.Service)
+            while driver._begun < 3 or driver.sessions:
                 await asyncio.sleep(0.005)
             assert await live.stop() is None
 
