@@ -60,6 +60,15 @@ class Offer:
     capabilities: tuple[Capability, ...] = ()
     others: bool = False
 
+    def __str__(self) -> str:
+        offered = ", ".join(f"{name}: {value}" for name, value in caps.to_object(list(self.capabilities)).items())
+        return f"AS {self.asn}, id {self.address}, hold time {self.hold_time} s, capabilities {{{offered}}}"
+
+    @property
+    def address(self) -> str:
+        """The BGP identifier as text: "192.0.2.1"."""
+        return address(self.id)
+
     @classmethod
     def parse(cls, body: bytes) -> Offer | Cause:
         """What an OPEN's body offers, or why it does not parse (RFC 4271 section 6.2)."""

@@ -46,6 +46,7 @@ else:
 
 
 _ALL = 0xFFFFFFFF  # more messages than a batch holds
+SESSION_EVENTS = frozenset(f"{PIPE}/{name}" for name in ("OPEN", "ALIVE", "UPDATE", "ESTABLISHED", "EOR_AF", "EOR"))
 _START = f"{PIPE}/START"
 _PARSE = f"{PIPE}/PARSE"
 _MOST_TURNS = 1000  # by what stages that look put into the other direction, in answer to each other
@@ -375,6 +376,9 @@ class Pipeline:
         for stage in self.stages:
             if stage.looks and not stage.tap and (text := self._missed(stage, reached[stage])):
                 found.append((stage, text))
+            if self._speaks(stage) and SESSION_EVENTS.issuperset(stage.start_on):
+                names = " or ".join(name.removeprefix(f"{PIPE}/") for name in stage.start_on)
+                found.append((stage, f"it never starts: without it there is no session that could tell {names}"))
             if stage.options.if_ and not stage.looks:
                 found.append((stage, "--if has no effect: it looks at no messages"))
             if stage.options.of and not (stage.produces or stage.emits):
@@ -389,6 +393,14 @@ class Pipeline:
             found.append((self.stages[-1], "nothing leaves this pipeline; -o prints what passes it"))
         return found
 
+    def _speaks(self, stage: Stage) -> bool:
+        """Whether there is no session without this stage."""
+        if self.session is None:
+            return False
+        from bgpipe.pipeline.session import Member
+
+        return isinstance(stage, Member)
+
     def _missed(self, stage: Stage, seen: int) -> str:
         """What to say of a stage that sees messages of these directions alone; "" for nothing.
 
@@ -399,6 +411,8 @@ class Pipeline:
         if not missed or (seen and not makers):
             return ""
         cure = "is -L, -R or -LR missing?"
+        if self._speaks(stage):
+            cure = "a speaker, connect or listen is missing at the other end"
         if makers:
             names = " and ".join(maker.label for maker in makers)
             cure = f"those of {names} enter behind it; --new first has them pass all stages"
@@ -496,12 +510,16 @@ class Pipeline:
         """Whether anybody wants to hear of this event ("limit/session"): none need be made otherwise."""
         return name in self._heard or "*" in self._heard
 
+    def logs(self, name: str) -> bool:
+        """Whether the log tells of this event."""
+        return name in self._log_on or "*" in self._log_on
+
     def emit(self, event: Event) -> None:
         """Log an event, tell the handlers, then do what it starts, stops or kills."""
         with self.lock:
             event.peer = self.peer
             name = str(event)
-            if name in self._log_on or "*" in self._log_on:
+            if self.logs(name):
                 self._log_event(event)
             self._tell(event)
             if name in self._kill_on or "*" in self._kill_on:

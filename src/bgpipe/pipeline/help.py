@@ -20,13 +20,16 @@ Usage: bgpipe [OPTIONS] [--] STAGE [OPTIONS] [ARGS] [--] STAGE ...
 
 A stage is its command, its options, then its arguments; -- ends it, and may be left out where it ends by itself.
 Messages flow to the right (R), through the stages in order, or to the left (L), in reverse order. @NAME in front of
-a command names the stage. In place of a command, a file or URL stands for read."""
+a command names the stage. In place of a command, a file or URL stands for read, an address such as 192.0.2.1 for
+connect, and :179 for listen."""
 
 _EXAMPLES = """\
 Examples:
   bgpipe read updates.20251107.2300.gz
   bgpipe -- read rib.20251107.2200.bz2 -- write rib.json.zst
-  cat session.json | bgpipe -- stdin -- write session.mrt.gz"""
+  cat session.json | bgpipe -- stdin -- write session.mrt.gz
+  bgpipe -o -- speaker --active --asn 65055 -- 192.0.2.1
+  bgpipe -- listen :179 -- write -LR session.mrt -- connect --wait listen 192.0.2.1"""
 
 
 def main_help() -> str:

@@ -161,6 +161,12 @@ class Service(Driver):
             raise asyncio.CancelledError
 
     async def _open_outputs(self) -> None:
+        for stage in self.pipe.stages:
+            try:
+                stage.foresee()
+            except StageError as error:
+                self.pipe.fail(stage, error)
+                return
         for stage in self._outputs:
             stage.state = STARTING
             try:

@@ -13,7 +13,6 @@ import asyncio
 from bgpipe._view import message_at
 from bgpipe.bgp import events as found
 from bgpipe.bgp.causes import NOTIFICATION, OPEN, Cause, cease
-from bgpipe.bgp.negotiation import address
 from bgpipe.bgp.notifications import ADMIN_RESET, ADMIN_SHUTDOWN, CEASE
 from bgpipe.bgp.watch import Watch
 from bgpipe.pipeline.events import PIPE, Event
@@ -47,7 +46,7 @@ class SessionEvent(Event):
         seen = self.seen
         if isinstance(seen, found.Opened):
             offer = seen.offer
-            return f"{seen.direction}: AS {offer.asn}, id {address(offer.id)}, hold time {offer.hold_time} s"
+            return f"{seen.direction}: AS {offer.asn}, id {offer.address}, hold time {offer.hold_time} s"
         if isinstance(seen, found.Established):
             left, right = seen.negotiated.local, seen.negotiated.remote
             families = ", ".join(seen.negotiated.families) or "no family"
@@ -226,6 +225,11 @@ class Session(Stage):
         end.end(cause)
         other.end(cease(f"the other side of the proxy: {cause}", ADMIN_RESET))
         self._settle()
+
+    def stopped(self) -> None:
+        """A member was told to stop: without it there is no session, so that all others have to end, too."""
+        if not self.pipe.ending:
+            self.pipe.end()
 
     def goodbye(self) -> Cause:
         """What a peer is told when the pipeline ends."""

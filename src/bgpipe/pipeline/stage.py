@@ -188,6 +188,9 @@ class Stage:
         """See above. A live stage may return an awaitable."""
         return None
 
+    def foresee(self) -> None:
+        """Find out now what prepare() would fail for later, in each of many sessions. StageError."""
+
     def read(self) -> Batch | None:
         """The next batch, or None when there is nothing more, or after interrupt(). Blocks as long as its source does.
 

@@ -30,6 +30,14 @@ def _source(text: str) -> str:
     return text
 
 
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 SOURCE = Kind("IP[:PORT]", _source)
 
 
@@ -79,6 +87,8 @@ class Connect(Peer):
             self._host, self._port = tcp.endpoint(self.options.address)
         except UsageError as error:
             raise self.error(str(error)) from None
+        if self._host and set(self._host) <= set("0123456789.") and not _is_address(self._host):
+            raise self.error(f"{self.options.address!r}: {self._host} is no IP address to connect to")
         if not self._host:
             raise self.error(f"{self.options.address!r} is no address to connect to: the host is missing")
         self.serves = self.options.reconnect

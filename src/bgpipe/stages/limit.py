@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import time
 
 from bgpipe._table import Limiter, RouteTable
 from bgpipe.pipeline.events import StageEvent
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from bgpipe._codec import Batch
     from bgpipe._table import Hit
 
+TELL_AGAIN_S = 60.0  # how long the log is silent of a limit that was hit
 REASONS = ("short", "long", "session", "origin", "block")
 _TAKEN_OUT = {
     "short": "too short",
@@ -137,6 +139,7 @@ class Limit(Stage):
         options = self.options
         if 0 < options.max_length < options.min_length:
             raise self.error(f"no prefix has --min-length {options.min_length} and --max-length {options.max_length}")
+        self._told: dict[str, tuple[float, int]] = {}  # for each reason when we told of it, and how many there were
         self._key = (
             self.name,
             *(options.ipv4 or not options.ipv6, options.ipv6, options.multicast, options.permanent),
@@ -197,11 +200,24 @@ class Limit(Stage):
             with self._counts.lock, batch:
                 at = limiter.run(batch, directions, at)
             if not limiter.found:
-                return
+                break
             for hit in limiter.found:
                 self.pipe.emit(LimitEvent(self, hit, batch, at - 1))
                 if self.pipe.cut is not None:  # it ends there: nothing behind it was ever counted
                     return
+        if self.pipe.session is not None:
+            self._warn()
+
+    def _warn(self) -> None:
+        """Sessions may last for years: tell at once that a limit is hit, and again while it goes on."""
+        for reason, count in self._limiter.taken_out.items():
+            told_s, told = self._told.get(reason, (-TELL_AGAIN_S, 0))
+            name = f"{self.name}/{reason}"
+            if count == told or self.pipe.logs(name) or (now_s := time.monotonic()) - told_s < TELL_AGAIN_S:
+                continue
+            self._told[reason] = now_s, count
+            text = f"prefixes are taken out that are {_TAKEN_OUT[reason]}, {count} so far; --events {name} tells which"
+            self.pipe.log.warn(text, self)
 
     def finish(self) -> None:
         parts = [f"{count} {_TAKEN_OUT[reason]}" for reason, count in self._limiter.taken_out.items()]

@@ -266,6 +266,7 @@ class Peer(Output, Member):
             await self._others("left", None)  # a failure of ours would cut them short
         except asyncio.CancelledError:  # perhaps when it was leaving already
             self._connection.stop()
+            self.session.stopped()
             if not (self._told or self.silent.is_set()):
                 await self.pipe.driver.quiet(_MOMENT_S)
                 self.end.end(self.session.goodbye())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bgpipe.errors import MrtError
+from bgpipe.errors import MrtError, StageError
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import StageOptions
@@ -76,6 +76,14 @@ class Read(MessageReader):
         if separator and scheme.lower() not in ("http", "https") and not os.path.exists(self.options.path):  # noqa: PTH110
             raise self.error(f"{self.options.path}: of URLs, http and https can be read; {scheme} is not built yet")
         self.place = "standard input" if self.options.path == "-" else self.options.path
+
+    def foresee(self) -> None:
+        path = self.options.path
+        if "://" not in path:
+            try:
+                os.stat(path)  # noqa: PTH116
+            except OSError as error:
+                raise StageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
 
     def open(self) -> Source:
         source = open_source(self.options.path, self.options.decompress, threads=self.pipe.threads)

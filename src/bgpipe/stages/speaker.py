@@ -145,6 +145,13 @@ class Speaker(Stage, Member):
             self._changed.set()
 
     async def run(self) -> None:
+        try:
+            await self._speak()
+        except asyncio.CancelledError:
+            self.session.stopped()
+            raise
+
+    async def _speak(self) -> None:
         speaker = self._speaker
         self._begin()
         self.tune()

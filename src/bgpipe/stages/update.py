@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bgpipe._codec import Batch
+    from bgpipe.pipeline.events import Event
 
 COMMUNITY = 8
 EXT_COMMUNITY = 16
@@ -218,6 +219,7 @@ class Update(Stage):
         if self.options.nexthop_self and any(stage.consumes for stage in self.pipe.stages):
             self._editor = None  # its addresses are known when messages come
             self._check_connections()
+            self.pipe.on_event("ESTABLISHED")(self._check_families)
         else:
             self._editor = self._make_editor()
 
@@ -258,6 +260,21 @@ class Update(Stage):
         for direction in (RIGHT, LEFT):
             if self.directions & direction and not any(s.consumes and s.takes(direction) for s in self.pipe.stages):
                 self._next_hops(direction)
+
+    def _check_families(self, event: Event) -> None:
+        """Warn of next hops that stay, in families of the session that we have no address of on a connection."""
+        from bgpipe.bgp.events import Established
+        from bgpipe.pipeline.session import SessionEvent
+
+        assert isinstance(event, SessionEvent) and isinstance(event.seen, Established)
+        agreed = {family.partition("/")[0] for family in event.seen.negotiated.families}
+        for direction, side in ((RIGHT, "right"), (LEFT, "left")):
+            if not any(stage.consumes and stage.takes(direction) for stage in self.pipe.stages):
+                continue
+            for hop, family in zip(self._next_hops(direction), ("IPv4", "IPv6"), strict=True):
+                if self.directions & direction and not hop and family.upper() in agreed:
+                    text = f"on the connection to the {side} we have no {family} address: {family} prefixes keep their"
+                    self.pipe.log.warn(f"--nexthop-self: {text} next hops, unless --nexthop{family[-1]} says one", self)
 
     def _next_hops(self, direction: int) -> tuple[bytes, bytes]:
         """For IPv4 and for IPv6. StageError where our own address is not known."""

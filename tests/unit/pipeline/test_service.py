@@ -908,3 +908,12 @@ class TestProcess:
             assert process.returncode == 0
 
         run(test())
+
+
+def test_what_cannot_be_read_is_told_at_the_start(tmp_path: Path) -> None:
+    async def test() -> None:
+        words = ["listen", "--multi", f"127.0.0.1:{free_port()}", "--", "read", "--wait", "ESTABLISHED", str(tmp_path / "x")]
+        live = Live("--", *words, "--", "speaker", "--asn", "1")
+        assert str(await live.task) == f"cannot read {tmp_path / 'x'}: no such file or directory"
+
+    run(test())

@@ -33,6 +33,7 @@ import bgpipe
 from bgpipe.bgp.causes import Cause, message
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.log import Log
 from bgpipe.pipeline.service import Service
 from bgpipe.stages import connect, listen
 from bgpipe.stages.peer import Peer
@@ -811,3 +812,91 @@ class TestEnds:
 
         assert run(left_out())
         assert not run(left_out("--tags"))
+
+
+class TestStopped:
+    @pytest.mark.parametrize("which", ["speaker", "connect"])
+    def test_replayed_and_done(self, which: str, tmp_path: Path) -> None:
+        """A member of the session that an event stops ends it in good order, behind all that was sent."""
+        end_of_rib = tmp_path / "eor.json"
+        end_of_rib.write_text("{}\n")
+
+        async def test() -> None:
+            async with Server() as server:
+                words = {"speaker": ["speaker", "--active", "--asn", "65009"], "connect": ["connect"]}
+                words[which] += ["--stop", "eor/STOP"]
+                live = Live("--", *words["speaker"], "--", "@eor", "read", "--wait", "ESTABLISHED", str(end_of_rib), "--",
+                            *words["connect"], f"127.0.0.1:{server.port}")  # fmt: skip
+                right = await server.accept()
+                await right.establish(open_message(65002, capabilities=[(65, (65002).to_bytes(4))]))
+                assert await right.message() == message(2, b"\0\0\0\0")
+                assert notification(await right.rest()).startswith("CEASE/ADMIN_SHUTDOWN")
+                right.close()
+                assert await live.task is None
+                assert live.pipe.exit_code == 0
+
+        run(test())
+
+    def test_both_routers_are_told(self) -> None:
+        async def test() -> None:
+            async with proxy() as (live, left, right):
+                await establish(left, right)
+                assert live.pipe.driver is not None
+                live.pipe.driver.interrupt(live.pipe.stage("connect"))
+                for remote in (left, right):
+                    assert notification(await remote.rest()).startswith("CEASE/ADMIN_SHUTDOWN")
+                    remote.close()
+                assert await live.task is None
+
+        run(test())
+
+
+class TestDoubts:
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            ("listen :179 -- limit --session 5", "speaker, connect or listen is missing at the other end"),
+            ("listen :179 -- connect --wait ESTABLISHED 192.0.2.1", "it never starts: without it there is no session"),
+            ("speaker --active --asn 1 --wait EOR -- connect 192.0.2.1", "it never starts: without it there is no session"),
+        ],
+    )
+    def test_what_cannot_be(self, words: str, expected: str) -> None:
+        assert any(expected in text for _, text in Pipeline(words).warnings())
+
+    def test_none(self) -> None:
+        assert Pipeline("-o -- speaker --active --asn 1 -- read --wait ESTABLISHED x -- connect 192.0.2.1").warnings() == []
+
+    @pytest.mark.parametrize("address", ["192.0.2.300", "1.2.3.4.5:179"])
+    def test_no_address(self, address: str) -> None:
+        with pytest.raises(UsageError, match="is no IP address to connect to"):
+            Pipeline(["-o", "--", "speaker", "--", "connect", address])
+
+
+def test_limits_are_told_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    async def test() -> None:
+        async with proxy("limit --session 1") as (live, left, right):
+            await establish(left, right)
+            live.pipe.log = Log()
+            left.send(*map(announce, range(5)))
+            assert await right.message() == announce(0)
+            left.send(update(1))
+            assert await right.message() == update(1)
+            told = capfd.readouterr().err
+            assert told.count("over --session") == 1
+            assert "over --session, " in told and "so far; --events limit/session tells which" in told
+
+    run(test())
+
+
+@pytest.mark.parametrize(("options", "warned"), [("", True), ("--nexthop6 2001:db8::1", False)])
+def test_next_hops_without_an_address(options: str, warned: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    """A session over IPv4 has no IPv6 address for --nexthop-self."""
+
+    async def test() -> None:
+        async with proxy(f"update --nexthop-self {options}".strip()) as (live, left, right):
+            live.pipe.log = Log()
+            await establish(left, right)
+            await live.until("ESTABLISHED")
+            assert ("IPv6 prefixes keep their next hops, unless --nexthop6" in capfd.readouterr().err) == warned
+
+    run(test())
