@@ -557,11 +557,16 @@ class Websocket(External):
 
     def finish(self) -> None:
         super().finish()
-        self._hush()
+        self._let_go()
 
     def abort(self) -> None:
         super().abort()
         self._cut_off()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._session is not None and not self._session.closed and self.pipe.driver is not None:
+            self.pipe.driver.spawn(self._session.close())  # it never came to run()
         self._hush()
 
     def _hush(self) -> None:
