@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bgpipe._tag import Tagger
     from bgpipe.filters import Filter
     from bgpipe.pipeline.grammar import GlobalOptions, StageSpec
-    from bgpipe.pipeline.log import Throttle
     from bgpipe.pipeline.session import Session
     from bgpipe.pipeline.stage import Stage
 
@@ -175,14 +174,14 @@ class Pipeline:
         self._functions: list[tuple[Any, ...]] = []  # what on_message() was told
         self._build(specs)
 
-    def session_of(self, peer: str = "", tag: str = "", throttle: Throttle | None = None) -> Pipeline:
+    def session_of(self, peer: str = "", tag: str = "", admits: Callable[[], bool] | None = None) -> Pipeline:
         """Another pipeline of the same stages, for one session of a service. UsageError: a script has changed, say.
 
         What writes is a share in what this one writes; handlers and functions are the same. tag: a key, for the tag
-        that has its messages say whose they are. throttle: for its log lines.
+        that has its messages say whose they are. admits: whether the log takes one more line of it.
         """
         session = Pipeline.__new__(Pipeline)
-        session._compose(self.options, self._specs, self.log.of(peer, throttle), Bus(self._bus), self)
+        session._compose(self.options, self._specs, self.log.of(peer, admits), Bus(self._bus), self)
         session.peer = peer
         if tag:
             from bgpipe._tag import Tagger

@@ -53,23 +53,23 @@ class Log:
     before: called in front of each line (a progress bar takes itself off the screen there).
     """
 
-    __slots__ = ("_drain", "_json", "_least", "_peer", "_throttle", "before", "fd")
+    __slots__ = ("_admits", "_drain", "_json", "_least", "_peer", "before", "fd")
 
     def __init__(self, level: str = "info", form: str = "text", fd: int = 2) -> None:
         self._least = LEVELS.index(level)
         self._json = form == "json"
         self._peer = ""
-        self._throttle: Throttle | None = None
+        self._admits: Callable[[], bool] | None = None
         self.fd = fd
         self._drain = _Drain(fd)
         self.before: Callable[[], object] | None = None
 
-    def of(self, peer: str, throttle: Throttle | None) -> Log:
-        """One whose lines name this peer, where there are many. throttle: for the lines of all of them."""
+    def of(self, peer: str, admits: Callable[[], bool] | None) -> Log:
+        """One whose lines name this peer, where there are many. admits: whether one more is to be written."""
         log = Log(LEVELS[self._least], "json" if self._json else "text", self.fd)
         log._drain = self._drain
         log._peer = peer
-        log._throttle = throttle
+        log._admits = admits
         return log
 
     def debug(self, text: str, stage: Stage | None = None, event: str = "") -> None:
@@ -86,7 +86,7 @@ class Log:
         self._write(3, text, stage, event, detail)
 
     def _write(self, level: int, text: str, stage: Stage | None, event: str, detail: Sequence[str] = ()) -> None:
-        if level < self._least or (self._throttle is not None and not self._throttle.admits()):
+        if level < self._least or (self._admits is not None and not self._admits()):
             return
         if self._json:
             line = _json_line(level, self._peer, text, stage, event, detail)
@@ -160,35 +160,51 @@ class Tally:
             self._log.warn(f"{self.total} {self._what} in all, {more} of them not shown", self._stage, self._event)
 
 
-class Throttle:
-    """Of lines that may come for years, so many of a minute are written; the next one tells how many were not.
-
-    what: what is counted: "clients were refused". total: how many there were.
-    """
+class Allowance:
+    """So many lines a minute."""
 
     PERIOD_S = 60.0
-    __slots__ = ("_left", "_lines", "_log", "_since_s", "_stage", "_untold", "_what", "total")
+    __slots__ = ("_left", "_lines", "_since_s")
 
-    def __init__(self, log: Log, what: str, stage: Stage | None = None, lines: int = 10) -> None:
-        self._log = log
-        self._what = what
-        self._stage = stage
+    def __init__(self, lines: int) -> None:
         self._lines = self._left = lines
         self._since_s = 0.0
-        self._untold = self.total = 0
 
     def admits(self) -> bool:
         """Whether one more is to be written."""
         import time
 
         now_s = time.monotonic()
-        self.total += 1
         if now_s - self._since_s >= self.PERIOD_S:
             self.close()
             self._since_s, self._left = now_s, self._lines
         self._left -= 1
-        self._untold += self._left < 0
         return self._left >= 0
+
+    def close(self) -> None:
+        """The minute is over."""
+
+
+class Throttle(Allowance):
+    """Of lines that may come for years, so many of a minute are written; the next one tells how many were not.
+
+    what: what is counted: "clients were refused". total: how many there were.
+    """
+
+    __slots__ = ("_log", "_stage", "_untold", "_what", "total")
+
+    def __init__(self, log: Log, what: str, stage: Stage | None = None, lines: int = 10) -> None:
+        super().__init__(lines)
+        self._log = log
+        self._what = what
+        self._stage = stage
+        self._untold = self.total = 0
+
+    def admits(self) -> bool:
+        self.total += 1
+        admitted = super().admits()
+        self._untold += not admitted
+        return admitted
 
     @property
     def silent(self) -> bool:

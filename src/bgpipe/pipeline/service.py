@@ -19,7 +19,7 @@ from collections import Counter
 
 from bgpipe.errors import BgpipeError, StageError, UsageError
 from bgpipe.pipeline.engine import Driver
-from bgpipe.pipeline.log import Throttle
+from bgpipe.pipeline.log import Allowance, Throttle
 from bgpipe.pipeline.loop import LoopDriver
 from bgpipe.pipeline.stage import RUNNING, STARTING, STOPPED, Output, Stage
 from bgpipe.pipeline.writer import Writers
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 STEADY_S = 60.0  # a session that was up so long went well: the next one need not wait long
 _LINES = 6000  # of all sessions, that a minute may have in the log: who is attacked is not to run out of disk as well
+_OWN_LINES = 60  # beside them, of the sessions with one address that are up: nobody else silences these
+_MOST_HOSTS = 10_000  # that such lines are counted for
 _END_S = 2.6  # how long the end may take that a signal asked for
 _FOR_OUTPUTS_S = 0.6  # of it
 _CUT_OFF_S = 0.2  # how long sessions may take that are cut off
@@ -105,6 +107,7 @@ class Service(Driver):
         self._until_s: float | None = None  # when it is to be over, in the time of the loop
         self._begun = self._failed = 0
         self._hosts: Counter[str] = Counter()  # how many sessions each has
+        self._own_lines: dict[str, Allowance] = {}
         self._refused = Throttle(pipe.log, "clients were refused", self._gate)
         self._paused = Throttle(pipe.log, "times nobody was let in", self._gate, 1)
         self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
@@ -219,8 +222,16 @@ class Service(Driver):
         return None
 
     def _let_in(self, gate: Gate, client: socket.socket, peer: str) -> None:
+        host = _host(peer)
+        session: Pipeline | None = None
+
+        def admits() -> bool:
+            bgp = session.session if session is not None else None
+            own = bgp is not None and bgp.established_s is not None and self._lines_of(host).admits()
+            return own or self._lines.admits()
+
         try:
-            session = self.pipe.session_of(peer, f"{gate.name}/remote", self._lines)
+            session = self.pipe.session_of(peer, f"{gate.name}/remote", admits)
         except UsageError as error:
             self.pipe.log.error(f"{peer} gets no session: {error}", gate)
             self._failed += 1
@@ -236,9 +247,15 @@ class Service(Driver):
             if not self._hosts[host]:
                 del self._hosts[host]
 
-        host = _host(peer)
         self._hosts[host] += 1
         self._begin(session).add_done_callback(leave)
+
+    def _lines_of(self, host: str) -> Allowance:
+        if host not in self._own_lines:
+            if len(self._own_lines) >= _MOST_HOSTS:
+                self._own_lines.clear()
+            self._own_lines[host] = Allowance(_OWN_LINES)
+        return self._own_lines[host]
 
     # ---- one after the other -----------------------------------------------------------------------------------
 
@@ -246,7 +263,7 @@ class Service(Driver):
         backoff = Backoff()
         while not self.pipe.ending:
             try:
-                session = self.pipe.session_of()
+                session = self.pipe.session_of(admits=self._lines.admits)
             except UsageError as error:
                 self.pipe.log.error(str(error))
                 self.pipe.failure, self.pipe.exit_code = error, 1

@@ -112,7 +112,7 @@ def test_lines_of_peers(tmp_path: Path) -> None:
         with path.open("wb") as file:
             log = Log(form=form, fd=file.fileno())
             all_of_them = Throttle(log, "lines of sessions were left out", lines=3)
-            peers = [log.of(f"192.0.2.{number}:179", all_of_them) for number in range(2)]
+            peers = [log.of(f"192.0.2.{number}:179", all_of_them.admits) for number in range(2)]
             for peer in peers:
                 peer.debug("not seen, and not counted")
                 peer.info("one")

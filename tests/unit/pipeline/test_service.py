@@ -228,6 +228,38 @@ class TestMulti:
         run(test())
         assert "ZeroDivisionError" in capfd.readouterr().err
 
+    def test_who_comes_and_goes_silences_nobody(
+        self, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Sessions that are up have lines in the log of their own, whatever the others have used up."""
+        monkeypatch.setattr(service, "_LINES", 5)
+
+        async def test() -> None:
+            port = free_port()
+            pipe = Pipeline(["listen", "--multi", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002"])
+            task = asyncio.ensure_future(pipe.run())
+            good = await dial(port)
+            await good.establish(CLIENT_OPEN)
+            driver = pipe.driver
+            assert isinstance(driver, service.Service)
+            for number in range(2, 10):
+                noise = await dial(port)
+                noise.close()
+                while driver._begun < number or len(driver.sessions) > 1:
+                    await asyncio.sleep(0.001)
+            capfd.readouterr()
+            good.send(b"x" * 30)
+            await good.rest()
+            good.close()
+            while driver.sessions:
+                await asyncio.sleep(0.001)
+            assert f"{address(good)}: stage 1 (listen): " in capfd.readouterr().err
+            pipe.end()
+            await task
+
+        run(test())
+        assert "more lines of sessions were left out" in capfd.readouterr().err
+
     def test_no_more_than(self) -> None:
         async def test() -> None:
             async with many(options=("--max-sessions", "2")) as all_of_them:
