@@ -12,6 +12,7 @@ from bgpipe.pipeline.events import PIPE, Bus, Event, StageEvent, resolve
 from bgpipe.pipeline.line import Lane, route
 from bgpipe.pipeline.log import Log, Tally
 from bgpipe.pipeline.options import hint
+from bgpipe.pipeline.signals import HANGUP
 from bgpipe.pipeline.stage import (
     BOTH,
     DIRECTION_NAMES,
@@ -589,12 +590,13 @@ class Pipeline:
         """Whether it takes an event loop to run it."""
         return any(stage.live for stage in self.stages) or self._bus.asynchronous
 
-    def run_sync(self) -> None:
+    def run_sync(self, *, signals: bool = False) -> None:
         """Run to the end. Raises StageError or InputError where it failed, once all that was good is out.
 
         A pipeline of files runs in threads, without an event loop; another one gets a loop of its own.
+        signals: as for execute(); from the main thread only.
         """
-        self.execute()
+        self.execute(signals=signals)
         if self.failure is not None:
             raise self.failure
 
@@ -603,7 +605,7 @@ class Pipeline:
         if self.live:
             from bgpipe.pipeline.loop import driver
 
-            await driver(self).run(signals=False)
+            await driver(self).run()
         else:
             import asyncio
 
@@ -620,7 +622,8 @@ class Pipeline:
     def execute(self, *, signals: bool = False) -> int:
         """Run to the end, and return the exit code. Failures have been logged then.
 
-        signals: the first SIGINT or SIGTERM ends it in good order, the second at once.
+        signals: the first SIGINT, SIGTERM or SIGHUP ends it in good order, the second at once. One that was ignored
+        stays so where it is SIGHUP. They have the handlers of before in the end.
         """
         if self.live:
             from bgpipe.pipeline.loop import run
@@ -655,9 +658,11 @@ class Pipeline:
         assert self.driver is not None
         self.driver.call_later(stage, delay_s, function)
 
-    def on_signal(self) -> None:
-        """SIGINT or SIGTERM came."""
+    def on_signal(self, number: int) -> None:
+        """A signal came that is to end it."""
         if self.signalled:
+            if number == HANGUP:  # the shell and the kernel may send one each
+                return
             self.abort()
             os._exit(1)
         self.signalled = True

@@ -179,6 +179,8 @@ def _stage(words: Sequence[str], at: int, number: int, before: StageSpec | None)
                 at += 1
             elif field.required:
                 raise BadOption(f"{field.metavar} is missing: {field.help}")
+    except UnknownOption as error:
+        raise UsageError(f"{label}: unknown option {error.name}{_owner(error.name) or error.near}") from None
     except BadOption as error:
         raise UsageError(f"{label}: {error}") from None
     except HelpAsked:
@@ -193,6 +195,17 @@ def _stage(words: Sequence[str], at: int, number: int, before: StageSpec | None)
         if args and not cls.extra_arguments:
             raise UsageError(f"{label}: it takes no further arguments, such as {args[0]!r}")
     return StageSpec(number, name or command, cls, cls.options_class(**values), args), at
+
+
+def _owner(flag: str) -> str:
+    """Who has such a long option, for the end of a message; "" for nobody, or too many to tell."""
+    if not flag.startswith("--"):
+        return ""
+    if any(flag in field.flags for field in fields(GlobalOptions)):
+        return "; it stands in front of the first stage"
+    options_of = {command: fields(stage_class(command).options_class) for command in STAGES}
+    found = [command for command, declared in options_of.items() if any(flag in field.flags for field in declared)]
+    return f"; it is one of {' and '.join(found)}" if 0 < len(found) < 4 else ""
 
 
 def _known(command: str, number: int, before: StageSpec | None = None) -> str:

@@ -15,6 +15,7 @@ from bgpipe.errors import BgpipeError, StageError
 from bgpipe.pipeline.engine import EXITED, Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane, at_once
+from bgpipe.pipeline.signals import handlers, restore
 from bgpipe.pipeline.stage import RUNNING
 from bgpipe.pipeline.writer import LAST_S, Writers
 
@@ -36,16 +37,24 @@ def run(pipe: Pipeline, *, signals: bool) -> None:
     """Run a pipeline in an event loop of its own."""
     import uvloop
 
-    async def main() -> None:
-        await driver(pipe).run(signals=signals)
+    before = handlers() if signals else {}
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(main())
-        except SystemExit:  # it passes by whoever waits for the task
-            pipe.log.error(EXITED)
-            pipe.abort()
-            raise
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        for number in before:
+            loop.add_signal_handler(number, pipe.on_signal, number)
+        await driver(pipe).run()
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            try:
+                runner.run(main())
+            except SystemExit:  # it passes by whoever waits for the task
+                pipe.log.error(EXITED)
+                pipe.abort()
+                raise
+    finally:
+        restore(before)
 
 
 def driver(pipe: Pipeline) -> LoopDriver | Service:
@@ -77,14 +86,9 @@ class LoopDriver(Driver):
         self._stopping: set[Stage] = set()
         self._given_up: set[asyncio.Task[None]] = set()  # cancelled here; whoever else is cancelled is missed
 
-    async def run(self, *, signals: bool) -> None:
+    async def run(self) -> None:
         """Run to the end. Raises what a handler or a bug raised, after cleaning up."""
         pipe = self.pipe
-        if signals:
-            from signal import SIGINT, SIGTERM
-
-            self._loop.add_signal_handler(SIGINT, pipe.on_signal)
-            self._loop.add_signal_handler(SIGTERM, pipe.on_signal)
         try:
             pipe.begin(self)
             try:

@@ -13,6 +13,8 @@ one that it declares anew keeps its place.
 
 from __future__ import annotations
 
+import os
+
 from bgpipe.errors import UsageError
 
 TYPE_CHECKING = False
@@ -62,6 +64,7 @@ def _flag(text: str) -> bool:
     raise ValueError("true or false")
 
 
+_LONGEST_SECRET = 4096  # characters
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -96,6 +99,24 @@ def duration(value_s: float) -> str:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word for part in text.split(",") if (word := part.strip()))
+
+
+def secret(text: str) -> str:
+    """What the text says, or the variable ($NAME) or the first line of the file (/PATH) that it names.
+
+    Raises UsageError, which does not show it.
+    """
+    if text.startswith("$"):
+        if (found := os.environ.get(text[1:])) is None:
+            raise UsageError(f"there is no environment variable {text[1:]}")
+        return found
+    if not text.startswith("/"):
+        return text
+    try:
+        with open(text, encoding="utf-8") as file:
+            return file.readline(_LONGEST_SECRET).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {text}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
 
 
 FLAG = Kind("", _flag, bare=True)
@@ -248,11 +269,12 @@ class BadOption(ValueError):
 
 
 class UnknownOption(BadOption):
-    """An option that is not declared. name: as it was written."""
+    """An option that is not declared. name: as it was written. near: what was probably meant, for the end of a text."""
 
     def __init__(self, name: str, near: str) -> None:
         super().__init__(f"unknown option {name}{near}")
         self.name = name
+        self.near = near
 
 
 class HelpAsked(Exception):

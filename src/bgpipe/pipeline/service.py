@@ -17,7 +17,7 @@ import errno
 import traceback
 from collections import Counter
 
-from bgpipe.errors import BgpipeError, StageError, UsageError
+from bgpipe.errors import BgpipeError, StageError, UsageError, reason
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.log import Allowance, Throttle
 from bgpipe.pipeline.loop import LoopDriver
@@ -112,15 +112,11 @@ class Service(Driver):
         self._paused = Throttle(pipe.log, "times nobody was let in", self._gate, 1)
         self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
 
-    async def run(self, *, signals: bool) -> None:
+    async def run(self) -> None:
         """Run until it is to end, or cannot go on. Raises what a bug raised, after cleaning up."""
         pipe = self.pipe
         pipe.take(self)
-        if signals:
-            from signal import SIGINT, SIGTERM
-
-            self._loop.add_signal_handler(SIGINT, pipe.on_signal)
-            self._loop.add_signal_handler(SIGTERM, pipe.on_signal)
+        if pipe.commanded:
             raise_limit()
         try:
             await self._run()
@@ -199,7 +195,7 @@ class Service(Driver):
                     client, peer = await gate.admit()
                 except OSError as error:
                     if error.errno in _NO_ROOM:
-                        self._paused.count(f"nobody is let in for now: {error.strerror}")
+                        self._paused.count(f"nobody is let in for now: {reason(error)}")
                         await asyncio.sleep(_PAUSE_S)
                     continue  # else it was the client's connection that broke
                 if (problem := self._full(gate, peer)) is not None:
@@ -260,6 +256,14 @@ class Service(Driver):
     # ---- one after the other -----------------------------------------------------------------------------------
 
     async def _repeat(self) -> None:
+        try:
+            await self._repeated()
+        finally:
+            for stage in self.pipe.stages:
+                if isinstance(stage, Gate):
+                    stage.close_gate()
+
+    async def _repeated(self) -> None:
         backoff = Backoff()
         while not self.pipe.ending:
             try:
@@ -294,7 +298,7 @@ class Service(Driver):
     async def _session(self, session: Pipeline) -> None:
         driver = LoopDriver(session)
         try:
-            await driver.run(signals=False)
+            await driver.run()
         except Exception as error:  # a handler's, or a bug: not that of the other sessions
             session.failure = StageError(f"{type(error).__name__}: {error}")
             detail = [line for text in traceback.format_exception(error) for line in text.splitlines()]

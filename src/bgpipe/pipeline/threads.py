@@ -16,6 +16,7 @@ from bgpipe.errors import BgpipeError, StageError
 from bgpipe.pipeline.engine import EXITED, Driver
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.line import Lane, at_once
+from bgpipe.pipeline.signals import handlers, restore
 from bgpipe.pipeline.stage import RUNNING
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ class ThreadDriver(Driver):
     def run(self, *, signals: bool) -> None:
         """Run to the end. Raises what a handler or a bug raised, after cleaning up.
 
-        signals: SIGINT and SIGTERM end it meanwhile.
+        signals: SIGINT, SIGTERM and SIGHUP end it meanwhile.
         """
         if not signals:
             self._run()
@@ -52,15 +53,15 @@ class ThreadDriver(Driver):
         import _signal  # type: ignore[import-not-found]
 
         def on_signal(number: int, frame: object) -> None:
-            self.pipe.on_signal()
+            self.pipe.on_signal(number)
 
-        before = {number: _signal.signal(number, on_signal) for number in (_signal.SIGINT, _signal.SIGTERM)}
+        before = handlers()
         try:
+            for number in before:
+                _signal.signal(number, on_signal)
             self._run()
         finally:
-            for number, handler in before.items():
-                if handler is not None:  # None: not set from Python
-                    _signal.signal(number, handler)
+            restore(before)
 
     def _run(self) -> None:
         pipe = self.pipe

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import socket
 from weakref import WeakSet
 
-from bgpipe.errors import StageError, UsageError
+from bgpipe.errors import StageError, UsageError, reason
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.stage import RIGHT
 from bgpipe.stages.peer import Peer, PeerOptions
@@ -38,6 +37,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
+_NO_KEY = "a peer that wants a TCP-MD5 key drops what is not signed, without a word (--md5)"
 SOURCE = Kind("IP[:PORT]", _source)
 
 
@@ -111,7 +111,7 @@ class Connect(Peer):
             return "the peer that the other one wanted to reach"
         return tcp.show((self._host, self._port))
 
-    async def open(self) -> socket.socket:
+    async def open(self) -> Connection:
         if self._captured and (client := self.pipe.values.get(f"{self._other}_REMOTE")) in _ours():
             raise StageError(f"{client} is a connection of our own, to where we listen: there is no router")
         tries, backoff = 0, Backoff()
@@ -139,7 +139,7 @@ class Connect(Peer):
         source = source or (tcp.endpoint(self.pipe.values[f"{side}_REMOTE"])[0], 0)
         return host, tcp.endpoint(options.address, port)[1], source
 
-    async def _try(self) -> socket.socket:
+    async def _try(self) -> Connection:
         host, port, source = self._route()
         family = socket.AF_INET if self.options.no_ipv6 else socket.AF_UNSPEC
         if source is not None:
@@ -147,18 +147,20 @@ class Connect(Peer):
         try:
             found = await tcp.resolve(host, port, family)
         except OSError as error:
-            raise StageError(f"cannot find {host}: {error.strerror or error}") from None
+            raise StageError(f"cannot find {host}: {reason(error)}") from None
         problems, explanations = [], []
         drops = self.drops()
         for kind, address in found:
             try:
                 async with asyncio.timeout(self.options.timeout_s or None):
-                    return await self._reach(kind, address, source)
+                    return await self.join(await self._reach(kind, address, source))
             except TimeoutError:
                 problem = f"no answer within {self.options.timeout_s:g} s"
                 explanations = [drop.explain() for drop in drops]
+                if self.options.md5 is None:
+                    explanations.append(_NO_KEY)
             except OSError as error:
-                problem = (os.strerror(error.errno) if error.errno else str(error)).lower()
+                problem = reason(error)
             problems.append(f"{tcp.show((str(address[0]), int(address[1])))}: {problem}")
         raise StageError("; ".join((f"cannot connect: {', '.join(problems)}", *explanations)))
 

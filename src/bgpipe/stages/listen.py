@@ -10,7 +10,7 @@ import socket
 from bgpipe.bgp.causes import Cause
 from bgpipe.bgp.notifications import CEASE, OUT_OF_RESOURCES
 from bgpipe.bgp.timers import OPEN_HOLD_S
-from bgpipe.errors import StageError, UsageError
+from bgpipe.errors import StageError, UsageError, reason
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.service import Gate
@@ -37,6 +37,8 @@ NETWORKS = Kind("PREFIX", _networks, many=True)
 _FIRST_S, _LONGEST_S = 5.0, 320.0  # between warnings of what is dropped
 _BACKLOG = 1024  # clients that the kernel lets wait until they are accepted
 _HANDSHAKE_S = 60.0  # the longest that one of TLS may take
+_KEPT_BACKLOG = 1  # those that wait for a session to end: the router that reconnects, hardly anybody else
+_HANDSHAKE_ALONE_S = 10.0  # the same where all others have to wait for it
 _FAREWELL_S = 1.0  # how long a client that is refused may take to hear of it
 _ANYBODY = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
@@ -83,6 +85,7 @@ class Listen(Peer, Gate):
     options: ListenOptions
     _context: ssl.SSLContext | None = None
     _listening: socket.socket | None = None
+    _telling: asyncio.Future[None] | None = None
 
     def attach(self) -> None:
         super().attach()
@@ -108,45 +111,74 @@ class Listen(Peer, Gate):
         self.serves = options.multi or options.reconnect
         self.open_hold_s = options.open_timeout_s
         self._strangers = Throttle(self.pipe.log, "have connected, and were not of --peer", self)
+        self._broken_off = Throttle(self.pipe.log, "connections came to nothing", self)
 
     def place(self) -> str:
         return f"the peer that connects to {tcp.show((self._host, self._port))}"
 
-    async def open(self) -> socket.socket:
+    async def open(self) -> Connection:
+        gate = self._gate
         if self.client is not None:
-            self._context = self._whole._context
-            return self.client
+            self._context = gate._context
+            try:
+                return await self.join(self.client)
+            except OSError as error:
+                raise StageError(f"the connection broke before it was used: {reason(error)}") from None
         drops = self.drops()
-        self.open_gate()
+        gate.open_gate()
+        self._context = gate._context
         try:
             async with asyncio.timeout(self.options.timeout_s or None):
-                client, _ = await self.admit()
-            return client
+                return await self._first(gate)
         except TimeoutError:
             text = f"nobody has connected within {self.options.timeout_s:g} s"
             raise StageError("; ".join((text, *(drop.explain() for drop in drops)))) from None
         except OSError as error:
-            raise StageError(f"cannot accept: {error.strerror}") from None
+            raise StageError(f"cannot accept: {reason(error)}") from None
         finally:
-            self.close_gate()
+            gate.rest()
+            if gate is self:
+                self.close_gate()
+
+    async def _first(self, gate: Listen) -> Connection:
+        while True:
+            client, peer = await gate.admit()
+            try:
+                return await self.join(client)
+            except OSError as error:
+                gate._broken_off.count(f"{peer} has connected, and that came to nothing: {reason(error)}")
 
     @property
-    def _whole(self) -> Listen:
-        assert self.pipe.whole is not None
+    def _keeps(self) -> bool:
+        """Whether it goes on listening while there is a session, for the next one."""
+        return not self.multi and self.pipe.serves
+
+    @property
+    def _gate(self) -> Listen:
+        """Who listens: of the pipelines of a service, one for all."""
+        if self.pipe.whole is None:
+            return self
         stage = self.pipe.whole.stages[self.pipe.stages.index(self)]
         assert isinstance(stage, Listen)
         return stage
 
     def open_gate(self) -> None:
-        self._load()
-        self._listening = self._listen()
+        if self._listening is None:
+            self._load()
+            self._listening = self._listen()
         self._telling = asyncio.ensure_future(self._tell(self.drops()))
 
+    def rest(self) -> None:
+        """Nobody is waited for any more; the kernel lets them connect, if it is not closed."""
+        if self._telling is not None:
+            self._telling.cancel()
+
     def close_gate(self) -> None:
-        assert self._listening is not None
-        self._listening.close()
-        self._telling.cancel()
+        self.rest()
+        if self._listening is not None:
+            self._listening.close()
         self._strangers.close()
+        self._broken_off.close()
 
     async def admit(self) -> tuple[socket.socket, str]:
         assert self._listening is not None
@@ -155,6 +187,8 @@ class Listen(Peer, Gate):
             host = ipaddress.ip_address(tcp.unmapped(address[0]).partition("%")[0])
             if self.options.peer and not any(host in network for network in self.options.peer):
                 self._strangers.count(f"{host} has connected, and is not of --peer")
+            elif self._keeps and tcp.has_left(client):  # it grew tired of waiting
+                self.pipe.log.info(f"{tcp.show(address)} had connected, and has left before its turn", self)
             elif _is_connected(client):
                 return client, tcp.show(address)
             client.close()
@@ -188,7 +222,7 @@ class Listen(Peer, Gate):
         try:
             self._context.load_cert_chain(self.options.cert, self.options.key or None)
         except OSError as error:
-            raise StageError(f"cannot use {self.options.cert}: {error.strerror or error}") from None
+            raise StageError(f"cannot use {self.options.cert}: {reason(error)}") from None
 
     def _listen(self) -> socket.socket:
         options = self.options
@@ -211,11 +245,11 @@ class Listen(Peer, Gate):
             if options.ttl_min is not None:
                 tcp.set_least_ttl(sock, options.ttl_min)
             sock.bind((host, self._port))
-            sock.listen(_BACKLOG)
+            sock.listen(_KEPT_BACKLOG if self._keeps else _BACKLOG)
         except BaseException as error:
             sock.close()
             if isinstance(error, OSError):
-                raise StageError(f"cannot listen on {tcp.show((self._host, self._port))}: {error.strerror}") from None
+                raise StageError(f"cannot listen on {tcp.show((self._host, self._port))}: {reason(error)}") from None
             raise
         self.pipe.log.info(f"listening on {tcp.show(sock.getsockname())}", self)
         return sock
@@ -225,7 +259,8 @@ class Listen(Peer, Gate):
         if self._context is None:
             await loop.connect_accepted_socket(lambda: connection, sock)
             return
-        within_s = min(self.options.open_timeout_s or _HANDSHAKE_S, _HANDSHAKE_S)
+        most_s = _HANDSHAKE_S if self.client is not None else _HANDSHAKE_ALONE_S
+        within_s = min(self.options.open_timeout_s or most_s, most_s)
         await loop.connect_accepted_socket(
             lambda: connection, sock, ssl=self._context, ssl_handshake_timeout=within_s
         )

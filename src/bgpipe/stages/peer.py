@@ -10,9 +10,9 @@ from bgpipe._translate import PeerEncoder
 from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, header_error
 from bgpipe.bgp.notifications import CEASE
 from bgpipe.bgp.timers import OPEN_HOLD_S
-from bgpipe.errors import StageError, reason
+from bgpipe.errors import StageError, UsageError, reason
 from bgpipe.pipeline.log import Tally
-from bgpipe.pipeline.options import DURATION, Kind, integer, option
+from bgpipe.pipeline.options import DURATION, Kind, integer, option, secret
 from bgpipe.pipeline.session import Member, Session
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, RUNNING, STARTING, Output, ProducerOptions
 from bgpipe.transport import tcp
@@ -31,14 +31,26 @@ _MOMENT_S = 0.5  # how long a peer may hold up the end of the pipeline, at each 
 _LOOK_S = 0.1  # the least between two looks whether a peer that is not read has left
 _LONG_S = 30.0  # how long a peer that reads slowly may take for what is left when its session has ended
 
-KEY = Kind("KEY", tcp.key, show=lambda _: "***")
+
+def _key(text: str) -> bytes:
+    try:
+        return tcp.key(secret(text))
+    except ValueError as error:
+        raise UsageError(f"expected {error}, or $VARIABLE or /FILE that has it") from None
+
+
+KEY = Kind("KEY", _key, show=lambda _: "***")
 HOPS = integer(1, most=255)
 
 
 class PeerOptions(ProducerOptions):
     """Options of stages that have a connection to a peer."""
 
-    md5: bytes | None = option("--md5", "sign with this key, and take only what is signed with it (RFC 2385)", kind=KEY)
+    md5: bytes | None = option(
+        "--md5",
+        "sign with this key, $VARIABLE or /FILE that has it, and take only what is signed so (RFC 2385)",
+        kind=KEY,
+    )
     ttl: int | None = option("--ttl", "TTL, or hop limit, of what is sent", kind=HOPS)
     ttl_min: int | None = option(
         "--ttl-min", "take only what comes with at least this TTL, 255 from a neighbour (RFC 5082)", kind=HOPS
@@ -75,9 +87,21 @@ class Peer(Output, Member):
     _broken: Exception | None = None
     _unsent = 0  # octets, when it was looked last
 
-    async def open(self) -> socket.socket:
-        """A connected socket. StageError."""
+    async def open(self) -> Connection:
+        """The connection: what `join` made of a socket. StageError."""
         raise AssertionError(f"{self.command} connects to nothing")
+
+    async def join(self, sock: socket.socket) -> Connection:
+        """Take a socket that is connected for the connection with the peer. OSError: it broke, and is closed."""
+        connection = Connection(self.decoder, self)
+        try:
+            tcp.set_keepalive(sock, self.options.keepalive_s)
+            self.local, self.remote = tcp.show(sock.getsockname()), tcp.show(sock.getpeername())
+            await self.begin(sock, connection)
+        except BaseException:
+            sock.close()
+            raise
+        return connection
 
     def drops(self) -> list[Drops]:
         """What the kernel drops without a word for the sake of our options, from now on."""
@@ -127,18 +151,7 @@ class Peer(Output, Member):
     async def _prepare(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.decoder = RawDecoder(direction="L" if self.directions == LEFT else "R")
-        sock = await self.open()
-        connection = Connection(self.decoder, self)
-        try:
-            tcp.set_keepalive(sock, self.options.keepalive_s)
-            self.local, self.remote = tcp.show(sock.getsockname()), tcp.show(sock.getpeername())
-            await self.begin(sock, connection)
-        except OSError as error:
-            sock.close()
-            raise StageError(f"the connection broke before it was used: {reason(error)}") from None
-        except BaseException:
-            sock.close()
-            raise
+        connection = await self.open()
         side = "L" if self.side == LEFT else "R"
         self.pipe.values |= {f"{side}_LOCAL": self.local, f"{side}_REMOTE": self.remote}
         self._connection = connection

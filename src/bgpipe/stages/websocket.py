@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bgpipe._frames import frames
 from bgpipe._tag import Tagger
 from bgpipe.errors import InputError, StageError, UsageError
 from bgpipe.pipeline.log import Throttle
-from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
+from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option, secret
 from bgpipe.pipeline.service import raise_limit
 from bgpipe.pipeline.stage import BOTH, StageOptions
 from bgpipe.stages.external import DRAIN_S, LOOK_S, External, ExternalOptions
@@ -60,18 +58,8 @@ def _shown(url: str) -> str:
     return f"{before.partition('://')[0]}://{behind}" if at else url
 
 
-def _secret(text: str) -> str:
-    """What the text says, or the variable or file that it names. Errors do not show it."""
-    if text.startswith("$"):
-        if (found := os.environ.get(text[1:])) is None:
-            raise UsageError(f"there is no environment variable {text[1:]}")
-    elif text.startswith("/"):
-        try:
-            found = Path(text).read_text().strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {text}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
-    else:
-        found = text
+def _auth(text: str) -> str:
+    found = secret(text)
     if ":" not in found or "\n" in found:
         raise UsageError("expected USER:PASSWORD, $VARIABLE or /FILE that has it")
     return found
@@ -85,7 +73,7 @@ def _header(text: str) -> tuple[tuple[str, str], ...]:
 
 
 URL = Kind("URL", _url, show=_shown)
-AUTH = Kind("AUTH", _secret, show=lambda _: "***")
+AUTH = Kind("AUTH", _auth, show=lambda _: "***")
 HEADERS = Kind("HEADER", _header, many=True, show=lambda header: f"{header[0]}: ***")
 
 

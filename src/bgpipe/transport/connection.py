@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import threading
 from typing import Protocol, cast
+
+from bgpipe.transport import tcp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,11 +101,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def left(self) -> bool:
         """Whether the other side has sent its last, or is gone; known also while nothing is read."""
-        if self._eof or self.gone.done():
-            return True
-        poll = select.poll()
-        poll.register(self.transport.get_extra_info("socket"), select.POLLRDHUP)
-        return bool(poll.poll(0))
+        return self._eof or self.gone.done() or tcp.has_left(self.transport.get_extra_info("socket"))
 
     @property
     def unsent(self) -> int:

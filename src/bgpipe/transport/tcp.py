@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import select
 import socket
 import struct
 import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-from bgpipe.errors import StageError, UsageError
+from bgpipe.errors import StageError, UsageError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def set_md5(sock: socket.socket, peers: Network, secret: bytes) -> None:
     try:
         sock.setsockopt(socket.IPPROTO_TCP, *_md5(sock, peers, secret))
     except OSError as error:
-        raise StageError(f"TCP-MD5 for {peers}: {error.strerror}; does this kernel have CONFIG_TCP_MD5SIG?") from None
+        raise StageError(f"TCP-MD5 for {peers}: {reason(error)}; does this kernel have CONFIG_TCP_MD5SIG?") from None
 
 
 def _md5(sock: socket.socket, peers: Network, secret: bytes) -> tuple[int, bytes]:
@@ -170,7 +171,7 @@ def _set_hops(sock: socket.socket, ttl: int, v4: int, v6: int, what: str) -> Non
             sock.setsockopt(socket.IPPROTO_IPV6, v6, ttl)
         sock.setsockopt(socket.IPPROTO_IP, v4, ttl)  # of IPv4 peers of a socket of both families, too
     except OSError as error:
-        raise StageError(f"{what} {ttl}: {error.strerror}") from None
+        raise StageError(f"{what} {ttl}: {reason(error)}") from None
 
 
 def set_transparent(sock: socket.socket) -> None:
@@ -181,7 +182,14 @@ def set_transparent(sock: socket.socket) -> None:
         else:
             sock.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
     except OSError as error:
-        raise StageError(f"--transparent: {error.strerror}; it takes the capability CAP_NET_ADMIN") from None
+        raise StageError(f"--transparent: {reason(error)}; it takes the capability CAP_NET_ADMIN") from None
+
+
+def has_left(sock: socket.socket) -> bool:
+    """Whether the other side has sent its last, or is gone; known also while nothing is read."""
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def set_keepalive(sock: socket.socket, interval_s: float) -> None:
@@ -210,10 +218,10 @@ class Drops:
         """What has been dropped since it was asked last, and where to look; "" for nothing."""
         before, self._before = self._before, self._count()
         found = []
-        for name, reason in self._reasons.items():
+        for name, why in self._reasons.items():
             number = self._before.get(name, 0) - before.get(name, 0)
             if number > 0:
-                found.append(f"{number} segment{'s' if number > 1 else ''} {reason}")
+                found.append(f"{number} segment{'s' if number > 1 else ''} {why}")
         return f"{self._option}: the kernel has dropped {', '.join(found)} ({self._look})" if found else ""
 
     def explain(self) -> str:

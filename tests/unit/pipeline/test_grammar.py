@@ -57,6 +57,10 @@ class TestStages:
             parse(["read", "a", "--", "write", "--apend", "b"])
 
     def test_unknown_global_option(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 1 \(connect\): unknown option --hold; it is one of speaker$"):
+            parse(["connect", "--hold", "10", "192.0.2.1"])
+        with pytest.raises(UsageError, match=r"unknown option --events; it stands in front of the first stage$"):
+            parse(["read", "--events", "all", "x"])
         with pytest.raises(UsageError, match=r"^unknown option --explian; did you mean --explain\?$"):
             parse(["--explian", "read", "a"])
 

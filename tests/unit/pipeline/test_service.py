@@ -773,6 +773,38 @@ class TestReconnect:
 
         run(test())
 
+    def test_who_comes_meanwhile_waits(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        """The port is ours between two sessions, too; who has left by then has none."""
+        monkeypatch.setattr(backoff, "FIRST_S", 0.01)
+
+        async def test() -> None:
+            port = free_port()
+            live = Live("listen", "--reconnect", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002")
+            live.pipe.log._least = 1
+            first = await dial(port)
+            await first.establish(CLIENT_OPEN)
+            with pytest.raises(OSError, match=os.strerror(errno.EADDRINUSE)):
+                socket.create_server(("127.0.0.1", port))
+            impatient = await dial(port)
+            impatient.send(CLIENT_OPEN)
+            impatient.writer.write_eof()
+            second = await dial(port)
+            second.send(CLIENT_OPEN)
+            first.close()
+            assert (await second.message())[18] == 1
+            with contextlib.suppress(ConnectionResetError):  # nobody has read what it said
+                assert await impatient.rest() == b""
+            second.close()
+            impatient.close()
+            assert await live.stop() is None
+            with socket.create_server(("127.0.0.1", port)):
+                pass
+
+        run(test())
+        said = capfd.readouterr().err
+        assert said.count("has left before its turn") == 1
+        assert said.count("listening on") == 1
+
     def test_a_stage_that_ends_the_pipeline_ends_all(self) -> None:
         async def test() -> None:
             async with Server() as server:
@@ -930,7 +962,7 @@ class TestProcess:
             remotes = [await dial(port) for _ in range(60)]
             waiting = [asyncio.ensure_future(remote.establish(CLIENT_OPEN)) for remote in remotes]
             assert process.stderr is not None
-            while b"nobody is let in for now: Too many open files" not in await process.stderr.readline():
+            while b"nobody is let in for now: too many open files" not in await process.stderr.readline():
                 pass
             for remote, established in zip(remotes, waiting, strict=True):
                 await established

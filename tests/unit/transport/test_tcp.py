@@ -238,7 +238,7 @@ class TestTtl:
             assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS) == 254
 
     def test_out_of_range(self, client: socket.socket) -> None:
-        with pytest.raises(StageError, match="TTL 256: Invalid argument"):
+        with pytest.raises(StageError, match="TTL 256: invalid argument"):
             tcp.set_ttl(client, 256)
 
 
