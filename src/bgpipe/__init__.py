@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         JsonError,
         MessageError,
         MrtError,
+        PassingError,
         StageError,
         UsageError,
     )
@@ -58,6 +59,7 @@ _HOMES = {
     "Msg": "_view",
     "Notification": "bgp.messages",
     "Open": "bgp.messages",
+    "PassingError": "errors",
     "Pipeline": "pipeline.engine",
     "Prefix": "_attributes",
     "Reader": "files",
@@ -88,6 +90,7 @@ __all__ = [
     "Msg",
     "Notification",
     "Open",
+    "PassingError",
     "Pipeline",
     "Prefix",
     "Reader",

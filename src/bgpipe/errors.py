@@ -4,7 +4,8 @@
     ├── UsageError             a command line, option or argument that is wrong     (exit code 2)
     │   └── FilterError        a filter: says where in its text
     ├── StageError             a stage could not start or go on                     (exit code 1)
-    │   └── ClosedOutput       whoever read our output went away, as `| head` does  (exit code 0 on stdout)
+    │   ├── ClosedOutput       whoever read our output went away, as `| head` does  (exit code 0 on stdout)
+    │   └── PassingError       it did not work out this time: --retry and --reconnect try again
     ├── FieldError             a value that cannot stand where it was put; a ValueError, too
     └── InputError             input that does not parse: says what and where       (exit code 1)
         ├── MrtError           an MRT record: offset and record number
@@ -69,6 +70,10 @@ class StageError(BgpipeError):
 
 class ClosedOutput(StageError):
     """The other end of an output pipe or socket was closed (EPIPE)."""
+
+
+class PassingError(StageError):
+    """A stage could not start for what is outside of us, and may be otherwise the next time: nobody answers, say."""
 
 
 class FieldError(BgpipeError, ValueError):

@@ -17,7 +17,7 @@ import errno
 import traceback
 from collections import Counter
 
-from bgpipe.errors import BgpipeError, StageError, UsageError, reason
+from bgpipe.errors import BgpipeError, PassingError, StageError, UsageError, reason
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.log import Allowance, Throttle
 from bgpipe.pipeline.loop import LoopDriver
@@ -274,11 +274,14 @@ class Service(Driver):
                 return
             await asyncio.wait((self._begin(session),))
             bgp = session.session
-            if session.failure is not None and (bgp is None or bgp.connected_s is None):  # so it would be next time
+            connected = bgp is not None and bgp.connected_s is not None
+            if session.failure is not None and not (connected or isinstance(session.failure, PassingError)):
                 self.pipe.failure, self.pipe.exit_code = session.failure, 1
                 return
             if session.failure is None and not (session.by_itself or (bgp is not None and bgp.given_up)):
                 return  # a stage had it end
+            if bgp is not None and connected and not any(member.calls for member in bgp.members):
+                continue  # it waits for a client: not for the one that was there, but for whoever comes
             since_s = bgp.established_s if bgp is not None else None
             if since_s is not None and self._loop.time() - since_s >= STEADY_S:
                 backoff.reset()

@@ -57,7 +57,12 @@ class SessionEvent(Event):
 
 
 class Member:
-    """What a stage at an end of the session is told."""
+    """What a stage at an end of the session is told.
+
+    calls: it makes a connection, to where nobody may be.
+    """
+
+    calls = False
 
     def tune(self) -> None:
         """What its messages are to be decoded and encoded for may have changed."""

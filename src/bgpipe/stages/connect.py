@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from weakref import WeakSet
 
-from bgpipe.errors import StageError, UsageError, reason
+from bgpipe.errors import PassingError, StageError, UsageError, reason
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.stage import RIGHT
 from bgpipe.stages.peer import Peer, PeerOptions
@@ -80,6 +80,7 @@ class Connect(Peer):
     )
     options_class = ConnectOptions
     options: ConnectOptions
+    calls = True
 
     def attach(self) -> None:
         super().attach()
@@ -119,9 +120,11 @@ class Connect(Peer):
             tries += 1
             try:
                 return await self._try()
-            except StageError as error:
-                if not self._retries or tries == self.options.retry_max:
+            except PassingError as error:
+                if not self._retries:
                     raise
+                if tries == self.options.retry_max:
+                    raise StageError(str(error)) from None
                 wait_s = backoff.next_s()
                 self.pipe.log.warn(f"{error}; next try in {wait_s:.1f} s", self)
                 await asyncio.sleep(wait_s)
@@ -147,7 +150,7 @@ class Connect(Peer):
         try:
             found = await tcp.resolve(host, port, family)
         except OSError as error:
-            raise StageError(f"cannot find {host}: {reason(error)}") from None
+            raise PassingError(f"cannot find {host}: {reason(error)}") from None
         problems, explanations = [], []
         drops = self.drops()
         for kind, address in found:
@@ -162,7 +165,7 @@ class Connect(Peer):
             except OSError as error:
                 problem = reason(error)
             problems.append(f"{tcp.show((str(address[0]), int(address[1])))}: {problem}")
-        raise StageError("; ".join((f"cannot connect: {', '.join(problems)}", *explanations)))
+        raise PassingError("; ".join((f"cannot connect: {', '.join(problems)}", *explanations)))
 
     async def _reach(self, family: socket.AddressFamily, address: Any, source: tuple[str, int] | None) -> socket.socket:
         options = self.options

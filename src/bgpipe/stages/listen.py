@@ -10,7 +10,7 @@ import socket
 from bgpipe.bgp.causes import Cause
 from bgpipe.bgp.notifications import CEASE, OUT_OF_RESOURCES
 from bgpipe.bgp.timers import OPEN_HOLD_S
-from bgpipe.errors import StageError, UsageError, reason
+from bgpipe.errors import PassingError, StageError, UsageError, reason
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.service import Gate
@@ -123,7 +123,7 @@ class Listen(Peer, Gate):
             try:
                 return await self.join(self.client)
             except OSError as error:
-                raise StageError(f"the connection broke before it was used: {reason(error)}") from None
+                raise PassingError(f"the connection broke before it was used: {reason(error)}") from None
         drops = self.drops()
         gate.open_gate()
         self._context = gate._context
@@ -134,7 +134,7 @@ class Listen(Peer, Gate):
             text = f"nobody has connected within {self.options.timeout_s:g} s"
             raise StageError("; ".join((text, *(drop.explain() for drop in drops)))) from None
         except OSError as error:
-            raise StageError(f"cannot accept: {reason(error)}") from None
+            raise PassingError(f"cannot accept: {reason(error)}") from None
         finally:
             gate.rest()
             if gate is self:

@@ -30,7 +30,7 @@ from bgpipe.stages import exec as exec_stage
 from bgpipe.stages.exec import Exec
 from bgpipe.stages.listen import Listen
 from bgpipe.stages.metrics import Metrics
-from bgpipe.transport import backoff
+from bgpipe.transport import backoff, tcp
 
 LEFT_OPEN = open_message(65001, 1, capabilities=NO_EXTENDED)
 RIGHT_OPEN = open_message(65002, 2, capabilities=NO_EXTENDED)
@@ -804,6 +804,58 @@ class TestReconnect:
         said = capfd.readouterr().err
         assert said.count("has left before its turn") == 1
         assert said.count("listening on") == 1
+
+    def test_strangers_do_not_have_a_listener_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whoever connects and leaves, the next client is taken at once."""
+        monkeypatch.setattr(backoff, "FIRST_S", 1000.0)
+
+        async def test() -> None:
+            port = free_port()
+            live = Live("listen", "--reconnect", f"127.0.0.1:{port}", "--", "speaker", "--asn", "65002")
+            for _ in range(3):
+                stranger = await dial(port)
+                stranger.reset()
+            remote = await dial(port)
+            await remote.establish(CLIENT_OPEN)
+            remote.close()
+            assert await live.stop() is None
+
+        run(test())
+
+    def test_one_end_cannot_be_reached(self) -> None:
+        """It may be there for the next session, though there was none yet."""
+
+        async def test() -> None:
+            port, other = free_port(), free_port()
+            live = Live("listen", "--reconnect", f"127.0.0.1:{port}", "--", "connect", f"127.0.0.1:{other}")
+            while live.names.count("connect/PREPARE") < 3:
+                await asyncio.sleep(0.001)
+            accepted: asyncio.Queue[Remote] = asyncio.Queue()
+            server = await asyncio.start_server(
+                lambda reader, writer: accepted.put_nowait(Remote(reader, writer)), "127.0.0.1", other
+            )
+            left = await dial(port)
+            await establish(left, await accepted.get())
+            left.close()
+            server.close()
+            assert await live.stop() is None
+
+        run(test())
+
+    def test_what_stays_wrong_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No later try would be better: --retry does not try again either."""
+
+        def refused(*_: object) -> None:
+            raise StageError("TCP-MD5: not permitted")
+
+        monkeypatch.setattr(tcp, "set_md5", refused)
+
+        async def test() -> None:
+            words = ["connect", "--reconnect", "--md5", "key", f"127.0.0.1:{free_port()}"]
+            live = Live("speaker", "--active", "--asn", "1", "--", *words)
+            assert "not permitted" in str(await live.task)
+
+        run(test())
 
     def test_a_stage_that_ends_the_pipeline_ends_all(self) -> None:
         async def test() -> None:

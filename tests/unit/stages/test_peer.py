@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +32,7 @@ from live import (
 
 import bgpipe
 from bgpipe.bgp.causes import Cause, message
-from bgpipe.errors import StageError, UsageError
+from bgpipe.errors import PassingError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.log import Log
 from bgpipe.pipeline.service import Service
@@ -435,7 +436,7 @@ class TestConnect:
 
         async def attempt(self: connect.Connect) -> socket.socket:
             tries.append(1)
-            raise StageError("no")
+            raise PassingError("no")
 
         monkeypatch.setattr(connect.Connect, "_try", attempt)
 
@@ -750,6 +751,53 @@ class TestTls:
                 live = Live("speaker", "--active", "--asn", "2", "--", *words)
                 for _ in range(3):
                     (await server.accept()).close()
+                assert await live.stop() is None
+
+        run(test())
+
+    @pytest.mark.parametrize("says", [None, b"", b"GET / HTTP/1.0\r\n\r\n"])
+    def test_strangers_do_not_end_a_listener(
+        self, says: bytes | None, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever else than TLS comes (nothing at all, a reset), it goes on."""
+        monkeypatch.setattr(backoff, "FIRST_S", 0.001)
+
+        async def test() -> None:
+            port = free_port()
+            words = ["listen", "--reconnect", "--tls", "--cert", str(certificate), f"127.0.0.1:{port}"]
+            live = Live(*words, "--", "speaker", "--asn", "1")
+            for _ in range(3):
+                stranger = await dial(port)
+                if says is None:
+                    stranger.reset()
+                    continue
+                stranger.send(says)
+                with contextlib.suppress(ConnectionError):
+                    await stranger.writer.drain()
+                stranger.close()
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            remote = await dial(port, ssl=context)
+            await remote.establish(open_message(65001))
+            assert await live.stop() is None
+            remote.close()
+
+        run(test())
+
+    def test_a_router_that_does_not_speak_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """--reconnect goes on where it closes the connection amid the handshake, or says something else."""
+        monkeypatch.setattr(backoff, "FIRST_S", 0.001)
+        monkeypatch.setattr(backoff, "LONGEST_S", 0.01)
+
+        async def test() -> None:
+            async with Server() as server:
+                words = ["connect", "--tls", "--insecure", "--reconnect", f"127.0.0.1:{server.port}"]
+                live = Live("speaker", "--active", "--asn", "1", "--", *words)
+                for end in (Remote.close, Remote.reset, Remote.close, Remote.close):
+                    remote = await server.accept()
+                    remote.send(b"220 ready\r\n")
+                    end(remote)
                 assert await live.stop() is None
 
         run(test())
