@@ -2,7 +2,7 @@
 """Tags of whole batches. The messages of one peer share their tags, and so what they become is made once a peer."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from bgpipe._codec cimport MSG_LEFT, MSG_UNSEEN, Batch, PeerTable, msg_t, next_table, pack_pairs, peer_t, unpack_pairs
@@ -27,6 +27,7 @@ cdef class Tagger:
     cdef set drop
     cdef bint drop_all
     cdef PeerTable peers                    # the new ones, by what the old ones are
+    cdef dict known                         # what became of peers with `ends`, and in which table: sessions have few
     cdef recent_t recent[RECENT]
     cdef uint64_t turn                      # batches so far
 
@@ -35,6 +36,7 @@ cdef class Tagger:
         self.drop = set(drop)
         self.drop_all = "*" in self.drop
         self.peers = PeerTable()
+        self.known = {}
         pack_pairs(self.add)
 
     def apply(self, Batch batch not None, uint32_t directions):
@@ -80,8 +82,17 @@ cdef class Tagger:
 
     cdef const peer_t* tagged_quiet(self, PeerTable peers, const peer_t* peer) except? NULL:
         # What a session knows of its ends stays, unless a tag says something of them.
+        cdef const peer_t* found
+        cdef bytes key = PyBytes_FromStringAndSize(<const char*>peer.key, peer.key_len)
+        known = self.known.get(key)
+        if known is not None and known[0] is peers:
+            return <const peer_t*><size_t>known[1]
         tags = self.changed(unpack_pairs(peer.pairs, peer.pairs_len))
-        return peers.quiet(tags, unpack_pairs(peer.ends, peer.ends_len)) if ENDS.isdisjoint(tags) else NULL
+        if not ENDS.isdisjoint(tags):
+            return NULL
+        found = peers.quiet(tags, unpack_pairs(peer.ends, peer.ends_len))
+        self.known[key] = peers, <size_t>found
+        return found
 
     cdef int change_own(self, Batch batch, msg_t* m) except -1:
         # Tags of the message alone would hide those of its new peer.

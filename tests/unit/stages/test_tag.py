@@ -6,13 +6,16 @@ import gc
 import json
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from lines import line, lines, write_lines
 
-from bgpipe._codec import Batch
+from bgpipe._codec import Batch, Buffer, RawDecoder
 from bgpipe._json_reader import JsonDecoder
+from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe._tag import Tagger
+from bgpipe.bgp.causes import message
 from bgpipe.errors import InputError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 
@@ -190,3 +193,47 @@ class TestMessages:
     def test_too_long(self) -> None:
         with pytest.raises(InputError, match="longer than 65534 bytes"):
             Tagger({"a" * 65535: ""}, [])
+
+
+class TestSessions:
+    """Addresses that no tags tell of, as the messages of a session have them."""
+
+    ENDS = MappingProxyType({"PEER_IP": "192.0.2.1", "PEER_AS": "65001", "LOCAL_IP": "192.0.2.9", "LOCAL_AS": "65002"})
+
+    @pytest.mark.parametrize(
+        ("steps", "in_mrt"),
+        [
+            ([({"a": "b"}, ()), ({"c": "d"}, ("a",))], ENDS),
+            ([({"a": "b"}, ()), ({}, ("*",))], ENDS),
+            ([({"a": "b"}, ()), ({"PEER_AS": "5"}, ())], {"PEER_AS": "5"}),
+        ],
+    )
+    def test_stay_unless_a_tag_says_otherwise(
+        self, steps: list[tuple[dict[str, str], tuple[str, ...]]], in_mrt: dict[str, str]
+    ) -> None:
+        decoder = RawDecoder()
+        decoder.come_from(dict(self.ENDS), False)
+        taggers = [Tagger(add, drop) for add, drop in steps]
+        for _ in range(2):  # what a peer becomes is found out once
+            batch = decoder.feed(message(4))
+            expected: dict[str, str] = {}
+            for tagger, (add, drop) in zip(taggers, steps, strict=True):
+                tagger.apply(batch, 3)
+                expected = {key: value for key, value in expected.items() if not {key, "*"} & set(drop)} | add
+            assert tags_of(batch) == [expected]
+            out = Buffer()
+            MrtEncoder().encode(batch, out)
+            again = MrtDecoder().read(BytesIO(bytes(out)))
+            assert again is not None
+            assert tags_of(again) == [in_mrt]
+
+    def test_different_tags_at_the_same_end(self) -> None:
+        """Messages of one peer that have come by different ways stay apart."""
+        decoder = RawDecoder()
+        decoder.come_from(dict(self.ENDS), False)
+        one, other = decoder.feed(message(4)), decoder.feed(message(4))
+        Tagger({"way": "one"}, ()).apply(one, 3)
+        both = Tagger({"both": "yes"}, ())
+        both.apply(one, 3)
+        both.apply(other, 3)
+        assert tags_of(one) + tags_of(other) == [{"way": "one", "both": "yes"}, {"both": "yes"}]
