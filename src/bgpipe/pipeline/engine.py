@@ -666,7 +666,7 @@ class Pipeline:
             self.abort()
             os._exit(1)
         self.signalled = True
-        self.log.info("stopping: what was read goes out first; the same signal again ends it at once")
+        self.log.info("stopping: what was read goes out first; a second SIGINT or SIGTERM ends it at once")
         self.end()
         if self.opening == _thread.get_ident():
             from bgpipe.transport.source import Interrupted

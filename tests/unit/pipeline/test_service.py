@@ -358,6 +358,24 @@ class TestMulti:
 
         run(test())
 
+    def test_sessions_that_routers_refuse_have_failed(self, capfd: pytest.CaptureFixture[str]) -> None:
+        """A Cease is no failure; the process goes on in any case."""
+
+        async def test() -> None:
+            async with many() as all_of_them:
+                all_of_them.live.pipe.log._least = 1
+                for reason in (Cause(3, 10), Cause(6, 7), Cause(2, 2)):
+                    left, right = await all_of_them.client()
+                    right.send(reason.wire)
+                    assert cause(await left.rest()) == str(reason)
+                    left.close()
+                    right.close()
+                    await all_of_them.sessions_are(0)
+                assert await all_of_them.live.stop() is None
+
+        run(test())
+        assert "3 sessions, 2 of them failed; 0 clients refused" in capfd.readouterr().err
+
     def test_two_outputs_of_a_kind(self, tmp_path: Path) -> None:
         """They need no names, no more than in a pipeline of one session."""
         paths = [tmp_path / "a.json", tmp_path / "b.json"]
