@@ -1147,8 +1147,16 @@ cdef class RawDecoder(Decoder):
 cdef inline bint of_interest(const msg_t* m, uint64_t interest) noexcept nogil:
     if (interest >> (m.type if m.type < 32 else 0)) & 1:
         return True
-    # An UPDATE that may be an End-of-RIB: nothing at all, or an MP_UNREACH without prefixes (RFC 4724 section 2).
-    return m.type == TYPE_UPDATE and (interest >> 32) & 1 and (m.len == 23 or m.len == 29 or m.len == 30)
+    return m.type == TYPE_UPDATE and (interest >> 32) & 1 and is_end_of_rib(m.wire, m.len)
+
+
+cdef inline bint is_end_of_rib(const uint8_t* wire, uint32_t length) noexcept nogil:
+    # Nothing at all, or an MP_UNREACH without prefixes, its length in one octet or two (RFC 4724 section 2).
+    if length == 23:
+        return be32(wire + 19) == 0
+    if length == 29:
+        return be32(wire + 19) == 6 and not wire[23] & 0x10 and be16(wire + 24) == 0x0F03
+    return length == 30 and be32(wire + 19) == 7 and wire[23] & 0x10 and wire[24] == 0x0F and be16(wire + 25) == 3
 
 
 cdef Py_ssize_t next_marker(const uint8_t* p, Py_ssize_t i, Py_ssize_t n) noexcept nogil:

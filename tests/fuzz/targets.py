@@ -522,6 +522,7 @@ class Line:
         self._direction = direction
         self._watch, self._end, self._other = watch, end, other
         self._broken = False
+        self._opens = 0
         self.seen: list[Seen] = []
 
     def feed(self, data: bytes, now: float, also: OwnEnd | None) -> None:
@@ -529,12 +530,21 @@ class Line:
             receive = self._end.receive
             self._decoder.ctx = int(receive)
             self._decoder.longest = LONGEST_EXTENDED if receive.extended_messages else LONGEST
-            self._decoder.cut = self._watch.interest(self._direction)
+            self._decoder.cut = self._watch.cut(self._direction)
             batch = self._decoder.feed(data)
             if self._end.timers is not None and (len(batch) or batch.error is not None):
                 self._end.timers.heard(now)
-            if self._decoder.paused:
-                self._watch.came(message_at(batch, len(batch) - 1), now)
+            wrong = self._watch.came(message_at(batch, len(batch) - 1), now) if self._decoder.paused else None
+            if wrong is not None:
+                self._broken = True
+                batch.cut(len(batch) - 1)
+                self._end.end(wrong)
+                self._other.end(cease(f"the other side of the proxy: {wrong}"))
+            for msg in messages(batch):
+                assert self._end.negotiated is not None or msg.type_code not in (2, 5), "routes in a context that is a guess"
+                assert msg.type_code != 2 or msg.context == self._end.receive
+                self._opens += msg.type_code == 1
+            assert self._opens <= 1
             if also is not None:
                 also.take(batch, now)
             for index in batch.find(self._watch.interest(self._direction), 3):

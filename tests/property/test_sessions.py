@@ -28,7 +28,7 @@ offers = st.fixed_dictionaries(
         "AS4": st.just(0),
         "ROUTE_REFRESH": st.just(True),
         "EXTENDED_MESSAGE": st.just(True),
-        "ADDPATH": st.lists(st.builds("{}/{}".format, families, st.sampled_from(["SEND", "RECEIVE", "BIDIR"]))),
+        "ADDPATH": st.lists(st.builds("{}/{}".format, families, st.sampled_from(["SEND", "RECEIVE", "BIDIR"])), unique_by=lambda one: one.rpartition("/")[0]),
         "CAP_200": st.sampled_from(["0x" + "ab" * 255]),
     },
 ).map(capabilities.from_object)

@@ -40,6 +40,7 @@ SHORTEST_HOLD_S = 3  # RFC 4271 section 4.2: 0 for none, or no less than this
 ROUTE_REFRESH = 2
 ENHANCED_ROUTE_REFRESH = 70
 IPV4_UNICAST: Family = (1, 1)
+ODD_AS4 = "an AS4 capability that has not four octets"
 RECEIVE, SEND = 1, 2  # RFC 7911 section 4; 3 is both
 
 # Which role the other side may have (RFC 9234 section 4.2).
@@ -117,6 +118,31 @@ class Offer:
         return {(int.from_bytes(t[:2]), t[2]): t[3] for t in tuples if t[3] in (RECEIVE, SEND, RECEIVE | SEND)}
 
     @property
+    def unclear(self) -> Cause | None:
+        """Why nobody beside the two speakers can know what they make of it, or None.
+
+        No RFC says what a capability means that is there twice and differs, and speakers do not agree: some take the
+        last value of ADD-PATH, some all of them; some take the lower bits of a value that RFC 7911 has them ignore.
+        """
+        as4 = set(self.values(caps.AS4))
+        if any(len(value) != 4 for value in as4):
+            return Cause(OPEN_ERROR, reason=ODD_AS4)
+        if len(as4) > 1:
+            return Cause(OPEN_ERROR, reason="AS4 capabilities with different AS numbers")
+        ways: dict[bytes, int] = {}
+        for value in self.values(caps.ADDPATH):
+            if len(value) % 4:
+                return Cause(OPEN_ERROR, reason="an ADD-PATH capability whose length is no multiple of four")
+            for start in range(0, len(value), 4):
+                family, way = value[start : start + 3], value[start + 3]
+                name = family_name(int.from_bytes(family[:2]), family[2])
+                if way > RECEIVE | SEND:
+                    return Cause(OPEN_ERROR, reason=f"value {way} for {name} in the ADD-PATH capability")
+                if ways.setdefault(family, way) != way:
+                    return Cause(OPEN_ERROR, reason=f"two different values for {name} in ADD-PATH capabilities")
+        return None
+
+    @property
     def extended_nexthop(self) -> tuple[str, ...]:
         """Families with another next hop, as in JSON: "IPV4/UNICAST/IPV6" (RFC 8950 section 4)."""
         return tuple(
@@ -137,7 +163,7 @@ class Offer:
         if self.others:
             return Cause(OPEN_ERROR, BAD_PARAMETER, reason="an optional parameter other than capabilities")
         if any(len(value) != 4 for value in self.values(caps.AS4)):
-            return Cause(OPEN_ERROR, reason="an AS4 capability that has not four octets")
+            return Cause(OPEN_ERROR, reason=ODD_AS4)
         if self.my_as not in (AS_TRANS, self.asn):  # RFC 6793 section 4.1
             return Cause(OPEN_ERROR, BAD_PEER_AS, reason=f"AS {self.my_as}, but {self.asn} in its AS4 capability")
         if self.asn == 0 or asn not in (-1, self.asn):  # RFC 7607 section 2

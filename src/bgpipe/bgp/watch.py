@@ -6,11 +6,13 @@
 Each `End` is one TCP connection. Its peer knows the OPEN that it sent and the one that it got from us; stages may have
 changed either, so each end comes to an agreement of its own, and what one peer sends has to be decoded by one and
 encoded by the other. An end's timers see to it that a peer that is gone is noticed, and that one that has to wait is
-kept. OPENs are not judged: the two speakers do that, and collisions (RFC 4271 section 6.8) are theirs as well.
+kept. Whether to accept an OPEN is for the two speakers, and collisions (RFC 4271 section 6.8) are theirs as well. But
+what nobody between them can be sure to read as they do does not pass, and is the end: an OPEN that does not parse or is
+not clear, a second one, and routes before there is an agreement. No speaker that keeps to the RFCs says such a thing.
 
 A `Watch` has both ends and tells the events of the session, each at the message that causes it, on its way out. It sees
 only messages that it has an interest in: once a session is up and its tables are through, none but OPENs and
-NOTIFICATIONs. An UPDATE that could be an End-of-RIB is told by its length.
+NOTIFICATIONs.
 
 Nothing here does input or output. An end collects what is to be sent to its peer (`take`), and says when it is `over`.
 """
@@ -22,26 +24,31 @@ from collections.abc import Callable
 
 from bgpipe._view import Msg, SessionContext
 from bgpipe.bgp.causes import (
+    HEADER_SIZE,
     HOLD_TIMER_EXPIRED,
     KEEPALIVE,
     KEEPALIVE_MESSAGE,
     NOTIFICATION,
     OPEN,
+    ROUTE_REFRESH,
     SEND_HOLD_TIMER_EXPIRED,
     UPDATE,
     Cause,
     cease,
+    header_error,
+    unexpected,
 )
 from bgpipe.bgp.events import Alive, EndOfRib, EndOfRibs, Established, Opened, Seen, Updated
 from bgpipe.bgp.negotiation import Negotiated, Offer
 from bgpipe.bgp.notifications import ADMIN_RESET, ADMIN_SHUTDOWN
 from bgpipe.bgp.timers import OPEN_HOLD_S, Timer, Timers
 
-# Octets of an UPDATE that may be an End-of-RIB: nothing at all, or an MP_UNREACH without prefixes, short or extended.
-END_OF_RIB_LENGTHS = (23, 29, 30)
 # Who is behind us has a hold timer as well, and its NOTIFICATION is the better one: both peers see the same.
 MARGIN_S = 2.0
 END_OF_RIB = 1 << 32  # in an interest, beside a bit for each message type
+MOST_CUTS = 1000  # batches of a direction that end behind a message for the sake of events
+MOST_IDLE = 1000  # End-of-RIBs that nobody waits for, until no others are looked for
+ROUTES = 1 << UPDATE | 1 << ROUTE_REFRESH
 
 
 class End:
@@ -62,7 +69,8 @@ class End:
         self._jitter = jitter
         self.theirs: Offer | None = None
         self.ours: Offer | None = None
-        self._alive = False
+        self._alive = False  # a KEEPALIVE has gone to it
+        self._confirmed = False  # and one has come from it
         self._waiting = False
         self._out: list[bytes] = []
 
@@ -84,15 +92,26 @@ class End:
         """The connection is gone."""
         self.over = True
 
-    def came(self, msg: Msg, now: float) -> None:
-        """A message from the peer, as it came."""
-        if msg.type_code == OPEN:
-            self.theirs = self.theirs or _offer(msg)
-            self._agree(now)
-            if self.negotiated is None and self.timers is not None:  # no sooner than it can be answered
-                self.timers.opening(OPEN_HOLD_S, now)
-        elif msg.type_code == NOTIFICATION:
+    @property
+    def interest(self) -> int:
+        """Which messages from the peer `came` has to see."""
+        mask = 1 << OPEN | 1 << NOTIFICATION
+        if self.negotiated is None:
+            mask |= ROUTES
+        return mask if self._confirmed else mask | 1 << KEEPALIVE
+
+    def came(self, msg: Msg, now: float) -> Cause | None:
+        """A message from the peer, as it came. Returns why the session cannot go on: it is not to pass then."""
+        kind = msg.type_code
+        if kind == NOTIFICATION:
             self._ended(msg)
+        elif kind == OPEN and self.theirs is None:
+            return self._opened(msg, now)
+        elif kind == OPEN or (ROUTES >> kind & 1 and self.negotiated is None):
+            return header_error(msg.wire[:HEADER_SIZE]) or unexpected(kind, *self._state)
+        elif kind == KEEPALIVE and self.theirs is not None:
+            self._confirmed = True
+        return None
 
     def went(self, msg: Msg, now: float) -> None:
         """A message for the peer, as it leaves."""
@@ -146,6 +165,24 @@ class End:
                 self.end(Cause(SEND_HOLD_TIMER_EXPIRED, reason=f"the {self.name} has stopped reading"))
         return self.over
 
+    @property
+    def _state(self) -> tuple[int, str]:
+        """The state that the session with the peer is in, and its number in RFC 6608."""
+        if self.theirs is None:
+            return 1, "OpenSent"
+        return (3, "Established") if self.negotiated is not None and self._confirmed else (2, "OpenConfirm")
+
+    def _opened(self, msg: Msg, now: float) -> Cause | None:
+        found = Offer.parse(msg.body)
+        wrong = found.unclear if isinstance(found, Offer) else found
+        if wrong is not None or not isinstance(found, Offer):
+            return wrong
+        self.theirs = found
+        self._agree(now)
+        if self.negotiated is None and self.timers is not None:  # no sooner than it can be answered
+            self.timers.opening(OPEN_HOLD_S, now)
+        return None
+
     def _agree(self, now: float) -> None:
         if self.negotiated is None and self.ours is not None and self.theirs is not None:
             self.negotiated = Negotiated.of(self.ours, self.theirs)
@@ -160,35 +197,48 @@ class End:
 class Watch:
     """Follows one session through a proxy: `left` and `right` are its ends.
 
-    came() and went() take the messages of a batch whose type is in `interest`, in their order, where they come in and
-    where they go out. An end that is no connection (a speaker of ours, a file) is left alone, and has no timers.
+    came() takes messages in `cut` where they come in, went() those in `interest` where they go out, in their order.
+    Both are masks of what is wanted: bit n for type n, END_OF_RIB for UPDATEs that are one. They change with what was
+    shown. An end that is no connection (a speaker of ours, a file) is left alone, and has no timers.
     """
 
     def __init__(self, *, jitter: Callable[[], float] = random.random) -> None:
         self.left = End("left", jitter)
         self.right = End("right", jitter)
         self.negotiated: Negotiated | None = None
+        self._agreed: Negotiated | None = None
         self._ways = {"L": _Way("L"), "R": _Way("R")}
 
-    def interest(self, direction: str) -> int:
-        """Which messages of a direction to show: bit n for type n, END_OF_RIB for UPDATEs of one of its lengths.
-
-        It changes with what was shown. A batch has to end behind such a message: what follows may be decoded otherwise.
+    def cut(self, direction: str) -> int:
+        """Behind which messages of a direction a batch has to end: what follows may be decoded otherwise, or is seen by
+        a stage that an event starts. A peer cannot have that done for ever.
         """
+        way = self._ways[direction]
+        return self._from(direction).interest | (way.interest if way.cuts < MOST_CUTS else 0)
+
+    def interest(self, direction: str) -> int:
+        """Which messages of a direction to show where they go out."""
         return self._ways[direction].interest
 
-    def came(self, msg: Msg, now: float) -> None:
-        """A message that came in at one end, before any stage saw it."""
-        (self.left if msg.dir == "R" else self.right).came(msg, now)
+    def came(self, msg: Msg, now: float) -> Cause | None:
+        """A message that came in at one end, before any stage saw it; see End.came()."""
+        self._ways[msg.dir].cuts += 1
+        return self._from(msg.dir).came(msg, now)
 
     def went(self, msg: Msg, now: float) -> list[Seen]:
         """A message that goes out at the other end, behind all stages; what that means for the session."""
         (self.right if msg.dir == "R" else self.left).went(msg, now)
-        way = self._ways[msg.dir]
-        found = way.see(msg)
-        if self.negotiated is None:
-            return found + self._establish() if found else found
-        return found + way.all_ribs(self.negotiated.families)
+        found = self._ways[msg.dir].see(msg)
+        if self._agreed is None:
+            self._agree()
+        if self.negotiated is None and self._agreed is not None and all(way.alive for way in self._ways.values()):
+            self.negotiated = self._agreed
+            found.append(Established(self.negotiated))
+            for way in self._ways.values():
+                found += way.all_ribs()
+        elif self.negotiated is not None:
+            found += self._ways[msg.dir].all_ribs()
+        return found
 
     def next_deadline(self) -> float | None:
         """When to call `tick`, in seconds, or None."""
@@ -205,12 +255,14 @@ class Watch:
         self.left.end(cease(text, subcode))
         self.right.end(cease(text, subcode))
 
-    def _establish(self) -> list[Seen]:
+    def _from(self, direction: str) -> End:
+        return self.left if direction == "R" else self.right
+
+    def _agree(self) -> None:
         right, left = self._ways["R"], self._ways["L"]
-        if right.offer is None or left.offer is None or not (right.alive and left.alive):
-            return []
-        agreed = self.negotiated = Negotiated.of(right.offer, left.offer)
-        return [Established(agreed), *right.all_ribs(agreed.families), *left.all_ribs(agreed.families)]
+        if right.offer is not None and left.offer is not None:
+            self._agreed = Negotiated.of(right.offer, left.offer)
+            right.families = left.families = self._agreed.families
 
 
 class _Way:
@@ -221,8 +273,11 @@ class _Way:
         self.offer: Offer | None = None
         self.alive = False
         self.updated = False
-        self.ribs: list[str] = []
+        self.families: tuple[str, ...] = ()  # agreed on: no others are looked for
+        self.ribs: set[str] = set()
         self.complete = False
+        self.cuts = 0
+        self.idle = 0  # End-of-RIBs that nobody waits for
 
     @property
     def interest(self) -> int:
@@ -231,7 +286,9 @@ class _Way:
             mask |= 1 << KEEPALIVE
         if not self.updated:
             mask |= 1 << UPDATE
-        return mask if self.complete else mask | END_OF_RIB
+        if self.families and not self.complete and self.idle < MOST_IDLE:
+            mask |= END_OF_RIB
+        return mask
 
     def see(self, msg: Msg) -> list[Seen]:
         kind = msg.type_code
@@ -246,16 +303,18 @@ class _Way:
         found: list[Seen] = [] if self.updated else [Updated(self.direction)]
         self.updated = True
         family = msg.update.end_of_rib if msg.error is None else None
-        if family is not None and family not in self.ribs:
-            self.ribs.append(family)
+        if family in self.families and family not in self.ribs:
+            self.ribs.add(family)
             found.append(EndOfRib(self.direction, family))
+        elif family is not None:
+            self.idle += 1
         return found
 
-    def all_ribs(self, families: tuple[str, ...]) -> list[Seen]:
-        if self.complete or not families or not set(families) <= set(self.ribs):
+    def all_ribs(self) -> list[Seen]:
+        if self.complete or not self.families or len(self.ribs) < len(self.families):
             return []
         self.complete = True
-        return [EndOfRibs(self.direction, families)]
+        return [EndOfRibs(self.direction, self.families)]
 
 
 def _offer(msg: Msg) -> Offer | None:

@@ -59,10 +59,11 @@ class SessionEvent(Event):
 class Member:
     """What a stage at an end of the session is told.
 
-    calls: it makes a connection, to where nobody may be.
+    calls: it makes a connection, to where nobody may be. judges: it ends the session itself for what must not come.
     """
 
     calls = False
+    judges = False
 
     def tune(self) -> None:
         """What its messages are to be decoded and encoded for may have changed."""
@@ -104,7 +105,7 @@ class Session(Stage):
         self.given_up = False  # one peer went before the other one was there
         self.tags = False  # whether tags tell who sent a message
         self.established_s: float | None = None  # since when it is up, in the time of the loop
-        self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
+        self._look()
         self._timer: asyncio.TimerHandle | None = None
         self._settling = False
         self._goodbye = False  # peers are told, and so is the log
@@ -137,9 +138,9 @@ class Session(Stage):
                 found[f"{which}_AS"] = str(offer.asn)
         return found
 
-    def interest(self, direction: int) -> int:
+    def cut(self, direction: int) -> int:
         """Which messages of a direction are to end the batch that they come in."""
-        return self._interest[direction]
+        return self._cut[direction]
 
     # ---- what happens ------------------------------------------------------------------------------------------
 
@@ -157,9 +158,16 @@ class Session(Stage):
                     self.end(direction).waiting(on)
                     self.changed()
 
-    def came(self, batch: Batch) -> None:
-        """The last message of a batch is of interest: it came from a peer."""
-        self._see(message_at(batch, len(batch) - 1), None)
+    def came(self, batch: Batch) -> Cause | None:
+        """The last message of a batch is of interest: it came from a peer. Returns why it does not pass; see fail()."""
+        msg = message_at(batch, len(batch) - 1)
+        end = self.end(LEFT if msg.dir == "R" else RIGHT)
+        if msg.type_code == NOTIFICATION and not end.over:
+            self.said[end] = Cause.parse(msg.body)
+        wrong = self.watch.came(msg, asyncio.get_running_loop().time())
+        self._tune(msg.type_code == OPEN)
+        judged = len(self.members) == 2 and any(member.judges for member in self.members)
+        return None if judged else wrong
 
     def process(self, batch: Batch, directions: int) -> None:
         for direction in (RIGHT, LEFT):
@@ -167,26 +175,27 @@ class Session(Stage):
                 for index in batch.find(self._interest[direction], direction):
                     self._see(message_at(batch, index), batch)
 
-    def _see(self, msg: Msg, out: Batch | None) -> None:
+    def _see(self, msg: Msg, batch: Batch) -> None:
         now = asyncio.get_running_loop().time()
-        seen: list[found.Seen] = []
-        if out is None:
-            end = self.end(LEFT if msg.dir == "R" else RIGHT)
-            if msg.type_code == NOTIFICATION and not end.over:
-                self.said[end] = Cause.parse(msg.body)
-            self.watch.came(msg, now)
-        else:
-            seen = self.watch.went(msg, now)
-            if any(isinstance(event, found.Established) for event in seen):
-                self.established_s = now
-            self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
-        if msg.type_code == OPEN or seen:
+        seen = self.watch.went(msg, now)
+        if any(isinstance(event, found.Established) for event in seen):
+            self.established_s = now
+        self._tune(msg.type_code == OPEN or bool(seen))
+        for event in seen:
+            if not self.pipe.closed:
+                self.pipe.emit(SessionEvent(event, batch, msg.index))
+
+    def _tune(self, differs: bool) -> None:
+        before = self._cut
+        self._look()
+        if differs or before != self._cut:
             for member in self.members:
                 member.tune()
         self.changed()
-        for event in seen:
-            if out is not None and not self.pipe.closed:
-                self.pipe.emit(SessionEvent(event, out, msg.index))
+
+    def _look(self) -> None:
+        self._interest = {way: self.watch.interest(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
+        self._cut = {way: self.watch.cut(DIRECTION_NAMES[way]) for way in (RIGHT, LEFT)}
 
     def changed(self) -> None:
         """Timers may run otherwise than before, and there may be something to send."""

@@ -170,7 +170,7 @@ class Peer(Output, Member):
             self.decoder.ctx = int(receive)
             self.decoder.longest = LONGEST_EXTENDED if receive.extended_messages else LONGEST
             self._encoder.context = int(self.end.send) if self.end.negotiated is not None else None
-            self.decoder.cut = self.session.interest(self.directions)
+            self.decoder.cut = self.session.cut(self.directions)
             self.decoder.come_from(self.session.ends(self.side, ours=False), self.session.tags)
 
     def progress(self, now: float) -> None:
@@ -199,15 +199,19 @@ class Peer(Output, Member):
     def came(self, batch: Batch) -> Awaitable[None] | None:
         if self.end.timers is not None:
             self.end.timers.heard(self._loop.time())
-        waiting = None
+        waiting = wrong = None
+        if len(batch) and self.decoder.paused:
+            wrong = self.session.came(batch)
+            if wrong is not None:
+                batch.cut(len(batch) - 1)
+            if (wrong is not None or self.end.over) and self._connection is not None:  # nothing comes behind it
+                self._connection.forget()
+                if (said := self.session.said.get(self.end)) is not None and said.code == CEASE:
+                    self.pipe.log.info(f"{self._who} ended the session: {said}", self)
         if len(batch):
-            if self.decoder.paused:
-                self.session.came(batch)
-                if self.end.over and self._connection is not None:  # it was a NOTIFICATION: nothing comes behind it
-                    self._connection.forget()
-                    if (said := self.session.said.get(self.end)) is not None and said.code == CEASE:
-                        self.pipe.log.info(f"{self._who} ended the session: {said}", self)
             waiting = self.pipe.push(self, batch)
+        if wrong is not None:
+            self.session.fail(self.end, wrong)
         if batch.error is not None:
             head = self.decoder.rest(HEADER_SIZE)
             cause = header_error(head, extended=self.end.receive.extended_messages)

@@ -64,6 +64,7 @@ class Speaker(Stage, Member):
     produces = True
     looks = True
     live = True
+    judges = True
     events = ("state",)
 
     def attach(self) -> None:

@@ -23,6 +23,31 @@ def agreed(local: dict[str, Any], remote: dict[str, Any]) -> Negotiated:
     return Negotiated.of(offer(local), offer(remote, id=2))
 
 
+# ---- what is clear to all who read it
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ([(65, b"\0\0\0\1"), (65, b"\0\0\0\2")], "AS4 capabilities with different AS numbers"),
+        ([(65, b"\0\1")], "an AS4 capability that has not four octets"),
+        ([(69, b"\0\1\1")], "an ADD-PATH capability whose length is no multiple of four"),
+        ([(69, b"\0\1\1\3"), (69, b"\0\1\1\1")], "two different values for IPV4/UNICAST in ADD-PATH capabilities"),
+        ([(69, b"\0\2\1\1\0\2\1\0")], "two different values for IPV6/UNICAST in ADD-PATH capabilities"),
+        ([(69, b"\0\1\1\7")], "value 7 for IPV4/UNICAST in the ADD-PATH capability"),
+    ],
+)
+def test_what_speakers_take_differently(pairs: list[tuple[int, bytes]], why: str) -> None:
+    """RFC 5492 section 4 leaves it to each capability what several instances of it mean."""
+    assert str(Offer(65001, 90, 1, tuple(pairs)).unclear) == f"OPEN_MESSAGE_ERROR: {why}"
+
+
+def test_what_is_said_twice() -> None:
+    """The same again, other families, and no path ids at all: there is but one way to take it."""
+    pairs = ((65, b"\0\0\0\1"), (65, b"\0\0\0\1"), (69, b"\0\1\1\3\0\2\1\1"), (69, b"\0\1\1\3"), (69, b"\0\1\4\0"), (69, b""))
+    assert Offer(65001, 90, 1, pairs).unclear is None
+
+
 # ---- negotiation
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bgpipe._view import Msg, SessionContext
+from bgpipe._view import Msg, SessionContext, collect
 from bgpipe.bgp.events import Alive, EndOfRib, EndOfRibs, Established, Opened, Updated
 from bgpipe.bgp.messages import Notification, Open
-from bgpipe.bgp.watch import END_OF_RIB, END_OF_RIB_LENGTHS, End, Watch
+from bgpipe.bgp.negotiation import Offer
+from bgpipe.bgp.watch import END_OF_RIB, MOST_CUTS, MOST_IDLE, End, Watch
 
 V4, V6 = "IPV4/UNICAST", "IPV6/UNICAST"
 CAPS: dict[str, Any] = {"MP": [V4, V6], "AS4": 65001, "EXTENDED_MESSAGE": True, "ADDPATH": [f"{V4}/BIDIR"]}
@@ -96,12 +97,45 @@ def test_end_of_rib_of_all_families_that_were_agreed_on() -> None:
     assert passes(found, update("R", EOR_V6)) == [Updated("R"), EndOfRib("R", V6)]
     assert passes(found, update("L")) == [Updated("L"), EndOfRib("L", V4)]
     assert passes(found, update("R")) == [EndOfRib("R", V4), EndOfRibs("R", (V4, V6))]
-    assert passes(found, update("R", "0000 0006 800f03 000185")) == [EndOfRib("R", "IPV4/FLOWSPEC")]
     assert passes(found, update("L", "0000 0007 900f0003 000201")) == [EndOfRib("L", V6), EndOfRibs("L", (V4, V6))]
 
 
-def test_end_of_rib_lengths() -> None:
-    assert [len(update("R", body).wire) for body in ("00000000", EOR_V6, "0000 0007 900f0003 000201")] == list(END_OF_RIB_LENGTHS)
+def test_end_of_rib_of_families_that_were_not_agreed_on() -> None:
+    """It is none, however many there are."""
+    found = established()
+    passes(found, update("R", "0000 0000 08 0a"))
+    for family in range(3, 5000):
+        assert passes(found, update("R", f"0000 0006 800f03 {family:04x}01")) == []
+    assert not found.interest("R") & END_OF_RIB
+    assert found.interest("L") & END_OF_RIB
+
+
+@pytest.mark.parametrize("body", ["00000000", EOR_V6, "0000 0007 900f0003 000201"])
+def test_end_of_rib_is_of_interest(body: str) -> None:
+    assert collect([update("R", body), update("R", body + "08 0a")]).find(END_OF_RIB) == [0]
+
+
+def test_not_every_short_update_is_an_end_of_rib() -> None:
+    bodies = ("0006 100a00 100b00 0000", "0000 0006 400103 000000", "0000 0006 800e03 000201", "0007 18 0a0000 10 0a00 0000")
+    assert collect([update("R", body) for body in bodies]).find(END_OF_RIB) == []
+
+
+def test_a_peer_cannot_have_batches_cut_for_ever() -> None:
+    """A stage that drops all KEEPALIVEs: none goes out, and each that comes might be the first."""
+    found = watch()
+    passes(found, opened("R"), opened("L"))
+    for _ in range(MOST_CUTS - 1):
+        assert found.cut("R") & 1 << 4
+        found.came(keepalive("R"), 1000)
+    assert found.cut("R") == 1 << 1 | 1 << 3
+    assert found.interest("R") & 1 << 4
+    assert found.cut("L") & 1 << 4
+
+
+def test_a_peer_cannot_have_end_of_ribs_looked_at_for_ever() -> None:
+    found = established()
+    passes(found, *[update("R")] * (MOST_IDLE + 1))
+    assert not found.interest("R") & END_OF_RIB
 
 
 def test_end_of_rib_before_the_last_keepalive() -> None:
@@ -111,9 +145,10 @@ def test_end_of_rib_before_the_last_keepalive() -> None:
 
 
 def test_end_of_rib_without_a_session() -> None:
-    """In an archive there is no OPEN: nobody knows when all families are through."""
+    """In an archive there is no OPEN: nothing has been agreed on."""
     found = Watch()
-    assert passes(found, update("R"), update("R", EOR_V6)) == [Updated("R"), EndOfRib("R", V4), EndOfRib("R", V6)]
+    assert found.went(update("R"), 1000) == [Updated("R")]
+    assert found.went(update("R", EOR_V6), 1000) == []
 
 
 def test_updates_that_are_no_end_of_rib() -> None:
@@ -122,9 +157,10 @@ def test_updates_that_are_no_end_of_rib() -> None:
         assert [event for event in passes(found, update("R", body)) if not isinstance(event, Updated)] == []
 
 
-def test_opens_that_do_not_parse_are_no_event() -> None:
+def test_opens_that_a_stage_spoils_are_no_event() -> None:
     found = watch()
-    assert passes(found, Msg.make("OPEN", b"\x04"), Msg.make("OPEN", b"\x05" + bytes(9))) == []
+    for body in (b"\x04", b"\x05" + bytes(9)):
+        assert found.went(Msg.make("OPEN", body, direction="R"), 1000) == []
     assert passes(found, opened("L"), keepalive("R"), keepalive("L"))[-1] == Alive("L")
     assert found.negotiated is None
 
@@ -132,8 +168,11 @@ def test_opens_that_do_not_parse_are_no_event() -> None:
 def test_interest_shrinks_to_what_can_still_happen() -> None:
     rare = 1 << 1 | 1 << 3
     found = watch()
-    assert found.interest("R") == found.interest("L") == rare | 1 << 2 | 1 << 4 | END_OF_RIB
-    passes(found, opened("R"), opened("L"), keepalive("R"), keepalive("L"))
+    assert found.interest("R") == found.interest("L") == rare | 1 << 2 | 1 << 4
+    assert found.cut("R") == found.cut("L") == rare | 1 << 2 | 1 << 4 | 1 << 5
+    passes(found, opened("R"), opened("L"))
+    assert found.interest("R") == found.cut("R") == rare | 1 << 2 | 1 << 4 | END_OF_RIB
+    passes(found, keepalive("R"), keepalive("L"))
     assert found.interest("R") == found.interest("L") == rare | 1 << 2 | END_OF_RIB
     passes(found, update("R", "0000 0000 08 0a"))
     assert found.interest("R") == rare | END_OF_RIB
@@ -172,8 +211,11 @@ def test_an_end_is_what_its_peer_agreed_on() -> None:
 
 
 def test_the_first_open_counts() -> None:
+    """Of those that stages let go out; of those that come, there is only one."""
     found = watch()
-    passes(found, opened("R"), opened("R", {}, hold=3), opened("L"))
+    passes(found, opened("R"))
+    found.went(opened("R", {}, hold=3), 1000)
+    passes(found, opened("L"))
     for end in (found.left, found.right):
         assert end.receive.as_size == 4
 
@@ -203,6 +245,51 @@ def test_one_end_alone() -> None:
     found.tick(1092)
     assert (found.left.take(), found.left.cause) == ([], None)
     assert found.right.take()[0][19:] == b"\x04\x00"
+
+
+# ---- what cannot be read as the two speakers do
+
+REFRESH = Msg.make("ROUTE_REFRESH", b"\0\1\0\1", direction="R")
+
+
+@pytest.mark.parametrize("msg", [update("R"), REFRESH], ids=["update", "refresh"])
+def test_routes_before_there_is_an_agreement(msg: Msg) -> None:
+    """RFC 6608: nobody has told in which context to decode them."""
+    found = watch()
+    assert found.cut("R") >> msg.type_code & 1
+    assert str(found.came(msg, 1000)).startswith("FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_OPENSENT")
+    passes(found, opened("R"))
+    assert str(found.came(msg, 1000)).startswith("FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_OPENCONFIRM")
+    found.came(opened("L"), 1000)
+    assert str(found.came(msg, 1000)).startswith("FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_OPENCONFIRM")
+    found.went(opened("L"), 1000)  # now the peer knows all that we do
+    assert found.came(msg, 1000) is None
+    assert found.right.negotiated is not None
+
+
+def test_a_second_open() -> None:
+    found = watch()
+    passes(found, opened("R"))
+    assert str(found.came(opened("R"), 1000)).startswith("FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_OPENCONFIRM")
+    passes(found, opened("L"), keepalive("R"))
+    assert str(found.came(opened("R"), 1000)).startswith("FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_ESTABLISHED")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [(b"\x04", "MESSAGE_HEADER_ERROR/BAD_MESSAGE_LENGTH"), (b"\x05" + bytes(9), "OPEN_MESSAGE_ERROR/UNSUPPORTED_VERSION"), (b"\x04" + bytes(10), "OPEN_MESSAGE_ERROR")],
+)  # fmt: skip
+def test_an_open_that_does_not_parse(body: bytes, name: str) -> None:
+    assert str(watch().came(Msg.make("OPEN", body, direction="R"), 1000)).startswith(name)
+
+
+def test_an_open_that_is_not_clear() -> None:
+    found = watch()
+    offer = Offer(65001, 90, 1, ((69, b"\0\1\1\3"), (69, b"\0\1\1\1")))
+    assert str(found.came(Msg(offer.wire, direction="R"), 1000)) == (
+        "OPEN_MESSAGE_ERROR: two different values for IPV4/UNICAST in ADD-PATH capabilities"
+    )
+    assert found.left.negotiated is None
 
 
 # ---- timers

@@ -169,6 +169,7 @@ def test_next_hop_self() -> None:
             )
             left = await dial(port)
             right = await server.accept()
+            await meet(left, right, left_caps=(), right_caps=())
             left.send(announce(b"", b"\x08\x0a"))
             assert (await right.message()).endswith(b"\x7f\0\0\x09\x08\x0a")
             right.send(announce(b"", b"\x08\x0a"))
@@ -231,6 +232,7 @@ def test_memory() -> None:
             try:
                 left = await dial(port)
                 right = await server.accept()
+                await meet(left, right, left_caps=(), right_caps=())
                 piece = update(1, 4000) * 100
                 for _ in range(200):  # 80 MB, of which the kernel takes some
                     left.send(piece)

@@ -160,6 +160,9 @@ class TestThrough:
 
         async def test() -> None:
             async with proxy("exec -LR -A cat") as (live, left, far):
+                left.send(rightward.pop(0))
+                far.send(leftward.pop(0))
+                assert (await left.message())[18] == (await far.message())[18] == 1
                 left.send(*rightward)
                 far.send(*leftward)
                 for expected in leftward:

@@ -84,7 +84,7 @@ class TestProxy:
 
         def script(seed: int) -> list[bytes]:
             dice = random.Random(seed)
-            hello = [LEFT_OPEN, KEEPALIVE, message(2, b"\0\0\0\0"), b"\xff" * 16 + b"\0\x17\x02" + b"\xff\xff\0\0"]
+            hello = [KEEPALIVE, message(2, b"\0\0\0\0"), b"\xff" * 16 + b"\0\x17\x02" + b"\xff\xff\0\0"]
             kinds = [2, 4, 5, 77]
             return hello + [message(dice.choice(kinds), dice.randbytes(dice.randrange(500))) for _ in range(2000)]
 
@@ -99,6 +99,7 @@ class TestProxy:
 
         async def test() -> None:
             async with proxy() as (live, left, right):
+                await establish(left, right)
                 rightward, leftward = b"".join(script(3)), b"".join(script(4))
                 await asyncio.gather(send(left, rightward), send(right, leftward))
                 assert await right.rest() == rightward
@@ -517,11 +518,11 @@ class TestConnect:
                 port = free_port()
                 live = Live("--", "connect", f"127.0.0.1:{server.port}", "--", "listen", f"127.0.0.1:{port}")
                 left = await server.accept()
-                left.send(LEFT_OPEN, update(1))
+                left.send(LEFT_OPEN, KEEPALIVE)
                 await asyncio.sleep(0.02)
                 right = await dial(port)
                 assert await right.message() == LEFT_OPEN
-                assert await right.message() == update(1)
+                assert await right.message() == KEEPALIVE
                 await live.stop()
 
         run(test())

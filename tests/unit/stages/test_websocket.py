@@ -145,6 +145,9 @@ class TestThrough:
             async with their_server(echo) as port, proxy(f"websocket -LR {url(port)}") as (live, left, far):
                 rightward = [open_message(65001, 1), KEEPALIVE, *(update(number) for number in range(2000))]
                 leftward = [open_message(65002, 2), KEEPALIVE, *(update(number, 300) for number in range(1000))]
+                left.send(rightward.pop(0))
+                far.send(leftward.pop(0))
+                assert (await left.message())[18] == (await far.message())[18] == 1
                 left.send(*rightward)
                 far.send(*leftward)
                 for expected in leftward:
