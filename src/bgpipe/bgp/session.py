@@ -31,6 +31,7 @@ from bgpipe.bgp.causes import (
     LONGEST,
     NOTIFICATION,
     OPEN,
+    ROUTE_REFRESH,
     SEND_HOLD_TIMER_EXPIRED,
     UPDATE,
     Cause,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from bgpipe.bgp.capabilities import Capability
 
 ALL_TYPES = 0xFFFFFFFF
+WITHOUT_STATE = 1 << UPDATE | 1 << KEEPALIVE | 1 << ROUTE_REFRESH
 CAPABILITIES: tuple[Capability, ...] = tuple(
     caps.from_object(
         {
@@ -150,11 +152,12 @@ class Speaker:
     def interest(self) -> int:
         """Which messages to `receive`: bit n for type n, bit 0 for types without a name.
 
-        When ESTABLISHED, UPDATEs and KEEPALIVEs need not: `heard` is enough, and `malformed` for what does not parse.
+        When ESTABLISHED, UPDATEs, KEEPALIVEs and ROUTE-REFRESHs need not: `heard` is enough, and `malformed` for what
+        does not parse.
         """
         if self.state is State.CLOSED:
             return 0
-        return ALL_TYPES & ~(1 << UPDATE | 1 << KEEPALIVE) if self.state is State.ESTABLISHED else ALL_TYPES
+        return ALL_TYPES & ~WITHOUT_STATE if self.state is State.ESTABLISHED else ALL_TYPES
 
     def heard(self, now: float) -> None:
         """Messages have come: once for all of a read will do. Of messages that others send, tell `timers.sent`."""

@@ -4,6 +4,8 @@ Bytes are received into one buffer that all connections of a thread share, and c
 the batch. While whoever takes the batches has to wait with one, nothing is read: the kernel's window closes, and the
 other side stops sending. The other way, `writing` says when the other side does not read.
 
+No connection holds the loop for long: behind the batch with which its turn is over (TURN_S), others are served first.
+
 A connection that breaks while something is written may have brought a NOTIFICATION just before, which tells why: what
 the kernel still holds then is read like all that came before it.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from time import monotonic
 from typing import Protocol, cast
 
 from bgpipe.transport import tcp
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from bgpipe._codec import Batch, Decoder
 
 RECEIVE_SIZE = 256 << 10
+TURN_S = 0.002
 MOST_UNSENT = 256 << 10  # octets that wait to be sent, beside those of the kernel
 
 
@@ -69,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = _shared.buffer
         self._early = b""  # came before start()
         self._started = False
-        self._held = False  # a batch is waited for
+        self._held = False  # a batch is waited for, or the next turn
         self._reading = True
         self._eof = False
         self._silent = False  # the taker knows that nothing more comes
@@ -176,12 +180,16 @@ class Connection(asyncio.BufferedProtocol):
     # ---- how ---------------------------------------------------------------------------------------------------
 
     def _bring(self, batch: Batch) -> None:
+        until = monotonic() + TURN_S
         while not self._deaf:
             waiting = self._taker.came(batch) if len(batch) or batch.error is not None else None
             if waiting is not None:
                 self._held = True
                 self._read(False)
                 asyncio.ensure_future(waiting).add_done_callback(self._waited)
+                return
+            if len(batch) and monotonic() >= until:
+                self._yield()
                 return
             if not self._decoder.paused:
                 break
@@ -190,6 +198,17 @@ class Connection(asyncio.BufferedProtocol):
             self._end()
         elif not self._reading:
             self._read(True)
+
+    def _yield(self) -> None:
+        self._held = True
+        if self._reading and not self.transport.is_closing():
+            self._reading = False  # the taker is not told: this is no more than a moment
+            self.transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._held = False
+        self._go_on()
 
     def _waited(self, done: asyncio.Future[None]) -> None:
         self._held = False

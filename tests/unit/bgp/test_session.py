@@ -88,7 +88,7 @@ def test_active() -> None:
     found.receive(KEEPALIVE, 1002)
     assert (found.state, found.take()) == (State.ESTABLISHED, [])
     assert found.events() == [Established(found.negotiated)]
-    assert found.interest == 0xFFFFFFFF & ~(1 << 2 | 1 << 4)
+    assert found.interest == 0xFFFFFFFF & ~(1 << 2 | 1 << 4 | 1 << 5)
 
 
 def test_passive() -> None:

@@ -72,3 +72,39 @@ def test_what_came_before_a_write_failed(holds: bool) -> None:
             assert any(isinstance(said, type) and issubclass(said, OSError) for said in taker.told)
 
     run(test())
+
+
+def test_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many batches one read is made of, the loop serves others between them, and nothing is lost or late."""
+    monkeypatch.setattr("bgpipe.transport.connection.TURN_S", 0.0)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            ours = socket.create_connection(server.getsockname())
+            theirs, _ = server.accept()
+            ours.setblocking(False)
+            taker = Waiter()
+            decoder = RawDecoder(direction="R")
+            decoder.cut = 1 << 2
+            connection = Connection(decoder, taker)  # type: ignore[arg-type]
+            await loop.create_connection(lambda: connection, sock=ours)
+            sent = [update(number) for number in range(200)]
+            theirs.sendall(b"".join(sent[:100]))
+            more = b"".join(sent[100:])
+            connection.start()
+            most = before = 0
+            while "eof" not in taker.told:
+                await asyncio.sleep(0)
+                most, before = max(most, len(taker.told) - before), len(taker.told)
+                if before >= 50 and more:
+                    theirs.sendall(more)
+                    theirs.shutdown(socket.SHUT_WR)
+                    more = b""
+            assert taker.told == [*sent, "eof"]
+            assert most <= 2, "the last one, and the end behind it"
+            connection.abort()
+            theirs.close()
+            await connection.gone
+
+    run(test())
