@@ -418,12 +418,23 @@ class TestCrash:
         rate = "60000" if suffix == "mrt.gz" else "5000"
         command = [sys.executable, "-m", "bgpipe", "read", "--rate-limit", rate, source, "write", "--append", str(path)]
         dice = random.Random(9)
+
+        def grows(since_ns: int) -> bool:
+            """Whether the run that began then has made its note, and written something behind the octet in it."""
+            note = tmp_path / f"{path.name}.tmp"
+            try:
+                begin = int(note.read_bytes().split()[-1])
+                return note.stat().st_mtime_ns > since_ns and path.stat().st_size > begin
+            except (FileNotFoundError, ValueError, IndexError):
+                return False
+
         for _ in range(CYCLES):
+            began_ns = time.time_ns()
             child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            size = path.stat().st_size if path.exists() else 0
-            while child.poll() is None and not (path.exists() and path.stat().st_size > size):
+            while child.poll() is None and not grows(began_ns):
                 time.sleep(0.005)
             time.sleep(dice.uniform(0.0, 0.1))
+            assert child.poll() is None, "it was done before it could be killed"
             child.kill()
             child.wait()
         assert (tmp_path / f"{path.name}.tmp").read_bytes().startswith(b"bgpipe appends behind octet ")
