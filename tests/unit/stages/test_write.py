@@ -343,8 +343,10 @@ class TestSmallDisk:
 
         async def work() -> None:
             async with proxy(f"write --on-full {how} {small_disk}/x.raw") as (live, left, right):
-                left.send(open_message(65001), KEEPALIVE)
-                left.send(*(update(number, 80) for number in range(4000)))
+                left.send(open_message(65001))
+                right.send(open_message(65002))
+                await left.message()
+                left.send(KEEPALIVE, *(update(number, 80) for number in range(4000)))
                 last = update(3999, 80)
                 while await right.message() != last:
                     pass
