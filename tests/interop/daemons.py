@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,7 +41,7 @@ class Peering:
     addpath: bool = False
 
 
-class Daemon:
+class Daemon(ABC):
     """One of them.
 
     number: which of the routers of the world it is, and so which addresses and prefixes it has. asn: its own.
@@ -79,8 +80,9 @@ class Daemon:
         self.peering = Peering(peer_asn, passive, local, peer, **more)
         self.process = self.launch(self.peering)
 
+    @abstractmethod
     def launch(self, peering: Peering) -> Process:
-        raise NotImplementedError
+        """Run it with a configuration for one peer."""
 
     def file(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -105,19 +107,22 @@ class Daemon:
                 routes.add(self.route(self.double, 8))
         return routes
 
+    @abstractmethod
     def announce(self) -> None:
-        raise NotImplementedError
+        """Announce `extra`."""
 
+    @abstractmethod
     def withdraw(self) -> None:
-        raise NotImplementedError
+        """Withdraw it."""
 
     @property
+    @abstractmethod
     def rib(self) -> set[Route]:
-        raise NotImplementedError
+        """The routes that it has from its peer."""
 
+    @abstractmethod
     def heard(self) -> set[str]:
         """Of AS4, ROUTE_REFRESH and FAMILIES those that it says its peer has offered."""
-        raise NotImplementedError
 
     def ask(self, *command: str | Path) -> str:
         """What its command line tool says; nothing while it does not answer."""

@@ -108,7 +108,8 @@ class Node:
         self.end = end
 
     def _parts(self) -> tuple[object, ...]:
-        raise NotImplementedError
+        classes = type(self).__mro__[:-2]  # down to this one
+        return tuple(getattr(self, name) for cls in classes for name in vars(cls)["__slots__"])
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and isinstance(other, Node) and self._parts() == other._parts()
@@ -128,9 +129,6 @@ class And(Node):
         super().__init__(start, end)
         self.terms: Sequence[Node] = tuple(terms)
 
-    def _parts(self) -> tuple[object, ...]:
-        return (self.terms,)
-
 
 class Or(And):
     """Any of its terms."""
@@ -146,9 +144,6 @@ class Not(Node):
     def __init__(self, term: Node, start: int = 0, end: int = 0) -> None:
         super().__init__(start, end)
         self.term = term
-
-    def _parts(self) -> tuple[object, ...]:
-        return (self.term,)
 
 
 class Test(Node):
@@ -174,9 +169,6 @@ class Test(Node):
         self.index = index
         self.operator = operator
         self.value = value
-
-    def _parts(self) -> tuple[object, ...]:
-        return self.attribute, self.index, self.operator, self.value
 
 
 def any_type(node: Node) -> bool:

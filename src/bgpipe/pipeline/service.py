@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import traceback
 from collections import Counter
 
@@ -23,6 +22,7 @@ from bgpipe.pipeline.log import Allowance, Throttle
 from bgpipe.pipeline.loop import LoopDriver
 from bgpipe.pipeline.stage import RUNNING, STARTING, STOPPED, Output, Stage
 from bgpipe.pipeline.writer import Writers
+from bgpipe.transport import tcp
 from bgpipe.transport.backoff import Backoff
 
 TYPE_CHECKING = False
@@ -43,9 +43,6 @@ _END_S = 2.6  # how long the end may take that a signal asked for
 _FOR_OUTPUTS_S = 0.6  # of it
 _CUT_OFF_S = 0.2  # how long sessions may take that are cut off
 _FAREWELLS = 100  # clients at once that are told why they are refused
-_PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
-# Of accept(2): there is no room now, for another descriptor or another buffer.
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Gate(Stage):
@@ -194,9 +191,9 @@ class Service(Driver):
                 try:
                     client, peer = await gate.admit()
                 except OSError as error:
-                    if error.errno in _NO_ROOM:
+                    if error.errno in tcp.NO_ROOM:
                         self._paused.count(f"nobody is let in for now: {reason(error)}")
-                        await asyncio.sleep(_PAUSE_S)
+                        await asyncio.sleep(tcp.PAUSE_S)
                     continue  # else it was the client's connection that broke
                 if (problem := self._full(gate, peer)) is not None:
                     self._refused.count(f"{peer} is refused: {problem}")

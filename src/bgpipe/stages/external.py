@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 
-from bgpipe import formats
 from bgpipe.errors import InputError
 from bgpipe.pipeline.events import Event, LostEvent
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import option
 from bgpipe.pipeline.session import Member
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, StageOptions
-from bgpipe.stages.messages import TYPES, ReaderOptions, make_decoder, type_mask
+from bgpipe.stages.messages import TYPES, ReaderOptions, make_decoder, make_encoder
 from bgpipe.transport.pipes import Reader, Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-    from typing import Any
 
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
     from bgpipe.pipeline.engine import Pipeline
@@ -103,9 +101,7 @@ class External(Output, Member):
         """Be ready for run(). StageError."""
 
     def encoder(self) -> Encoder:
-        options: dict[str, Any] = {"on_skip": self._on_unwritten} if self.options.format == "mrt" else {}
-        mask = type_mask(self.options.type, self.options.skip)
-        return formats.encoder(self.options.format, types=mask, **options)
+        return make_encoder(self.options, self.options.format, self._on_unwritten)
 
     def decoder(self) -> Decoder:
         """For what somebody who has come sends; those of before are done."""

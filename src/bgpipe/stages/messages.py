@@ -126,6 +126,14 @@ def make_decoder(
     )
 
 
+def make_encoder(
+    given: ReaderOptions | WriterOptions, form: str, on_skip: Callable[[InputError], None]
+) -> Encoder:
+    """What writes messages of a format for a stage, of the types that its options ask for."""
+    options: dict[str, Any] = {"on_skip": on_skip} if form == "mrt" else {}
+    return formats.encoder(form, types=type_mask(given.type, given.skip), **options)
+
+
 class MessageReader(Stage):
     """A stage that reads bytes and makes messages of them. A subclass says from where in open()."""
 
@@ -242,8 +250,7 @@ class MessageWriter(Output):
         return self._sink.file if self._sink is not None else None
 
     def encoder(self) -> Encoder:
-        options: dict[str, Any] = {"on_skip": self._on_skip} if self.form == "mrt" else {}
-        return formats.encoder(self.form, types=type_mask(self.options.type, self.options.skip), **options)
+        return make_encoder(self.options, self.form, self._on_skip)
 
     def write(self, data: Buffer) -> None:
         if self._sink is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import select
 import socket
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     Found = list[tuple[socket.AddressFamily, Any]]
 
 PORT = 179  # RFC 4271 section 8
+
+# Of accept(2): there is no room now, for another descriptor or another buffer. How soon to accept again then.
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+PAUSE_S = 0.5
 
 # <linux/in.h>, <linux/in6.h>, <linux/tcp.h>: those that the socket module does not name everywhere
 _IP_MINTTL = 21

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import errno
 import hmac
 import logging
 import socket
@@ -44,8 +43,6 @@ _ANSWER_S = 30.0  # and so long for the answer
 _FAREWELL_S = 2.0  # for the other side's close frame, where it is an error that ends the connection
 _GREETINGS = 128  # clients at once that have connected, and not asked properly yet
 _BACKLOG = 1024
-_PAUSE_S = 0.5  # how soon to accept again where there were no descriptors
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _BROKEN = 1006  # RFC 6455 section 7.1.5: the connection ended without a close frame
 
 # What aiohttp says is for its developers, and may show what a client sent.
@@ -61,8 +58,8 @@ class Link:
     before there are more. Without a decoder, messages that come are not looked at. changed: called when something has
     happened that matters outside, as full and failure tell.
 
-    unsent: octets that wait. code: that of the far end's close
-    frame, or 1006. fate: how it ended. failure: what came does not parse.
+    unsent: octets that wait. code: that of the far end's close frame, or 1006. fate: how it ended. failure: what came
+    does not parse.
     """
 
     def __init__(
@@ -440,9 +437,9 @@ class Server:
                     client, _ = await self._loop.sock_accept(self._listening)
                 except OSError as error:
                     greeted.release()
-                    if error.errno in _NO_ROOM:
+                    if error.errno in tcp.NO_ROOM:
                         self._say(f"nobody is let in for now: {error.strerror}")
-                        await asyncio.sleep(_PAUSE_S)
+                        await asyncio.sleep(tcp.PAUSE_S)
                     continue  # else it was the client's connection that broke
                 task = self._loop.create_task(self._greet(client))
                 self._greetings.add(task)

@@ -636,7 +636,7 @@ class TestMulti:
 
     def test_no_descriptors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Accepting pauses while there are none; sessions that are there go on."""
-        monkeypatch.setattr(service, "_PAUSE_S", 0.001)
+        monkeypatch.setattr(tcp, "PAUSE_S", 0.001)
         admit, tries = Listen.admit, []
 
         async def fails(self: Listen) -> tuple[socket.socket, str]:
