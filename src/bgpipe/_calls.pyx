@@ -9,7 +9,8 @@ their bytes stay where they are. Nothing here knows of pipelines.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint16_t, uint32_t
-from bgpipe._codec cimport Batch, Buffer, MSG_DROPPED, MSG_EXTRA, MSG_LEFT, MSG_REPORTED, MSG_UNSEEN, STATUS_OK, msg_t, wanted_type
+from bgpipe._codec cimport Batch, Buffer
+from bgpipe._message cimport MSG_DROPPED, MSG_EXTRA, MSG_LEFT, MSG_REPORTED, MSG_UNSEEN, STATUS_OK, msg_t, wanted_type
 from bgpipe._view cimport Msg, own_octets, share_peers, view
 from bgpipe._view import collect
 

@@ -4,55 +4,9 @@
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
-
-# ---- session context: what decoding a message depends on, as one value ------------------------------------------
-# Bit 0: AS numbers take 2 bytes (RFC 4271), else 4 (RFC 6793). Bit 1: extended messages (RFC 8654).
-# From bit 8: prefixes of family index n carry a path id (RFC 7911), n as family() gives it.
-ctypedef uint64_t ctx_t
-
-cdef enum:
-    CTX_AS2 = 1
-    CTX_EXTENDED = 2
-    CTX_ADDPATH_SHIFT = 8
-    FAMILY_IPV4_UNICAST = 0
-    FAMILY_IPV4_MULTICAST = 1
-    FAMILY_IPV6_UNICAST = 2
-    FAMILY_IPV6_MULTICAST = 3
-    FAMILY_OTHER = 55
-
-cdef inline ctx_t addpath_all() noexcept nogil:
-    return ~<ctx_t>0 << CTX_ADDPATH_SHIFT
-
-cdef inline bint has_addpath(ctx_t ctx, uint32_t family) noexcept nogil:
-    return (ctx >> (CTX_ADDPATH_SHIFT + family)) & 1
-
-# AFI and SAFI -> a number below 56; families that have none of their own share FAMILY_OTHER.
-cdef uint32_t family(uint16_t afi, uint8_t safi) noexcept nogil
+from bgpipe._message cimport MSG_LEFT, STATUS_OK, attrs_t, ctx_t, msg_t, peer_t
 
 # ---- peers: what the messages of one peer share -----------------------------------------------------------------
-cdef enum:
-    ACTION_NONE = 0
-    ACTION_DROP = 1
-    ACTION_ACCEPT = 2
-
-cdef struct peer_t:
-    uint32_t index
-    uint32_t peer_as, local_as, ifindex
-    uint8_t peer_ip_len, local_ip_len      # 0, 4 or 16 bytes
-    uint8_t action                         # ACTION_*: what an "ACTION" tag of the input asked for
-    uint8_t reset                          # the decoder's own: its next message gets MSG_RESET
-    uint8_t peer_ip[16]
-    uint8_t local_ip[16]
-    const uint8_t* json                    # the tags as a JSON object, braces included
-    uint32_t json_len
-    uint32_t pairs_len
-    const uint8_t* pairs                   # the tags: (uint16 key length, uint16 value length, key, value)..., host order, UTF-8
-    const uint8_t* ends                    # packed as `pairs`: where the addresses and AS numbers come from that no tags tell of; else NULL
-    uint32_t ends_len
-    const uint8_t* key                     # what it was interned under
-    uint32_t key_len
-    uint64_t hash
-
 # Owns its records; they never move and live as long as the table. Bounded: when `full`, a decoder goes on with a new one.
 cdef class PeerTable:
     cdef peer_t** slots                    # open addressing, power of two
@@ -68,75 +22,6 @@ cdef class PeerTable:
 
 # The peer of messages that have no tags at all; never freed.
 cdef const peer_t* no_peer() noexcept nogil
-
-# ---- messages -----------------------------------------------------------------------------------------------------
-cdef enum:
-    TYPE_OPEN = 1
-    TYPE_UPDATE = 2
-    TYPE_NOTIFICATION = 3
-    TYPE_KEEPALIVE = 4
-    TYPE_ROUTE_REFRESH = 5
-
-cdef enum:                                  # msg_t.flags
-    MSG_LEFT = 1                            # direction L, else R
-    MSG_DROPPED = 2
-    MSG_EDITED = 4                          # the wire bytes are not those that came
-    MSG_LOCAL = 8                           # from a _LOCAL MRT record (RFC 6396 section 4.4)
-    MSG_ACCEPTED = 16                       # past all other stages
-    MSG_REPORTED = 32                       # its parse error has been taken by Batch.failures()
-    MSG_HIDDEN = 64                         # passes the stage by that has the batch now (--if, --rate-sample)
-    MSG_EXTRA = 128                         # put behind another message by a stage: not of the batch that came
-    MSG_RESET = 256                         # the session of its peer went down or came up in front of it
-    MSG_UNSEEN = MSG_DROPPED | MSG_ACCEPTED | MSG_HIDDEN    # what a stage that looks is to leave alone
-
-cdef enum:                                  # msg_t.status; what is above STATUS_OK does not parse
-    STATUS_UNKNOWN = 0                      # nobody has looked yet
-    STATUS_OK = 1
-    ERR_HEADER = 2                          # marker or length
-    ERR_OPEN = 3
-    ERR_NOTIFICATION = 4
-    ERR_KEEPALIVE = 5
-    ERR_ROUTE_REFRESH = 6
-    ERR_WITHDRAWN_LENGTH = 7
-    ERR_ATTRIBUTES_LENGTH = 8
-    ERR_ATTRIBUTE_HEADER = 9
-    ERR_ATTRIBUTE_TWICE = 10
-    ERR_ATTRIBUTE_VALUE = 11
-    ERR_WITHDRAWN = 12
-    ERR_NLRI = 13
-
-cdef struct attr_t:                         # one attribute of an UPDATE
-    const uint8_t* value
-    uint16_t length
-    uint8_t code
-    uint8_t flags
-
-cdef struct attrs_t:                        # the attribute index, made at most once a message
-    const uint8_t* unreach                  # withdrawn routes
-    const uint8_t* attrs                    # path attributes
-    const uint8_t* reach                    # NLRI
-    uint32_t unreach_len, attrs_len, reach_len
-    uint32_t count
-    attr_t attr[1]                          # `count` of them, in wire order
-
-cdef struct msg_t:                          # 64 bytes, one cache line
-    const uint8_t* wire                     # the whole message, its 19 bytes of header included; owned by what Batch.keep or its arena holds
-    int64_t time                            # ns since 1970, UTC
-    uint64_t seq                            # 0: not numbered yet
-    const peer_t* peer                      # never NULL; owned by a PeerTable in Batch.keep
-    ctx_t ctx
-    const uint8_t* tags                     # tags of this message alone: packed like peer_t.pairs behind a uint32 of their bytes; NULL if none. Same key: these win; an empty value of length 0xFFFF: tag removed
-    attrs_t* attrs                          # index, or NULL where not made yet
-    uint32_t len                            # bytes of wire
-    uint16_t flags
-    uint8_t type
-    uint8_t status
-
-cdef struct error_t:                        # where a message does not parse; filled at the edge
-    uint8_t status
-    uint8_t attr                            # attribute code, where it is an attribute
-    uint32_t offset                         # from the start of the message
-    uint8_t code, subcode                   # RFC 4271 section 6
 
 # Bytes that grow, owned here. Exposes data[:len] through the buffer protocol; while a view is exported it does not move.
 cdef class Buffer:
@@ -274,28 +159,14 @@ cdef class RawEncoder(Encoder):
     cdef int put_other(self, const msg_t* m, Buffer out) except -1 nogil
     cdef Py_ssize_t size_of(self, const msg_t* m, const msg_t* end) noexcept nogil
 
-cdef inline bint wanted_type(uint32_t types, uint8_t t) noexcept nogil:
-    return (types >> (t if t < 32 else 0)) & 1
-
 # ---- parsing ------------------------------------------------------------------------------------------------------
 # The index of an UPDATE (made in the batch's arena when it is not there yet); NULL if the message does not parse that far,
 # m.status then says why.
 cdef attrs_t* index_attrs(Batch b, msg_t* m) except? NULL nogil
-# Checks a message of any type to its last octet, sets m.status; returns it. `e` may be NULL.
-cdef uint8_t check(msg_t* m, error_t* e) noexcept nogil
-# One attribute's value: True if it parses (RFC 4271, 4760, ... each attribute's own), whatever its flags.
-cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil
-# Packed prefixes of `bits` (32 or 128) at most to the end of p[:n], with path ids or not.
-cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
-
 cdef int64_t now_ns() noexcept nogil
 # Packed tags (msg_t.tags without the count); None: removed. InputError for what is too long, or no text.
 cdef dict unpack_pairs(const uint8_t* p, uint32_t n)
 cdef bytes pack_pairs(dict tags)
 
-# The MessageError that says where a message does not parse.
-cdef object message_error(msg_t* m)
-# Subcode of RFC 4271 section 6.3 for a value that does not parse.
-cdef uint8_t attr_subcode(uint8_t code) noexcept nogil
 # Keyed for each process (SipHash, Python's own for bytes): no input can be made to meet in one slot of a table.
 cdef uint64_t hash_bytes(const uint8_t* p, uint32_t n) noexcept nogil

@@ -1,4 +1,4 @@
-"""The batch core: batches of messages, framing, and the checks that tell whether a message parses."""
+"""The batch core: batches of messages and framing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
@@ -20,9 +20,6 @@ def keep_memory() -> None:
 
 def type_mask(names: Iterable[int]) -> int:
     """Bit mask of message types for decoders and encoders: bit n for type n, bit 0 for all types that have no name."""
-
-def family_index(afi: int, safi: int) -> int:
-    """Index of an address family in a session context (see _codec.pxd)."""
 
 def json_string(text: str) -> bytes:
     """`text` as a JSON string in quotes: one line whatever it holds; control characters, lone surrogates escaped."""

@@ -3,7 +3,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
-from bgpipe._codec cimport Batch, attr_t, ctx_t
+from bgpipe._codec cimport Batch
+from bgpipe._message cimport attr_t, ctx_t
 
 cdef enum:
     HEADER_LEN = 19

@@ -14,9 +14,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bgpipe._codec cimport (
+from bgpipe._check cimport check, family
+from bgpipe._codec cimport Batch
+from bgpipe._message cimport (
     CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_EDITED, MSG_EXTRA, MSG_LEFT, MSG_REPORTED, MSG_UNSEEN, STATUS_OK,
-    STATUS_UNKNOWN, TYPE_UPDATE, Batch, attr_t, check, ctx_t, family, has_addpath, msg_t,
+    STATUS_UNKNOWN, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t,
 )
 from bgpipe._wire cimport be16, be32, put16, put32
 

@@ -9,11 +9,14 @@ back to where it began and writes hex. Fixed-size copies write more than they ke
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from bgpipe._codec cimport (
-    Batch, Buffer, CTX_AS2, Encoder, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, check, check_attr, ctx_t, family, has_addpath, msg_t, unpack_pairs,
+from bgpipe._check cimport check, check_attr, family
+from bgpipe._codec cimport Batch, Buffer, Encoder, unpack_pairs
+from bgpipe._message cimport (
+    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
+    TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
 )
-from bgpipe._json_session cimport kept, lit, put_family, put_hex, put_notification, put_open, put_text
+from bgpipe._json_session cimport put_notification, put_open
+from bgpipe._json_text cimport kept, lit, put_family, put_hex, put_hex_number, put_ipv6, put_text
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
 from bgpipe import names
@@ -26,7 +29,6 @@ cdef extern from *:
     """
     void store32 "bgpipe_store32"(uint8_t* p, uint32_t v) noexcept nogil
     void store64 "bgpipe_store64"(uint8_t* p, uint64_t v) noexcept nogil
-    int clz "__builtin_clz"(uint32_t v) noexcept nogil
 
 cdef enum:
     HEADER_LEN = 19
@@ -43,8 +45,6 @@ cdef struct text_t:                 # a short text that is always copied whole
 cdef uint64_t DECIMAL[65536]        # digits from the lowest byte on, a comma, and the number of digits in the highest byte
 cdef uint64_t OCTET[256]            # "255." likewise
 cdef uint64_t PREFIX_END[129]       # '/24",' likewise
-cdef uint16_t HEX2[256]             # two hex digits
-cdef uint8_t ZERO_RUN[256]          # mask of zero groups (bit 7: first) -> start << 4 | length of the longest run of two or more
 cdef text_t HEADS[256 * 16]         # (attribute code, upper flag bits) -> '"NAME":{"flags":"T","value":', made when first used
 cdef text_t ORIGINS[3]              # '"ORIGIN":{"flags":"T","value":"IGP"},' ...: every route has one
 cdef const char* ATTRIBUTE_NAMES[256]
@@ -61,10 +61,9 @@ cdef const char* ORIGIN_NAMES[3]
 
 
 cdef int fill_tables() except -1:
-    cdef uint32_t i, j, n, d, start, run, best, best_start
+    cdef uint32_t i, n, d
     cdef uint64_t v
     global EXT_COMMUNITY_COUNT
-    cdef const char* hexdigits = b"0123456789abcdef"
     for i in range(65536):
         v = 0
         n = 0
@@ -78,21 +77,8 @@ cdef int fill_tables() except -1:
         DECIMAL[i] = v | <uint64_t>0x2C << (8 * n) | <uint64_t>n << 56
         if i < 256:
             OCTET[i] = v | <uint64_t>0x2E << (8 * n) | <uint64_t>(n + 1) << 56
-            HEX2[i] = hexdigits[i >> 4] | <uint16_t>hexdigits[i & 15] << 8
             if i <= 128:
                 PREFIX_END[i] = 0x2F | v << 8 | <uint64_t>0x2C22 << (8 * (n + 1)) | <uint64_t>(n + 3) << 56
-            best = 0
-            best_start = 0
-            run = 0
-            for j in range(8):
-                if (i >> (7 - j)) & 1:
-                    run += 1
-                    if run > best:
-                        best = run
-                        best_start = j + 1 - run
-                else:
-                    run = 0
-            ZERO_RUN[i] = best_start << 4 | best if best >= 2 else 0
     for code, name in names.ATTRIBUTES.items():
         ATTRIBUTE_NAMES[<uint8_t>code] = kept(name)
     for code, name in names.EXT_COMMUNITIES.items():
@@ -166,14 +152,6 @@ cdef inline uint8_t* put_hex_or_empty(uint8_t* out, const uint8_t* p, uint32_t n
     return put_hex(out, p, n)
 
 
-cdef inline uint8_t* put_group(uint8_t* out, uint32_t v) noexcept nogil:
-    # 16 bits in hex without leading zeros
-    cdef uint32_t n = (35 - clz(v | 1)) >> 2
-    cdef uint32_t digits = HEX2[v >> 8] | <uint32_t>HEX2[v & 255] << 16
-    store32(out, digits >> (32 - 8 * n))
-    return out + n
-
-
 cdef inline uint8_t* put_ipv4(uint8_t* out, uint32_t v) noexcept nogil:
     # Four octets, each with a dot behind it; the last dot is not kept.
     cdef uint64_t o = OCTET[v >> 24]
@@ -188,48 +166,6 @@ cdef inline uint8_t* put_ipv4(uint8_t* out, uint32_t v) noexcept nogil:
     o = OCTET[v & 255]
     store64(out, o)
     return out + (o >> 56) - 1
-
-
-cdef inline uint32_t zero_groups(uint64_t v) noexcept nogil:
-    # A bit for each group of 16 that is zero, the first group's the highest of four. Adding 0x7FFF to 15 bits carries into the
-    # sixteenth unless they are all zero.
-    cdef uint64_t low15 = 0x7FFF7FFF7FFF7FFFULL
-    cdef uint64_t zero = ~(((v & low15) + low15) | v | low15)
-    return <uint32_t>(((zero >> 15) * 0x0001000200040008ULL) >> 48) & 15
-
-
-cdef uint8_t* put_ipv6(uint8_t* out, uint64_t high, uint64_t low) noexcept nogil:
-    # RFC 5952; dotted only for IPv4-mapped addresses
-    cdef uint32_t mask, i, run, start, stop
-    cdef uint64_t v
-    if high == 0 and low >> 32 == 0xFFFF:
-        return put_ipv4(lit(out, b"::ffff:", 7), <uint32_t>low)
-    mask = zero_groups(high) << 4 | zero_groups(low)
-    run = ZERO_RUN[mask]
-    start = run >> 4 if run else 8
-    stop = start + (run & 15)
-    i = 0
-    while i < start:
-        v = high if i < 4 else low
-        out = put_group(out, <uint32_t>(v >> (48 - 16 * (i & 3))) & 0xFFFF)
-        out[0] = 0x3A
-        out += 1
-        i += 1
-    if run == 0:
-        return out - 1
-    if start == 0:
-        out[0] = 0x3A
-        out += 1
-    out[0] = 0x3A
-    out += 1
-    i = stop
-    while i < 8:
-        v = high if i < 4 else low
-        out = put_group(out, <uint32_t>(v >> (48 - 16 * (i & 3))) & 0xFFFF)
-        out[0] = 0x3A
-        out += 1
-        i += 1
-    return out - 1 if stop < 8 else out
 
 
 cdef inline uint8_t* put_path_id(uint8_t* out, const uint8_t* p) noexcept nogil:
@@ -416,21 +352,6 @@ cdef uint8_t* put_addresses(uint8_t* out, const uint8_t* p, uint32_t n) noexcept
         out += 2
         p += 4
     out[-1] = 0x5D
-    return out
-
-
-cdef uint8_t* put_hex_number(uint8_t* out, uint64_t v) noexcept nogil:
-    # Up to 48 bits, without leading zeros
-    cdef int shift = 44
-    out[0] = 0x30
-    out[1] = 0x78
-    out += 2
-    while shift and not v >> shift:
-        shift -= 4
-    while shift >= 0:
-        out[0] = <uint8_t>(HEX2[(v >> shift) & 15] >> 8)
-        out += 1
-        shift -= 4
     return out
 
 

@@ -2,7 +2,8 @@
 """JSON lines -> batches of messages. The code and its theory are in _json_reader.pyx."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Decoder, msg_t, peer_t
+from bgpipe._codec cimport Batch, Decoder
+from bgpipe._message cimport msg_t, peer_t
 from bgpipe._json_update cimport draft_t
 
 # State of the native reader between lines, and what it made of the last one.

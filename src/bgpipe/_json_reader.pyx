@@ -14,9 +14,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memchr, memcmp, memcpy, memset
-from bgpipe._codec cimport (
+from bgpipe._check cimport family
+from bgpipe._codec cimport Batch, Decoder, next_table, now_ns, pack_pairs
+from bgpipe._message cimport (
     ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, Batch, Decoder, ctx_t, family, msg_t, next_table, now_ns, pack_pairs, peer_t, wanted_type,
+    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, msg_t, peer_t, wanted_type,
 )
 from bgpipe._json_update cimport HEADER_LEN, MAX_MESSAGE, WORK_SIZE, take_bytes_text, take_typed_update
 from bgpipe._scan cimport SLACK, le32, le64, literal, take_number

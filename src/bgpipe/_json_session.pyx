@@ -1,13 +1,15 @@
 # cython: language_level=3
-"""What a session says besides UPDATEs, as JSON: OPEN and NOTIFICATION; and the names of address families.
+"""What a session says besides UPDATEs, as JSON: OPEN and NOTIFICATION.
 
 The rules of _json.pyx hold: a `put_` function writes at `out`, where there is room, and returns the place behind it, or NULL for
 what has no typed form. These messages are rare, so that everything here is plain.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memcpy, memset
-from bgpipe._codec cimport STATUS_OK, check, msg_t
+from libc.string cimport memset
+from bgpipe._check cimport check
+from bgpipe._message cimport STATUS_OK, msg_t
+from bgpipe._json_text cimport kept, lit, put_afi, put_escaped, put_family, put_hex, put_number, put_text
 from bgpipe._wire cimport be16, be32
 
 from bgpipe import names
@@ -16,49 +18,28 @@ cdef enum:
     HEADER_LEN = 19
 
 
-cdef struct name_t:
-    uint32_t number
-    const char* name
-
-
 cdef struct notification_t:
     uint8_t code, subcode
     const char* name
 
 
-cdef list KEEP = []                 # owns the bytes that the tables of names point into
 cdef const char* CAPABILITY_NAMES[256]
-cdef const char* SAFI_NAMES[256]
 cdef const char* ROLE_NAMES[8]
 cdef const char* ADDPATH_NAMES[4]
-cdef name_t AFI_NAMES[32]
-cdef uint32_t AFI_COUNT
 cdef notification_t NOTIFICATION_NAMES[64]
 cdef uint32_t NOTIFICATION_COUNT
 
 
-cdef const char* kept(str text) except NULL:
-    cdef bytes b = text.encode()
-    KEEP.append(b)
-    return b
-
-
 cdef int fill_tables() except -1:
-    global AFI_COUNT, NOTIFICATION_COUNT
-    if len(names.AFIS) > 32 or sum([1 + len(subcodes) for _, subcodes in names.NOTIFICATIONS.values()]) > 64:
+    global NOTIFICATION_COUNT
+    if sum([1 + len(subcodes) for _, subcodes in names.NOTIFICATIONS.values()]) > 64:
         raise ImportError("names.py has outgrown the tables of _json_session.pyx")
     for code, name in names.CAPABILITIES.items():
         CAPABILITY_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.SAFIS.items():
-        SAFI_NAMES[<uint8_t>code] = kept(name)
     for code, name in names.ROLES.items():
         ROLE_NAMES[<uint8_t>code] = kept(name)
     for code, name in names.ADDPATH_DIRECTIONS.items():
         ADDPATH_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.AFIS.items():
-        AFI_NAMES[AFI_COUNT].number = code
-        AFI_NAMES[AFI_COUNT].name = kept(name)
-        AFI_COUNT += 1
     for code, (name, subcodes) in names.NOTIFICATIONS.items():
         for subcode, subname in ((0, None), *subcodes.items()):
             NOTIFICATION_NAMES[NOTIFICATION_COUNT].code = code
@@ -69,124 +50,6 @@ cdef int fill_tables() except -1:
 
 
 fill_tables()
-
-
-cdef uint8_t* put_text(uint8_t* out, const char* text) noexcept nogil:
-    while text[0]:
-        out[0] = text[0]
-        out += 1
-        text += 1
-    return out
-
-
-cdef uint8_t* put_number(uint8_t* out, uint32_t v) noexcept nogil:
-    cdef uint8_t digits[10]
-    cdef int n = 0
-    while True:
-        digits[n] = 0x30 + v % 10
-        n += 1
-        v = v // 10
-        if v == 0:
-            break
-    while n > 0:
-        n -= 1
-        out[0] = digits[n]
-        out += 1
-    return out
-
-
-cdef uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef const char* digits = b"0123456789abcdef"
-    cdef uint32_t i
-    out = lit(out, b'"0x', 3)
-    for i in range(n):
-        out[0] = digits[p[i] >> 4]
-        out[1] = digits[p[i] & 15]
-        out += 2
-    out[0] = 0x22
-    return out + 1
-
-
-cdef uint8_t* put_afi(uint8_t* out, uint32_t afi) noexcept nogil:
-    cdef uint32_t i
-    for i in range(AFI_COUNT):
-        if AFI_NAMES[i].number == afi:
-            return put_text(out, AFI_NAMES[i].name)
-    out = put_number(put_text(out, b"AFI("), afi)
-    out[0] = 0x29
-    return out + 1
-
-
-cdef uint8_t* put_family(uint8_t* out, uint32_t afi, uint8_t safi) noexcept nogil:
-    out = put_afi(out, afi)
-    out[0] = 0x2F
-    out += 1
-    if SAFI_NAMES[safi] != NULL:
-        return put_text(out, SAFI_NAMES[safi])
-    out = put_number(put_text(out, b"SAFI("), safi)
-    out[0] = 0x29
-    return out + 1
-
-
-cdef uint8_t* put_escape(uint8_t* out, uint32_t c) noexcept nogil:
-    # \\uXXXX
-    cdef const char* digits = b"0123456789abcdef"
-    cdef int i
-    out = lit(out, b"\\u", 2)
-    for i in range(4):
-        out[i] = digits[(c >> (12 - 4 * i)) & 15]
-    return out + 4
-
-
-cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
-    # UTF-8 that a peer chose, as the inside of a JSON string that stays on one line; NULL if it is not UTF-8 (RFC 3629).
-    cdef const uint8_t* end = p + n
-    cdef uint32_t c, more, least
-    while p < end:
-        c = p[0]
-        p += 1
-        if c < 0x80:
-            if c < 0x20 or c == 0x7F:
-                out = put_escape(out, c)
-                continue
-            if c == 0x22 or c == 0x5C:
-                out[0] = 0x5C
-                out += 1
-            out[0] = <uint8_t>c
-            out += 1
-            continue
-        if c >= 0xF0 and c < 0xF5:
-            more = 3
-            least = 0x10000
-            c &= 7
-        elif c >= 0xE0 and c < 0xF0:
-            more = 2
-            least = 0x800
-            c &= 15
-        elif c >= 0xC2 and c < 0xE0:
-            more = 1
-            least = 0x80
-            c &= 31
-        else:
-            return NULL
-        if <uint32_t>(end - p) < more:
-            return NULL
-        memcpy(out, p - 1, more + 1)
-        while more > 0:
-            if p[0] & 0xC0 != 0x80:
-                return NULL
-            c = c << 6 | (p[0] & 63)
-            p += 1
-            more -= 1
-            out += 1
-        out += 1
-        if c < least or c > 0x10FFFF or (c >= 0xD800 and c < 0xE000):
-            return NULL
-        if (c >= 0x80 and c < 0xA0) or c == 0x2028 or c == 0x2029:
-            # Line ends to some readers: escaped (the bytes just copied are two or three).
-            out -= 2 if c < 0xA0 else 3
-            out = put_escape(out, c)
-    return out
 
 
 cdef uint8_t* put_capability(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:

@@ -2,7 +2,7 @@
 """JSON of an UPDATE -> wire, as our own writer spells it. The functions look ahead as those of _scan.pxd do."""
 
 from libc.stdint cimport uint8_t, uint32_t
-from bgpipe._codec cimport ctx_t
+from bgpipe._message cimport ctx_t
 
 cdef enum:
     HEADER_LEN = 19

@@ -9,7 +9,7 @@ the work buffer has room for any one item (ROOM), which is written unchecked.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_AS_STRING
-from bgpipe._codec cimport (
+from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, FAMILY_IPV4_MULTICAST, FAMILY_IPV4_UNICAST, FAMILY_IPV6_MULTICAST, FAMILY_IPV6_UNICAST, ctx_t,
 )
 from bgpipe._scan cimport le64, literal, put128, take_hex, take_ipv4, take_ipv6, take_number, take_octets, u128

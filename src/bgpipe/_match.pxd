@@ -2,7 +2,8 @@
 """Programs of filters, run over batches."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, msg_t
+from bgpipe._codec cimport Batch
+from bgpipe._message cimport msg_t
 from bgpipe._prefixset cimport prefixes_t
 
 cdef struct op_t:                           # one test, and where to go from it

@@ -15,9 +15,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
-from bgpipe._codec cimport (
-    Batch, CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_HIDDEN, MSG_LEFT, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, check, ctx_t,
-    family, has_addpath, hash_bytes, msg_t,
+from bgpipe._check cimport check, family
+from bgpipe._codec cimport Batch, hash_bytes
+from bgpipe._message cimport (
+    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_HIDDEN, MSG_LEFT, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, ctx_t,
+    has_addpath, msg_t,
 )
 from bgpipe._prefixset cimport PrefixSet, has4, has6
 from bgpipe._view cimport Msg, view

@@ -9,7 +9,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from bgpipe._codec cimport Batch, Buffer, Encoder, MSG_LEFT, msg_t
+from bgpipe._codec cimport Batch, Buffer, Encoder
+from bgpipe._message cimport MSG_LEFT, msg_t
 
 cdef enum:
     TYPES = 256

@@ -2,7 +2,8 @@
 """MRT both ways (RFC 6396, RFC 8050). The decoder's contract is that of _codec.pxd; what is special to MRT stands here."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Buffer, Decoder, Encoder, PeerTable, ctx_t, msg_t, peer_t
+from bgpipe._codec cimport Batch, Buffer, Decoder, Encoder, PeerTable
+from bgpipe._message cimport ctx_t, msg_t, peer_t
 from bgpipe._rib cimport Rib
 
 cdef enum:

@@ -12,10 +12,11 @@ or another length than the record leaves for it. Whether a message parses behind
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from bgpipe._codec cimport (
-    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_UPDATE, Batch, Buffer, Decoder, Encoder, PeerTable, addpath_all, attrs_t, check_attr, ctx_t, family,
-    has_addpath, index_attrs, msg_t, next_table, peer_t, wanted_type,
+from bgpipe._check cimport check_attr, family
+from bgpipe._codec cimport Batch, Buffer, Decoder, Encoder, PeerTable, index_attrs, next_table
+from bgpipe._message cimport (
+    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
+    TYPE_UPDATE, addpath_all, attrs_t, ctx_t, has_addpath, msg_t, peer_t, wanted_type,
 )
 from bgpipe._rib cimport DAMAGED, PAUSED, Rib
 from bgpipe._wire cimport ASAN, be16, be32, be64, put16, put32

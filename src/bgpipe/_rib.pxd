@@ -2,7 +2,8 @@
 """Routes of RIB dumps become UPDATEs: the part of the MRT decoder that remembers what came before."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Buffer, PeerTable, ctx_t, peer_t
+from bgpipe._codec cimport Batch, Buffer, PeerTable
+from bgpipe._message cimport ctx_t, peer_t
 
 cdef struct pending_t:                      # a peer and the UPDATE that is being put together of its routes
     uint8_t* data                           # attribute bytes as they came, then prefixes as they go out; owned

@@ -18,10 +18,9 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
-from bgpipe._codec cimport (
-    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, TYPE_UPDATE, Batch, Buffer, PeerTable, ctx_t, family, hash_bytes, msg_t,
-    next_table, peer_t,
-)
+from bgpipe._check cimport family
+from bgpipe._codec cimport Batch, Buffer, PeerTable, hash_bytes, next_table
+from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, TYPE_UPDATE, ctx_t, msg_t, peer_t
 from bgpipe._wire cimport be16, be32, put16, put32
 
 cdef extern from "<arpa/inet.h>" nogil:

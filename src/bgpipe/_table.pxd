@@ -2,7 +2,8 @@
 """Routes that sessions have announced, and what they add up to. Contracts stand here; the code is in _table.pyx."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Buffer, attr_t, attrs_t, ctx_t, msg_t, peer_t
+from bgpipe._codec cimport Batch, Buffer
+from bgpipe._message cimport attr_t, attrs_t, ctx_t, msg_t, peer_t
 
 # ---- a hash index over records that lie densely elsewhere: linear probing, nothing left behind by what is removed --------
 cdef struct slot_t:

@@ -14,9 +14,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 from bgpipe._attributes cimport unpack_prefixes
-from bgpipe._codec cimport (
-    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_EDITED, MSG_LEFT, MSG_RESET, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_UPDATE, Batch, Buffer, attr_t, attrs_t, check, ctx_t, family, has_addpath, hash_bytes, index_attrs, msg_t, peer_t,
+from bgpipe._check cimport check, family
+from bgpipe._codec cimport Batch, Buffer, hash_bytes, index_attrs
+from bgpipe._message cimport (
+    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_EDITED, MSG_LEFT, MSG_RESET, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN,
+    TYPE_NOTIFICATION, TYPE_OPEN, TYPE_UPDATE, attr_t, attrs_t, ctx_t, has_addpath, msg_t, peer_t,
 )
 from bgpipe._wire cimport be16, be32, be64, put16, put32
 

@@ -5,7 +5,8 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-from bgpipe._codec cimport MSG_LEFT, MSG_UNSEEN, Batch, PeerTable, msg_t, next_table, pack_pairs, peer_t, unpack_pairs
+from bgpipe._codec cimport Batch, PeerTable, next_table, pack_pairs, unpack_pairs
+from bgpipe._message cimport MSG_LEFT, MSG_UNSEEN, msg_t, peer_t
 
 cdef enum:
     RECENT = 256

@@ -17,10 +17,8 @@ from bgpipe._attributes cimport (
     Prefix, address_text, unpack_addresses, unpack_communities, unpack_ext_communities, unpack_large_communities, unpack_prefixes,
     unpack_segments,
 )
-from bgpipe._codec cimport (
-    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_EDITED, TYPE_UPDATE, attr_subcode, attr_t, attrs_t, check_attr, check_prefixes, ctx_t, family,
-    has_addpath, msg_t,
-)
+from bgpipe._check cimport attr_subcode, check_attr, check_prefixes, family
+from bgpipe._message cimport CTX_AS2, FAMILY_IPV4_UNICAST, MSG_EDITED, TYPE_UPDATE, attr_t, attrs_t, ctx_t, has_addpath, msg_t
 from bgpipe._view cimport Msg
 from bgpipe._wire cimport be16, be32
 

@@ -2,7 +2,8 @@
 """What Python sees of messages; the code and who owns what are in _view.pyx."""
 
 from libc.stdint cimport uint8_t, uint32_t
-from bgpipe._codec cimport Batch, attrs_t, ctx_t, msg_t
+from bgpipe._codec cimport Batch
+from bgpipe._message cimport attrs_t, ctx_t, msg_t
 
 
 cdef class SessionContext:

@@ -14,10 +14,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
-from bgpipe._codec cimport (
-    Batch, Buffer, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_OTHER, MSG_DROPPED, MSG_EDITED, MSG_LEFT, PeerTable, STATUS_OK,
-    STATUS_UNKNOWN, TYPE_NOTIFICATION, TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, attrs_t, check, chunk_t, ctx_t, family,
-    has_addpath, index_attrs, message_error, msg_t, no_peer, now_ns, pack_pairs, unpack_pairs,
+from bgpipe._check cimport check, family, message_error
+from bgpipe._codec cimport Batch, Buffer, PeerTable, chunk_t, index_attrs, no_peer, now_ns, pack_pairs, unpack_pairs
+from bgpipe._message cimport (
+    CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_OTHER, MSG_DROPPED, MSG_EDITED, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN,
+    TYPE_NOTIFICATION, TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, attrs_t, ctx_t, has_addpath, msg_t,
 )
 from bgpipe._wire cimport be16, put16
 

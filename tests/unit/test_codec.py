@@ -5,7 +5,8 @@ import struct
 
 import pytest
 
-from bgpipe._codec import Buffer, Decoder, RawDecoder, RawEncoder, family_index, json_string, type_mask
+from bgpipe._check import family_index
+from bgpipe._codec import Buffer, Decoder, RawDecoder, RawEncoder, json_string, type_mask
 from bgpipe.errors import InputError
 
 MARKER = b"\xff" * 16

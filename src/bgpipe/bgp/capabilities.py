@@ -7,7 +7,7 @@ form is an object by name, as in the JSON of an OPEN: see `from_object` and `to_
 from __future__ import annotations
 
 from bgpipe._attributes import at, expected, family_name, lookup, number, parse_family, unhex
-from bgpipe._codec import family_index
+from bgpipe._check import family_index
 from bgpipe.errors import FieldError
 from bgpipe.names import ADDPATH_DIRECTIONS, AFIS, CAPABILITIES, ROLES
 
