@@ -8,8 +8,27 @@ from bgpipe._message cimport ctx_t, error_t, msg_t
 cdef uint32_t family(uint16_t afi, uint8_t safi) noexcept nogil
 # Checks a message of any type to its last octet, sets m.status; returns it. `e` may be NULL.
 cdef uint8_t check(msg_t* m, error_t* e) noexcept nogil
-# One attribute's value: True if it parses (RFC 4271, 4760, ... each attribute's own), whatever its flags.
-cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil
+# What is wrong with the value of an attribute, or with an attribute in its message; CLASSES of _check.pyx says what follows from it.
+cdef enum:
+    FINE = 0
+    BAD_LENGTH = 1              # of the value
+    BAD_VALUE = 2               # none of those that are defined
+    BAD_SEGMENT = 3             # of a path: its type is not defined, it is empty, or it runs past the end
+    BAD_NEXT_HOP = 4            # its length is none that goes with the family
+    BAD_NLRI = 5                # NLRI that cannot be told apart
+    BAD_PARTS = 6               # TLVs or others that do not end where the value does
+    BAD_FLAGS = 7               # optional and transitive are not as the attribute's document has them
+    TWICE = 8
+    MISSING = 9
+    OVERRUN = 10                # the header, or the length in it, runs past the end of the attributes
+    ZERO_AS = 11                # AS number 0
+    FOREIGN = 12                # from an external neighbour, of whom it is not to come
+    UNRECOGNIZED = 13           # well-known, it says, but it is not known
+    PROBLEMS = 14
+# What is wrong with one attribute's value (RFC 4271, 4760, ... each attribute's own), whatever its flags; FINE: it parses.
+cdef uint8_t attr_problem(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil
+cdef inline bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
+    return attr_problem(code, p, n, ctx) == FINE
 # Packed prefixes of `bits` (32 or 128) at most to the end of p[:n], with path ids or not.
 cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
 # The MessageError that says where a message does not parse.

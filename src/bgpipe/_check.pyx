@@ -80,21 +80,21 @@ cdef inline uint32_t family_bits(uint16_t afi, uint8_t safi) noexcept nogil:
     return 0
 
 
-cdef inline bint check_path(const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
+cdef inline uint8_t path_problem(const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
     # RFC 4271 section 4.3, RFC 5065 section 3, RFC 7606 section 7.2
     cdef const uint8_t* end = p + n
     cdef uint32_t size
     while p < end:
         if end - p < 2 or p[0] - 1 > 3 or p[0] == 0 or p[1] == 0:
-            return False
+            return BAD_SEGMENT
         size = 2 + p[1] * as_len
         if <uint32_t>(end - p) < size:
-            return False
+            return BAD_SEGMENT
         p += size
-    return True
+    return FINE
 
 
-cdef bint check_mp(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noexcept nogil:
+cdef uint8_t mp_problem(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noexcept nogil:
     # RFC 4760 sections 3 and 4, RFC 2545 section 3, RFC 8950 section 4
     cdef cursor_t c = cursor(p, n)
     cdef const uint8_t* next_hop
@@ -102,47 +102,51 @@ cdef bint check_mp(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noexcept
     cdef uint8_t safi, next_hop_len, reserved
     cdef uint32_t bits
     if not (take_u16(&c, &afi) and take_u8(&c, &safi)):
-        return False
+        return BAD_LENGTH
     bits = family_bits(afi, safi)
     if reach:
         if not (take_u8(&c, &next_hop_len) and take_bytes(&c, next_hop_len, &next_hop) and take_u8(&c, &reserved)):
-            return False
+            return BAD_LENGTH
         # None at all: a route of a RIB dump that was the router's own.
         if bits and not (next_hop_len == 16 or next_hop_len == 32 or next_hop_len == 0 or (next_hop_len == 4 and afi == 1)):
-            return False
-    if bits == 0:
-        return True
-    return check_prefixes(c.p, <uint32_t>(c.end - c.p), bits, has_addpath(ctx, family(afi, safi)))
+            return BAD_NEXT_HOP
+    if bits and not check_prefixes(c.p, <uint32_t>(c.end - c.p), bits, has_addpath(ctx, family(afi, safi))):
+        return BAD_NLRI
+    return FINE
 
 
-cdef bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
+cdef inline uint8_t length_problem(bint right) noexcept nogil:
+    return FINE if right else BAD_LENGTH
+
+
+cdef uint8_t attr_problem(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
     if code == 1:  # ORIGIN
-        return n == 1 and p[0] <= 2
+        return BAD_LENGTH if n != 1 else BAD_VALUE if p[0] > 2 else FINE
     if code == 2:  # AS_PATH
-        return check_path(p, n, 2 if ctx & CTX_AS2 else 4)
+        return path_problem(p, n, 2 if ctx & CTX_AS2 else 4)
     if code == 3 or code == 4 or code == 5 or code == 9:  # NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, ORIGINATOR_ID
-        return n == 4
+        return length_problem(n == 4)
     if code == 6:  # ATOMIC_AGGREGATE
-        return n == 0
+        return length_problem(n == 0)
     if code == 7:  # AGGREGATOR
-        return n == (6 if ctx & CTX_AS2 else 8)
+        return length_problem(n == (6 if ctx & CTX_AS2 else 8))
     if code == 8 or code == 10:  # COMMUNITIES, CLUSTER_LIST
-        return n > 0 and n % 4 == 0
+        return length_problem(n > 0 and n % 4 == 0)
     if code == 14:
-        return check_mp(p, n, ctx, True)
+        return mp_problem(p, n, ctx, True)
     if code == 15:
-        return check_mp(p, n, ctx, False)
+        return mp_problem(p, n, ctx, False)
     if code == 16:  # EXTENDED COMMUNITIES
-        return n > 0 and n % 8 == 0
+        return length_problem(n > 0 and n % 8 == 0)
     if code == 17:  # AS4_PATH
-        return check_path(p, n, 4)
+        return path_problem(p, n, 4)
     if code == 18:  # AS4_AGGREGATOR
-        return n == 8
+        return length_problem(n == 8)
     if code == 32:  # LARGE_COMMUNITY
-        return n > 0 and n % 12 == 0
+        return length_problem(n > 0 and n % 12 == 0)
     if code == 35:  # OTC
-        return n == 4
-    return True
+        return length_problem(n == 4)
+    return FINE
 
 
 cdef inline uint8_t fail(msg_t* m, error_t* e, uint8_t status, const uint8_t* at, uint8_t code, uint8_t subcode, uint8_t attr) noexcept nogil:
