@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bgpipe.bgp.messages import Notification, Open, RouteRefresh
     from bgpipe.errors import (
         BgpipeError,
+        BmpError,
         ClosedOutput,
         FieldError,
         FilterError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         MessageError,
         MrtError,
         PassingError,
+        RecordError,
         StageError,
         UsageError,
     )
@@ -46,6 +48,7 @@ _HOMES = {
     "AsPath": "_update",
     "Batch": "_codec",
     "BgpipeError": "errors",
+    "BmpError": "errors",
     "ClosedOutput": "errors",
     "Event": "pipeline.events",
     "ExtCommunity": "_attributes",
@@ -63,6 +66,7 @@ _HOMES = {
     "Pipeline": "pipeline.engine",
     "Prefix": "_attributes",
     "Reader": "files",
+    "RecordError": "errors",
     "RouteRefresh": "bgp.messages",
     "SessionContext": "_view",
     "StageError": "errors",
@@ -77,6 +81,7 @@ __all__ = [
     "AsPath",
     "Batch",
     "BgpipeError",
+    "BmpError",
     "ClosedOutput",
     "Event",
     "ExtCommunity",
@@ -94,6 +99,7 @@ __all__ = [
     "Pipeline",
     "Prefix",
     "Reader",
+    "RecordError",
     "RouteRefresh",
     "SessionContext",
     "StageError",

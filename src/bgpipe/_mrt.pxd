@@ -2,34 +2,25 @@
 """MRT both ways (RFC 6396, RFC 8050). The decoder's contract is that of _codec.pxd; what is special to MRT stands here."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Buffer, Decoder, Encoder, PeerTable
+from bgpipe._codec cimport Batch, Buffer, Encoder, PeerTable
 from bgpipe._message cimport ctx_t, msg_t, peer_t
+from bgpipe._records cimport RecordDecoder
 from bgpipe._rib cimport Rib
 
 cdef enum:
     PEER_CACHE = 256
 
-cdef class MrtDecoder(Decoder):
-    cdef public bint recover                # search the next plausible record behind damage
+cdef class MrtDecoder(RecordDecoder):
     cdef public bint guess_asn              # where AS_PATH does not parse with the declared AS size, try the other
     cdef ctx_t context                      # of BGP4MP messages, beside what their records say
     cdef readonly uint64_t state_changes    # STATE_CHANGE records, skipped
     cdef readonly uint64_t unknown          # records of types and subtypes that carry nothing for us, skipped
-    cdef readonly uint64_t lost_bytes       # what recovering passed over
-    cdef readonly list lost                 # the first of its ranges: (start, end) in the decompressed stream
     cdef Rib rib
-    cdef const char* what                   # why scan() stopped at a damaged record; NULL: it did not
-    cdef object reason                      # the error that started the search under way, or None
-    cdef uint64_t lost_from
     cdef uint64_t doubt                     # where swallows() goes on once there is more input
     cdef const peer_t* cache[PEER_CACHE]    # peers of self.peers by a cheap hash of the record's peer header
-    # Frames whole records of p[i:n] into b; returns where it stopped: at a record not whole yet, or at damage (self.what).
-    cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil
     cdef int swallows(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) noexcept nogil
     cdef int stop(self, int why) noexcept nogil
     cdef const peer_t* intern(self, Batch b, const uint8_t* key, uint32_t key_len) except NULL
-    cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset)
-    cdef int lose(self, uint64_t end) except -1
 
 cdef struct header_t:                       # the peer header of a BGP4MP record, ready made
     uint64_t epoch                          # of the encode() call that it was made in

@@ -1,9 +1,10 @@
 from collections.abc import Callable
 
-from bgpipe._codec import Decoder, Encoder
+from bgpipe._codec import Encoder
+from bgpipe._records import RecordDecoder
 from bgpipe.errors import InputError
 
-class MrtDecoder(Decoder):
+class MrtDecoder(RecordDecoder):
     """MRT records -> batches (RFC 6396, RFC 8050, and type 5 of the archives before 2001).
 
     BGP4MP and BGP4MP_ET messages point into the block that was read; they carry the tags PEER_AS, PEER_IP, LOCAL_AS,
@@ -11,14 +12,10 @@ class MrtDecoder(Decoder):
     neighbouring prefixes with equal attributes of one peer bundled. Times are ns, from seconds, of _ET records from
     microseconds.
 
-    Damage ends the input with an MrtError in `Batch.error` that names the record's number and its offset in the
-    decompressed stream, behind all messages before it. With `pardon` a damaged record whose length is possible is
-    skipped; with `recover` the next plausible record is searched, and what was passed over is reported to `on_skip` and
-    in `lost`. `guess_asn`: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with
-    the other, take the other.
+    Errors are MrtErrors. `guess_asn`: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but
+    does with the other, take the other.
     """
 
-    recover: bool
     guess_asn: bool
     @property
     def state_changes(self) -> int:
@@ -26,12 +23,6 @@ class MrtDecoder(Decoder):
     @property
     def unknown(self) -> int:
         """Records of types and subtypes that hold neither messages nor routes."""
-    @property
-    def lost(self) -> list[tuple[int, int]]:
-        """Byte ranges (start, end) that `recover` passed over, the first 1,000 of them."""
-    @property
-    def lost_bytes(self) -> int:
-        """Bytes in all ranges that `recover` passed over."""
     def __init__(
         self,
         *,

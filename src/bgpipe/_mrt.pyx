@@ -12,12 +12,13 @@ or another length than the record leaves for it. Whether a message parses behind
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from bgpipe._check cimport check_attr, family
-from bgpipe._codec cimport Batch, Buffer, Decoder, Encoder, PeerTable, index_attrs, next_table
+from bgpipe._check cimport family
+from bgpipe._codec cimport Batch, Buffer, Encoder, PeerTable, index_attrs, next_table
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
     TYPE_UPDATE, addpath_all, attrs_t, ctx_t, has_addpath, msg_t, peer_t, wanted_type,
 )
+from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, reads_better
 from bgpipe._rib cimport DAMAGED, PAUSED, Rib
 from bgpipe._wire cimport ASAN, be16, be32, be64, put16, put32
 
@@ -52,14 +53,8 @@ cdef enum:
     MAX_MESSAGE_RECORD = 1 << 17    # of records that hold one message or one route
     MAX_SEARCHED = 1 << 20      # of a record that a search takes for one
     BODY_SEEN = 80              # octets of a body that a search looks at
-    MAX_LOST = 1000             # ranges remembered
     DAY = 86400
     AS_TRANS = 23456            # RFC 6793 section 9
-
-cdef enum:                      # answers
-    NO = 0
-    YES = 1
-    WAIT = 2                    # more input will tell
 
 cdef uint64_t ONES = 0xFFFFFFFFFFFFFFFFULL
 
@@ -95,72 +90,36 @@ cdef str address(const uint8_t* p, uint32_t n):
 # ---- decoding -----------------------------------------------------------------------------------------------------
 
 @cython.final
-cdef class MrtDecoder(Decoder):
+cdef class MrtDecoder(RecordDecoder):
     """MRT records -> batches.
 
-    Options of `Decoder`, and: recover: behind damage, go on with the next plausible record; `lost` tells what was passed over.
-    guess_asn: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with the other, take the other.
+    Options of `RecordDecoder`, and: guess_asn: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with the other, take the other.
     context: bits of ctx_t that BGP4MP messages get beside what their records say.
     """
 
     def __cinit__(self, *args, **options):
-        self.lost = []
         self.rib = Rib()
 
-    def __init__(self, *, bint recover=False, bint guess_asn=False, ctx_t context=0, **options):
+    def __init__(self, *, bint guess_asn=False, ctx_t context=0, **options):
         super().__init__(**options)
-        self.recover = recover
         self.guess_asn = guess_asn
         self.context = context
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
-        cdef Py_ssize_t i = 0, size
-        cdef bint found = False
+        cdef Py_ssize_t used
         self.rib.own(b)
         self.rib.wanted = wanted_type(self.types, TYPE_UPDATE)
         self.rib.flags = self.direction
         self.rib.sent = 0
-        while True:
-            if self.reason is not None:
-                with nogil:
-                    i = search(p, i, n, eof, &found)
-                if not (found or eof):
-                    return i
-                self.lose(self.offset + i)
-                if not found:
-                    return i
-            with nogil:
-                i = self.scan(b, p, i, n, eof)
-            self.borrowed |= b.n > self.rib.sent
-            if self.paused:
-                return i
-            if self.what == NULL and (i == n or not eof):
-                if n - i >= RECORD_HEADER:
-                    self.need = RECORD_HEADER + be32(p + i + 8)
-                return i
-            error = self.damage(p + i, n - i, self.offset + i)
-            if self.recover:
-                self.reason = error
-                self.lost_from = self.offset + i
-                i += 1
-            elif self.pardon and (self.what == NULL or be32(p + i + 8) <= MAX_RECORD):
-                size = n - i if self.what == NULL else RECORD_HEADER + be32(p + i + 8)
-                if size > n - i and not eof:
-                    self.need = size
-                    return i
-                self.records += 1
-                self.skip(error)
-                i += min(size, n - i)
-            else:
-                b.error = error
-                return i
+        used = RecordDecoder.frame(self, b, p, n, eof)
+        self.borrowed |= b.n > self.rib.sent
+        return used
 
     cdef int finish(self, Batch b) except -1:
         self.rib.own(b)
         return self.rib.flush(b)
 
     cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset):
-        # What is wrong with the record at p[:n]: self.what, or that it is cut short.
         where = f"MRT record {self.records + 1} at offset {offset}"
         if n < RECORD_HEADER:
             text = f"{where} is cut short: {n} of the {RECORD_HEADER} bytes of its header are there"
@@ -169,19 +128,12 @@ cdef class MrtDecoder(Decoder):
         else:
             what = self.what.decode()
             text = f"{where} is damaged: {what} (type {be16(p + 4)}, subtype {be16(p + 6)}, length {be32(p + 8)})"
-        error = MrtError(text, offset=offset, record=self.records + 1)
-        error.cut_short = self.what == NULL
-        return error
+        return MrtError(text, offset=offset, record=self.records + 1)
 
-    cdef int lose(self, uint64_t end) except -1:
-        reason = self.reason
-        self.reason = None
-        self.records += 1
-        self.lost_bytes += end - self.lost_from
-        if len(self.lost) < MAX_LOST:
-            self.lost.append((self.lost_from, end))
-        self.skip(MrtError(f"{reason}; lost bytes {self.lost_from} to {end}", offset=self.lost_from, record=reason.record))
-        return 0
+    cdef Py_ssize_t size_of(self, const uint8_t* p, Py_ssize_t n) noexcept nogil:
+        if n < RECORD_HEADER or be32(p + 8) > MAX_RECORD:
+            return 0
+        return RECORD_HEADER + be32(p + 8)
 
     cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil:
         cdef const uint8_t* r
@@ -231,6 +183,9 @@ cdef class MrtDecoder(Decoder):
             self.records += 1
             i += RECORD_HEADER + length
         return i
+
+    cdef int plausible(self, const uint8_t* p, Py_ssize_t n, bint eof) noexcept nogil:
+        return NO if n > 4 and p[4] else plausible(p, n, eof)
 
     cdef int swallows(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) noexcept nogil:
         # Whether the record at i, which is all there, was cut short and ends in the next one's bytes: no record can begin
@@ -458,54 +413,10 @@ cdef bint fits_body(const uint8_t* p, uint32_t n, uint8_t kind) noexcept nogil:
     return withdrawn <= n - 4 and be16(p + 2 + withdrawn) <= n - 4 - withdrawn
 
 
-cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil:
-    # Whether the AS_PATH of an UPDATE does not parse in the other's opposite, but does in `other`.
-    cdef const uint8_t* p = wire + HEADER_LEN
-    cdef const uint8_t* end = wire + n
-    cdef uint32_t length
-    cdef uint8_t code
-    if end - p < 4 or be16(p) > end - p - 4:
-        return False
-    p += 2 + be16(p)
-    if be16(p) > end - p - 2:
-        return False
-    end = p + 2 + be16(p)
-    p += 2
-    while end - p >= 3:
-        code = p[1]
-        if p[0] & 0x10:
-            if end - p < 4:
-                return False
-            length = be16(p + 2)
-            p += 4
-        else:
-            length = p[2]
-            p += 3
-        if length > end - p:
-            return False
-        if code == 2:
-            return not check_attr(2, p, length, other ^ CTX_AS2) and check_attr(2, p, length, other)
-        p += length
-    return False
-
-
 # ---- recovering -----------------------------------------------------------------------------------------------------
 # A record is plausible if its type, subtype and length are, the first octets of its body are, and what follows is the header of a
 # plausible record of the same day, or the end of the input. A BGP4MP message needs no such witness: its marker and its length,
 # there twice, are. Each place is looked at in constant time, and no search waits for more than MAX_SEARCHED bytes.
-
-cdef Py_ssize_t search(const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof, bint* found) noexcept nogil:
-    # The next plausible record of p[i:n], or where to go on once there is more input.
-    cdef int answer
-    found[0] = False
-    while i < n:
-        answer = NO if n - i > 4 and p[i + 4] else plausible(p + i, n - i, eof)
-        if answer == YES or (answer == WAIT and not eof):
-            found[0] = answer == YES
-            return i
-        i += 1
-    return i
-
 
 cdef int plausible(const uint8_t* p, Py_ssize_t n, bint eof) noexcept nogil:
     cdef const uint8_t* after

@@ -8,7 +8,9 @@
     │   └── PassingError       it did not work out this time: --retry and --reconnect try again
     ├── FieldError             a value that cannot stand where it was put; a ValueError, too
     └── InputError             input that does not parse: says what and where       (exit code 1)
-        ├── MrtError           an MRT record: offset and record number
+        ├── RecordError        a record of a binary format: offset and record number
+        │   ├── MrtError       an MRT record
+        │   └── BmpError       a BMP or OpenBMP message
         ├── JsonError          a JSON line: line number and path
         └── MessageError       a BGP message: code, subcode, offset and field (RFC 4271 section 6)
 """
@@ -116,13 +118,21 @@ class InputError(BgpipeError):
         self.record = record
 
 
-class MrtError(InputError):
-    """An MRT record that is damaged, cut short or of an impossible size (RFC 6396).
+class RecordError(InputError):
+    """A record that is damaged, cut short or of an impossible size.
 
     cut_short: the input ends within the record, so that nothing can be behind it.
     """
 
     cut_short = False
+
+
+class MrtError(RecordError):
+    """An MRT record (RFC 6396)."""
+
+
+class BmpError(RecordError):
+    """A BMP message (RFC 7854), or an OpenBMP message around it."""
 
 
 class JsonError(InputError):

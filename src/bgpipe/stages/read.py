@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bgpipe.errors import MrtError, StageError
+from bgpipe.errors import RecordError, StageError
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import StageOptions
@@ -103,9 +103,9 @@ class Read(MessageReader):
             batch.completion = lambda _: self.pipe.emit(StateChanges(self, count))
         error = batch.error if batch is not None else None
         hopeless = self._misread or self.options.recover
-        if batch is not None and isinstance(error, MrtError) and not (error.cut_short or hopeless):
+        if batch is not None and isinstance(error, RecordError) and not (error.cut_short or hopeless):
             text = f"{error}; --recover goes on behind it"
-            batch.error = MrtError(text, offset=error.offset, record=error.record)
+            batch.error = type(error)(text, offset=error.offset, record=error.record)
         return batch
 
     def _shares_terminal(self) -> bool:

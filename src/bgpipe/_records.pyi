@@ -1,0 +1,34 @@
+from collections.abc import Callable
+
+from bgpipe._codec import Decoder
+from bgpipe.errors import InputError
+
+class RecordDecoder(Decoder):
+    """Records -> batches: what decoders of MRT and BMP have in common.
+
+    Damage ends the input with a RecordError in `Batch.error` that names the record's number and its offset in the
+    decompressed stream, behind all messages before it. With `pardon` a damaged record whose length is possible is
+    skipped; with `recover` the next plausible record is searched, and what was passed over is reported to `on_skip` and
+    in `lost`.
+    """
+
+    recover: bool
+    @property
+    def lost(self) -> list[tuple[int, int]]:
+        """Byte ranges (start, end) that `recover` passed over, the first 1,000 of them."""
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes in all ranges that `recover` passed over."""
+    def __init__(
+        self,
+        *,
+        recover: bool = False,
+        direction: str = "R",
+        pardon: bool = False,
+        no_seq: bool = False,
+        no_time: bool = False,
+        no_tags: bool = False,
+        types: int = 0xFFFFFFFF,
+        block_size: int = 262144,
+        on_skip: Callable[[InputError], object] | None = None,
+    ) -> None: ...
