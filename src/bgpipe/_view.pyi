@@ -5,6 +5,7 @@ from datetime import datetime as _datetime
 from typing import final
 
 from bgpipe._codec import Batch
+from bgpipe._malformed import Malformation
 from bgpipe._update import Update
 from bgpipe.bgp.messages import Notification, Open, RouteRefresh
 from bgpipe.errors import MessageError
@@ -121,6 +122,17 @@ class Msg:
     @property
     def error(self) -> MessageError | None:
         """Why it does not parse (RFC 4271 section 6), or None if it does."""
+    @property
+    def errors(self) -> tuple[Malformation, ...]:
+        """All that is wrong with an UPDATE, and what a speaker does about each (RFC 7606); () for nearly all.
+
+        What parses can have errors, too: flags that are not those of the attribute's type, what is missing or there
+        twice. Errors of routes and lengths are "session-reset".
+        """
+    @property
+    def error_action(self) -> str:
+        """What a speaker does about all its errors (RFC 7606 section 3 h), the strongest: "session-reset",
+        "treat-as-withdraw", "attribute-discard", or ""."""
     @property
     def update(self) -> Update | None:
         """The message as an UPDATE, or None if it is none."""

@@ -325,6 +325,18 @@ cdef class Msg:
         return message_error(m) if m.status > STATUS_OK else None
 
     @property
+    def errors(self):
+        """All that is wrong with it, a Malformation each, with what a speaker does about it (RFC 7606); () for nearly all."""
+        from bgpipe._malformed import malformations
+        return malformations(self)[0]
+
+    @property
+    def error_action(self):
+        """What a speaker does about its errors (RFC 7606 section 2): "session-reset", "treat-as-withdraw", "attribute-discard", ""."""
+        from bgpipe._malformed import malformations
+        return malformations(self)[1]
+
+    @property
     def update(self):
         """The message as an UPDATE, or None if it is none."""
         return face(TYPE_UPDATE).of(self) if self.record().type == TYPE_UPDATE else None

@@ -92,19 +92,24 @@ class MatchEvent(StageEvent):
 class ParseEvent(Event):
     """A message does not parse. It stays on its way as it came.
 
-    error: why. wire: its first bytes.
+    error: why. errors: all that is wrong with it. action: what a speaker does about that (RFC 7606 section 2).
+    wire: its first bytes.
     """
 
-    __slots__ = ("error", "wire")
+    __slots__ = ("action", "error", "errors", "wire")
     many = "messages do not parse"
 
     def __init__(self, batch: Batch, index: int, error: MessageError) -> None:
+        from bgpipe._malformed import malformations
+        from bgpipe._view import message_at
+
         super().__init__(PIPE, "PARSE", batch, index)
         self.error = error
+        self.errors, self.action = malformations(message_at(batch, index))
         self.wire = batch.wire(index)[:64]
 
     def describe(self) -> str:
-        return f"{self.error}: 0x{self.wire.hex()}"
+        return f"{self.error} ({self.action}): 0x{self.wire.hex()}"
 
 
 def message_label(batch: Batch, index: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bgpipe._malformed import tag_malformed
 from bgpipe._tag import Tagger
 from bgpipe.errors import InputError
 from bgpipe.pipeline.options import WORDS, Kind, option
@@ -32,6 +33,9 @@ class TagOptions(StageOptions):
 
     add: tuple[tuple[str, str], ...] = option("--add", "set this tag", kind=TAGS)
     drop: tuple[str, ...] = option("--drop", "drop this tag, or * for all", kind=WORDS, metavar="KEY")
+    errors: bool = option(
+        "--errors", "tag what is malformed: error/action says what a speaker does about it, error/fields where it is"
+    )
     src: bool = option("--src", f"set the tag {SOURCE} to the name of the stage that the message came from")
 
 
@@ -50,8 +54,8 @@ class Tag(Stage):
     pure = True
 
     def attach(self) -> None:
-        if not (self.options.add or self.options.drop or self.options.src):
-            raise self.error("nothing to do: --add, --drop or --src is missing")
+        if not (self.options.add or self.options.drop or self.options.src or self.options.errors):
+            raise self.error("nothing to do: --add, --drop, --src or --errors is missing")
         producers = [stage for stage in self.pipe.stages if stage.produces]
         self._only_source = producers[0].name if len(producers) == 1 else ""
         self.pure = not self.options.src or bool(self._only_source)
@@ -64,6 +68,8 @@ class Tag(Stage):
             source = self.pipe.current.name
         with batch:
             self._tagger(source).apply(batch, directions)
+            if self.options.errors:
+                tag_malformed(batch, directions)
 
     def _tagger(self, source: str) -> Tagger:
         if source not in self._taggers:

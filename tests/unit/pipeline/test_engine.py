@@ -325,7 +325,7 @@ class TestEvents:
         assert pipe.exit_code == 0
         assert target.read_text() == text
         *first, last = capfd.readouterr().err.splitlines()
-        one = "bgpipe: warning: PARSE: withdrawn routes length does not parse at octet 19: 0x" + "ff" * 16 + "001702ffff0000"
+        one = "bgpipe: warning: PARSE: withdrawn routes length does not parse at octet 19 (session-reset): 0x" + "ff" * 16 + "001702ffff0000"
         assert first == [one] * 10
         assert last == "bgpipe: warning: PARSE: 20 messages do not parse in all, 10 of them not shown"
 

@@ -74,7 +74,7 @@ class TestOptions:
             Pipeline(["tag", "--add", "a=" + "x" * 65535])
 
     def test_nothing_to_do(self) -> None:
-        with pytest.raises(UsageError, match=r"^stage 1 \(tag\): nothing to do: --add, --drop or --src is missing$"):
+        with pytest.raises(UsageError, match=r"^stage 1 \(tag\): nothing to do: --add, --drop, --src or --errors is missing$"):
             Pipeline(["tag"])
 
 
