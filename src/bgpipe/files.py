@@ -181,7 +181,10 @@ class Writer:
         self._sink.write(memoryview(self._buffer))
 
     def close(self) -> None:
-        """Complete the file. StageError: it cannot be; then there is none."""
+        """Complete the file. StageError: it cannot be; then there is none, unless the disk is full (DiskFull).
+
+        Once there is room again, close() goes on; abort() gives the file up.
+        """
         self._sink.finish()
 
     def abort(self) -> None:
@@ -192,9 +195,10 @@ class Writer:
         return self
 
     def __exit__(self, kind: object, *exception: object) -> None:
-        if kind is None:
-            self.close()
-        else:
+        try:
+            if kind is None:
+                self.close()
+        finally:
             self.abort()
 
 

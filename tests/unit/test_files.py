@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 from lines import line, lines, read_lines, right, write_lines
 
 import bgpipe
+from bgpipe.errors import StageError
 
 
 @pytest.fixture
@@ -127,3 +130,25 @@ def test_a_writer_that_is_closed(tmp_path: Path) -> None:
         with pytest.raises(bgpipe.StageError, match=r"^cannot write .*x\.json: it is closed already$"):
             out.write(message)
     assert (tmp_path / "x.json").read_text().count("\n") == 1
+
+
+def test_a_writer_on_a_full_disk(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a `with` there is no file, and no descriptor; close() may be called again."""
+
+    def fsync(fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    message = next(iter(bgpipe.read(source))).copy()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    Path(source).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(StageError, match="no space left"), bgpipe.write(tmp_path / "x.mrt") as out:
+            out.write(message)
+        assert (list(tmp_path.iterdir()), len(list(Path("/proc/self/fd").iterdir()))) == ([], before)
+        out = bgpipe.write(tmp_path / "x.mrt")
+        out.write(message)
+        with pytest.raises(StageError, match="no space left"):
+            out.close()
+    out.close()
+    assert len(list(bgpipe.read(tmp_path / "x.mrt"))) == 1

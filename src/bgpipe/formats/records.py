@@ -1,4 +1,7 @@
-"""Where records end, in bytes that bgpipe wrote itself: enough to cut a file that was broken off."""
+"""Where records end, in bytes that bgpipe wrote itself: enough to cut a file that was broken off.
+
+Where a machine went down, or a disk was full, file systems may leave zeros in place of what did not get there.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,18 @@ def whole(form: str) -> Whole:
 
 
 def _lines(data: bytes) -> tuple[int, int]:
-    end = data.rfind(b"\n") + 1
+    hole = data.find(b"\0")
+    end = data.rfind(b"\n", 0, hole if hole >= 0 else len(data)) + 1
     return end, data.count(b"\n", 0, end)
 
 
 def _mrt(data: bytes) -> tuple[int, int]:
     place = count = 0
     while place + _MRT_HEADER <= len(data):
-        behind = place + _MRT_HEADER + int.from_bytes(data[place + 8 : place + 12], "big")
-        if behind > len(data):
+        size = int.from_bytes(data[place + 8 : place + 12], "big")
+        if not size or place + _MRT_HEADER + size > len(data):
             break
-        place = behind
+        place += _MRT_HEADER + size
         count += 1
     return place, count
 

@@ -45,7 +45,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._over = self._loop.create_future()
         self._queue: deque[Buffer | Callable[[], None]] = deque()
-        self._size = 0
+        self._size = self._messages = 0  # of what waits, or is being written
         self._closed = False  # nothing is added any more
         self._ended = False
         self._gathering = False  # the thread sleeps, though there may be something to write
@@ -58,6 +58,7 @@ class Writer:
             if self._closed:
                 return
             size = len(data)
+            self._messages += data.messages
             last = self._queue[-1] if self._queue else None
             if size > _SMALL:
                 self._queue.append(data.take(size))
@@ -87,13 +88,19 @@ class Writer:
         done, _ = await asyncio.wait((self._over,), timeout=within_s)
         return bool(done)
 
-    def abort(self) -> None:
-        """Forget what is not written yet, and wait a moment for the write that is under way."""
+    def abort(self) -> int:
+        """Forget what is not written yet, and wait a moment for the write that is under way. How many messages it is.
+
+        That write counts as long as it is not over, though some of them may get there.
+        """
         with self._changed:
             self._closed = True
+            queue, messages = [*self._queue], self._messages
             self._queue.clear()
             self._changed.notify()
-            self._changed.wait_for(lambda: self._ended, _MOMENT_S)
+            if self._changed.wait_for(lambda: self._ended, _MOMENT_S):
+                messages = sum(item.messages for item in queue if isinstance(item, Buffer))
+            return messages
 
     def _room(self) -> None:
         self._stage.blocked = False
@@ -113,7 +120,7 @@ class Writer:
             while (item := self._next()) is not None:
                 if isinstance(item, Buffer):
                     self._stage.write(item)
-                    self._written(len(item))
+                    self._written(item)
                 else:
                     item()
                 self._gather()
@@ -136,9 +143,10 @@ class Writer:
             self._changed.wait_for(lambda: self._size >= _PIECE or self._closed, _GATHER_S)
             self._gathering = False
 
-    def _written(self, size: int) -> None:
+    def _written(self, data: Buffer) -> None:
         with self._changed:
-            before, self._size = self._size, self._size - size
+            before, self._size = self._size, self._size - len(data)
+            self._messages -= data.messages
         if before >= FULL // 2 > self._size:
             self._tell(self._room)
 
@@ -182,8 +190,7 @@ class Writers:
 
     async def _finish(self, stage: Stage, writer: Writer, within_s: float | None) -> None:
         if not await writer.finish(None if within_s is None else max(0.0, within_s - _MOMENT_S)):
-            writer.abort()
-            raise StageError("what it has to write is not taken; the rest is given up")
+            raise StageError(f"what it has to write is not taken; the rest, {writer.abort()} messages, is given up")
         await asyncio.to_thread(stage.finish)
 
     def abort(self) -> None:

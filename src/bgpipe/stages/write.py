@@ -28,6 +28,7 @@ _LATE_S = 0.05
 _LOOK_S = 0.1  # how often to look whether there is room again
 _TELL_S = 1.0  # how often an event may tell of messages that are lost
 _WARN_S = 60.0
+_LONGER_S = 10.0  # how long a pause goes on once the pipeline is to end, if it was no signal that said so
 
 
 def _period(text: str) -> float:
@@ -85,6 +86,8 @@ class Write(MessageWriter):
     _full = ""  # what was said of that last
     _gave_up = False  # nothing more is written
     _hurried = False
+    _ending_s = 0.0  # since when the pipeline is to end
+    _seen_lost = 0  # of those, what the sink has said
     _untold = 0
     _told_lost_s = 0.0
 
@@ -127,8 +130,7 @@ class Write(MessageWriter):
     def open(self) -> Sink | RotatingSink:
         options = self.options
         now_s = time.time()
-        self._whole = records.whole(self.form)
-        remains = Remains(self._whole, lambda text: self.pipe.log.warn(text, self), options.compress)
+        remains = Remains(records.whole(self.form), lambda text: self.pipe.log.warn(text, self), options.compress)
         if not options.every_s:
             return open_sink(
                 self.path_at(now_s),
@@ -219,6 +221,7 @@ class Write(MessageWriter):
         if self._again is not None:
             self._give_up()
         sink.finish()
+        self._see_lost()
         self._tell_lost()
         self._told.close()
         if self._gave_up and self._on_full != "drop":
@@ -245,15 +248,21 @@ class Write(MessageWriter):
             waits = "messages wait" if how == "pause" else "messages are dropped"
             self._told.count(f"{error}; until then {waits}")
             while how == "pause" and self._again is not None and not self._goes_on():
-                if self._is_hurried:
+                if self._is_hurried():
                     self._give_up()
                 else:
                     time.sleep(_LOOK_S)
 
-    @property
     def _is_hurried(self) -> bool:
+        """Whether the end waits for nothing more than it takes."""
         pipe = self.pipe
-        return self._hurried or pipe.signalled or (pipe.ending and not pipe.by_itself)
+        if self._hurried or pipe.signalled:
+            return True
+        if not pipe.ending or pipe.by_itself:
+            return False
+        now_s = time.monotonic()
+        self._ending_s = self._ending_s or now_s
+        return now_s - self._ending_s > _LONGER_S
 
     def _has_room(self) -> bool:
         """Whether something may be written. Looks now and then whether that is so again."""
@@ -281,6 +290,7 @@ class Write(MessageWriter):
                 self._tell_lost(_TELL_S)
             return False
         self._again = None
+        self._see_lost()
         self._tell_lost()
         if not self._told.silent:
             lost = f"; {self.lost} messages are lost in all" if self.lost else ""
@@ -292,7 +302,14 @@ class Write(MessageWriter):
         """What has no room is lost. The file holds what has got there; nothing more comes to it."""
         assert self._sink is not None
         self._gave_up, self._again = True, None
-        self._lose(self._sink.cut(self._whole))
+        self._sink.cut()
+        self._see_lost()
+
+    def _see_lost(self) -> None:
+        """Count what is not in the file after all."""
+        assert self._sink is not None
+        seen, self._seen_lost = self._seen_lost, self._sink.lost
+        self._lose(self._seen_lost - seen)
 
     def _lose(self, count: int) -> None:
         self.lost += count

@@ -12,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from bgpipe.formats.records import Whole
     from bgpipe.transport.sink import Sink
     from bgpipe.transport.source import FileId
 
@@ -57,7 +56,7 @@ class RotatingSink:
         self._threads = threads
         self._inputs = inputs
         self._remains = remains or Remains(compress=compress)
-        self._finished_bytes = 0
+        self._finished_bytes = self._finished_lost = 0
         start = now_s - now_s % every_s
         path = self._path(start)
         if path == self._path(start + every_s):
@@ -90,6 +89,11 @@ class RotatingSink:
         """As that of Sink, over all files."""
         return self._finished_bytes + self._sink.bytes_written
 
+    @property
+    def lost(self) -> int:
+        """As that of Sink, over all files."""
+        return self._finished_lost + self._sink.lost
+
     def rotate(self, now_s: float) -> bool:
         """Finish the file and open the next one if it is time for that: whether it was. Raises StageError.
 
@@ -103,6 +107,7 @@ class RotatingSink:
             self._between = True
         sink = self._open(self._path(start))
         self._finished_bytes += self._sink.bytes_written
+        self._finished_lost += self._sink.lost
         self._next_s = start + self._every_s
         self._sink, self._between = sink, False
         return True
@@ -113,8 +118,9 @@ class RotatingSink:
     def retry(self) -> None:
         self._sink.retry()
 
-    def cut(self, whole: Whole) -> int:
-        return 0 if self._between else self._sink.cut(whole)
+    def cut(self) -> None:
+        if not self._between:
+            self._sink.cut()
 
     def flush(self) -> None:
         self._sink.flush()

@@ -6,7 +6,8 @@ meanwhile PATH.tmp notes where they begin. What a crashed run left behind holds 
 
 Where the disk is full, nothing is lost that was written so far: DiskFull says so, and what did not get out waits.
 So that a compressed file can be cut to what was good, it gets a member, stream or frame of its own each MEMBER octets:
-when nothing more has room, the last one is written anew.
+when nothing more has room, the last one is written anew. Some file systems find out at fsync alone that there is no
+room; what they have kept of the file then is known only when it has been read.
 
 A file that is being read is never written to: its end would run away from who reads it.
 """
@@ -38,6 +39,7 @@ _TEMPORARY = ".tmp"
 _ASIDE = ".partial"
 _NOTE = b"bgpipe appends behind octet "
 _CHUNK = 1 << 20
+_MARK = 1 << 20  # octets of a file between two places where it may be cut
 _LONGEST = 16 << 20  # what is longer is no record of ours
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOOK_AGAIN_S = 0.05  # whether a named pipe has a reader by now
@@ -60,7 +62,7 @@ class Remains:
     def __init__(
         self, whole: Whole | None = None, tell: Callable[[str], None] = lambda text: None, compress: str = "auto"
     ) -> None:
-        self._whole = whole
+        self.whole = whole
         self._tell = tell
         self._compress = compress
 
@@ -104,12 +106,12 @@ class Remains:
 
     def _cut(self, fd: int, begin: int, path: str) -> str:
         """Cut off what is no whole record. Returns what to tell of that."""
-        if self._whole is None or self._is_compressed(path):
+        if self.whole is None or self._is_compressed(path):
             return ""
         place, data = begin, b""
         while len(data) < _LONGEST and (more := os.pread(fd, _CHUNK, place + len(data))):
             data += more
-            octets, _ = self._whole(data)
+            octets, _ = self.whole(data)
             place += octets
             data = data[octets:]
         if not data or len(data) >= _LONGEST:
@@ -143,15 +145,16 @@ def _aside(path: str) -> str:
     return name
 
 
-class _Rest:
-    """A file from some place on, for a decoder."""
+class _Part:
+    """A file from some place on, to its end or that of the part, for a decoder."""
 
-    def __init__(self, fd: int, place: int) -> None:
+    def __init__(self, fd: int, place: int, end: int = 1 << 62) -> None:
         self._fd = fd
         self._place = place
+        self._end = end
 
     def readinto(self, buffer: memoryview) -> int:
-        data = os.pread(self._fd, len(buffer), self._place)
+        data = os.pread(self._fd, min(len(buffer), self._end - self._place), self._place)
         buffer[: len(data)] = data
         self._place += len(data)
         return len(data)
@@ -162,7 +165,7 @@ def _unpacks(fd: int, begin: int) -> bool:
     name = compression.by_content(os.pread(fd, compression.MAGIC_SIZE, begin))
     if name not in compression.FORMATS:
         return False
-    decoder = compression.decoder(name, _Rest(fd, begin), 1)
+    decoder = compression.decoder(name, _Part(fd, begin), 1)
     scratch = memoryview(bytearray(_CHUNK))
     try:
         while decoder.readinto(scratch):
@@ -222,7 +225,8 @@ def open_sink(
     except BaseException:
         output.close()
         raise
-    return Sink(path, output, file, compression.by_name(path) if compress == "auto" else compress, threads)
+    compress = compression.by_name(path) if compress == "auto" else compress
+    return Sink(path, output, file, compress, threads, remains.whole)
 
 
 class Sink:
@@ -230,20 +234,33 @@ class Sink:
 
     path: as it was opened. file: which regular file the bytes go to, None where it is none.
     bytes_written: what was written to the file, compressed, and without what the compressor still holds.
+    lost: messages that it was given and that are not in the file, since the disk was full.
     """
 
-    def __init__(self, path: str, output: _Output, file: FileId | None, compress: str, threads: int) -> None:
+    def __init__(
+        self,
+        path: str,
+        output: _Output,
+        file: FileId | None,
+        compress: str,
+        threads: int,
+        whole: Whole | None = None,
+    ) -> None:
         self.path = path
         self.file = file
         self.bytes_written = 0
+        self.lost = 0
         self._output = output
         self._compress = compress
         self._threads = threads
+        self._count = whole
         self._encoder: Encoder | None = None
         self._unflushed = False
         self._unfinished = 0  # octets of the member that is being compressed, before compression
-        self._whole_bytes = 0  # of bytes_written, those that make a file which is whole
+        self._whole_bytes = self._kept = 0  # of bytes_written, those that make a file which is whole; messages in them
         self._open = 0  # messages behind these
+        self._marks = [(0, 0)]  # what these two were, now and then
+        self._doubted = False  # fsync found no room
         self._waiting: bytes = b""  # what is being written, where the disk is full; it began behind so many bytes
         self._waiting_at = 0
 
@@ -277,15 +294,16 @@ class Sink:
             if self._encoder is None:
                 self._whole()
 
-    def cut(self, whole: Whole) -> int:
-        """Give up what waits: the file ends behind the last message that is whole. Returns how many are lost.
+    def cut(self) -> None:
+        """Give up what waits, and complete the file: it ends behind the last message that is whole. Raises StageError.
 
         In a compressed file, what got there of the last member is written anew, as one that has an end.
         """
+        assert self._count is not None
         behind = self.bytes_written - self._whole_bytes
         plain = self._compress == "none"
         data = self._waiting[:behind] if plain else self._unpack(behind)
-        octets, messages = whole(data)
+        octets, messages = self._count(data)
         self._encoder, self._waiting = None, b""
         try:
             self._shorten(behind - octets if plain else behind)
@@ -296,12 +314,81 @@ class Sink:
                     break
                 except DiskFull:
                     self._shorten(self.bytes_written - self._whole_bytes)
-                    octets, messages = whole(data[: octets // 2])
+                    octets, messages = self._count(data[: octets // 2])
+            self.lost += self._open - messages
+            self._open = messages
+            self._whole()
+            self._complete()
         except OSError as error:
+            self.abort()
             _fail(self._output.label, error)
-        lost = self._open - messages
-        self._whole()
-        return lost
+
+    def _complete(self) -> None:
+        """Complete the file with what has room on the disk. Raises OSError."""
+        while True:
+            try:
+                self._sync()
+                self._output.finish(self.bytes_written > 0)
+                return
+            except OSError as error:
+                if error.errno not in _FULL or not self.bytes_written:
+                    raise
+            if self._output.durable and self._output.named:
+                self._output.close()
+                return
+            self._retreat(self._marks[(len(self._marks) - 1) // 2])
+
+    def _retreat(self, mark: tuple[int, int]) -> None:
+        """Cut off what is behind a mark."""
+        octets, messages = mark
+        self._shorten(self.bytes_written - octets)
+        self.lost += self._kept - messages
+        self._whole_bytes, self._kept = mark
+        self._marks = [mark for mark in self._marks if mark[0] <= octets]
+
+    def _sync(self) -> None:
+        """Make durable what was written, or, where fsync has said before that it is not, what is there. OSError."""
+        if not self.bytes_written:
+            return
+        try:
+            self._output.sync()
+            while self._doubted and (mark := self._last_good()) != (self._whole_bytes, self._kept):
+                self._retreat(mark)
+                self._output.sync()
+        except OSError as error:
+            self._doubted = self._doubted or error.errno in _FULL
+            raise
+        self._doubted = False
+
+    def _last_good(self) -> tuple[int, int]:
+        """The last mark, or else the end, up to which the file is what was written."""
+        end = self._whole_bytes, self._kept
+        if self._count is None:
+            return end
+        file = os.fstat(self._output.fd).st_size - self.bytes_written
+        last = self._marks[0]
+        for mark in (*self._marks[1:], end):
+            if mark != last and self._found(file + last[0], file + mark[0]) != mark[1] - last[1]:
+                break
+            last = mark
+        return last
+
+    def _found(self, begin: int, end: int) -> int:
+        """How many messages are in a part of the file; -1 where it is damaged."""
+        assert self._count is not None
+        part: compression.Input = _Part(self._output.fd, begin, end)
+        reader = part if self._compress == "none" else compression.decoder(self._compress, part, 1)
+        scratch = memoryview(bytearray(_CHUNK))
+        data, found = b"", 0
+        try:
+            while len(data) < _LONGEST and (size := reader.readinto(scratch)):
+                data += scratch[:size]
+                octets, messages = self._count(data)
+                data = data[octets:]
+                found += messages
+        except compression.Damage:
+            return -1
+        return found
 
     def _shorten(self, count: int) -> None:
         if count:
@@ -313,7 +400,7 @@ class Sink:
         """What is good of the last bytes of the file, so many, decompressed."""
         if not behind:
             return b""
-        rest = _Rest(self._output.fd, os.fstat(self._output.fd).st_size - behind)
+        rest = _Part(self._output.fd, os.fstat(self._output.fd).st_size - behind)
         decoder = compression.decoder(self._compress, rest, 1)
         scratch = memoryview(bytearray(_CHUNK))
         data = bytearray()
@@ -342,11 +429,12 @@ class Sink:
             self.retry()
             if self._encoder is not None:
                 self._end_member()
+            self._sync()
             self._output.finish(self.bytes_written > 0)
         except DiskFull:
             raise
         except OSError as error:
-            if error.errno in _FULL and self._output.durable:
+            if error.errno in _FULL and self.file is not None:
                 raise DiskFull(f"cannot write {self._output.label}: {_reason(error)}") from None
             self.abort()
             _fail(self._output.label, error)
@@ -374,7 +462,9 @@ class Sink:
         self._whole()
 
     def _whole(self) -> None:
-        self._whole_bytes, self._open = self.bytes_written, 0
+        self._whole_bytes, self._kept, self._open = self.bytes_written, self._kept + self._open, 0
+        if self._whole_bytes - self._marks[-1][0] >= _MARK:
+            self._marks.append((self._whole_bytes, self._kept))
 
     def _put(self, data: Buffer) -> None:
         begin = self.bytes_written
@@ -406,18 +496,22 @@ class Sink:
 class _Output:
     """Where a sink's bytes go: here a device, pipe or socket, which has them as soon as they are written.
 
-    label: what messages call it. fd: negative once closed. durable: only its name is missing, so that finish() may be
-    called again. Methods raise OSError.
+    label: what messages call it. fd: negative once closed. durable: what was written is. named: it has its name.
+    Methods raise OSError; after one, sync() and finish() may be called again.
     """
 
     durable = False
+    named = True
 
     def __init__(self, label: str, fd: int) -> None:
         self.label = label
         self.fd = fd
 
+    def sync(self) -> None:
+        """Make durable what was written."""
+
     def finish(self, used: bool) -> None:
-        """Complete it and close it. used: whether anything was written."""
+        """Complete it and close it, behind sync(). used: whether anything was written."""
         self.close()
 
     def discard(self) -> None:
@@ -426,10 +520,23 @@ class _Output:
     def close(self) -> None:
         fd, self.fd = self.fd, -1
         if fd > 2:
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError:
+                if not self.durable:  # else it has nothing more to tell
+                    raise
 
 
-class _Appended(_Output):
+class _File(_Output):
+    """A regular file."""
+
+    def sync(self) -> None:
+        self.durable = False
+        os.fsync(self.fd)
+        self.durable = True
+
+
+class _Appended(_File):
     """The end of a file, in place."""
 
     def __init__(self, path: str, inputs: Collection[FileId | None], remains: Remains) -> None:
@@ -458,7 +565,6 @@ class _Appended(_Output):
 
     def finish(self, used: bool) -> None:
         if used:
-            os.fsync(self.fd)
             self._forget()
         else:
             self.discard()
@@ -472,15 +578,19 @@ class _Appended(_Output):
         self._forget()
 
     def _forget(self) -> None:
-        if self._note >= 0:
-            if os.path.lexists(self.label + _TEMPORARY):
-                os.unlink(self.label + _TEMPORARY)  # noqa: PTH108
-            os.close(self._note)
-            self._note = -1
+        note, self._note = self._note, -1
+        if note >= 0:
+            try:
+                if os.path.lexists(self.label + _TEMPORARY):
+                    os.unlink(self.label + _TEMPORARY)  # noqa: PTH108
+            finally:
+                os.close(note)
 
 
-class _Replacing(_Output):
+class _Replacing(_File):
     """A new file, under its temporary name until it is complete."""
+
+    named = False
 
     def __init__(
         self,
@@ -500,13 +610,12 @@ class _Replacing(_Output):
 
     def finish(self, used: bool) -> None:
         if used:
-            if not self.durable:
-                os.fsync(self.fd)
-                self.durable = True
-            if self._create:
-                _rename_new(self._temporary, self._path)
-            else:
-                os.rename(self._temporary, self._path)  # noqa: PTH104
+            if not self.named:
+                if self._create:
+                    _rename_new(self._temporary, self._path)
+                else:
+                    os.rename(self._temporary, self._path)  # noqa: PTH104
+                self.named = True
             _sync_folder(self._path)
         else:
             self.discard()

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from lines import lines
 from live import run
 
+from bgpipe import formats
 from bgpipe._codec import Buffer
 from bgpipe.errors import StageError
 from bgpipe.pipeline import writer
@@ -21,6 +23,13 @@ from bgpipe.pipeline.writer import Writer
 def buffer(data: bytes) -> Buffer:
     out = Buffer()
     out.extend(data)
+    return out
+
+
+def encoded(count: int) -> Buffer:
+    """So many messages."""
+    out, encoder = Buffer(), formats.encoder("json")
+    encoder.encode(formats.decoder("json").feed(lines(count).encode()), out)
     return out
 
 
@@ -164,12 +173,12 @@ def test_one_that_does_not_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(writer, "_MOMENT_S", 0.001)
 
     async def test(sink: Sink) -> None:
-        sink.writer.put(buffer(b"x" * writer._PIECE))
-        sink.writer.put(buffer(b"y"))
+        for count in (3000, 20, 5):
+            sink.writer.put(encoded(count))
         assert not await sink.writer.finish(0.01)
-        sink.writer.abort()
+        assert sink.writer.abort() == 3025
         sink.gate.set()
         assert await sink.writer.finish()
-        assert b"y" not in sink.written
+        assert len(sink.written) == 1
 
     with_sink(test)

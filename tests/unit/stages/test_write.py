@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import calendar
 import contextlib
 import errno
@@ -10,6 +11,7 @@ import os
 import random
 import re
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -20,7 +22,7 @@ from typing import Any
 
 import pytest
 from lines import lines, write_lines
-from live import KEEPALIVE, open_message, proxy, update
+from live import KEEPALIVE, Live, Server, dial, free_port, open_message, proxy, update
 from live import run as in_loop
 
 import bgpipe
@@ -40,6 +42,10 @@ SUFFIXES = ["json", "mrt", "raw", "json.gz", "mrt.gz", "json.zst", "mrt.zst"]
 def numbers(path: Path) -> list[int]:
     """The sequence numbers of the messages in a file: their AS paths."""
     return [msg.update.as_path[0] for msg in bgpipe.read(str(path))] if path.exists() else []
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 class Disk:
@@ -280,6 +286,146 @@ class TestFullDisk:
         assert stage._on_full == how
 
 
+class LateDisk:
+    """A disk that finds out at fsync that it is full, so many times, or as long as a file is longer than `room`.
+
+    hole: it then forgets some of the file.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int = 0, room: int = 1 << 40, *, hole: bool = False) -> None:
+        self.times = times
+        self.room = room
+        self.hole = hole
+        self._fsync = os.fsync
+        monkeypatch.setattr(os, "fsync", self.fsync)
+
+    def fsync(self, fd: int) -> None:
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode) and (self.times or status.st_size > self.room):
+            self.times = max(0, self.times - 1)
+            if self.hole:
+                os.ftruncate(fd, status.st_size * 2 // 3)
+                os.ftruncate(fd, status.st_size)
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        self._fsync(fd)
+
+
+@pytest.mark.usefixtures("quick")
+class TestFoundLate:
+    """Full at fsync, rename or close: the same holds."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bgpipe.transport.sink.MEMBER", 20_000)
+        monkeypatch.setattr("bgpipe.transport.sink._MARK", 1_000)
+
+    @pytest.mark.parametrize("append", [(), ("--append",)])
+    @pytest.mark.parametrize("suffix", SUFFIXES)
+    def test_pause(self, suffix: str, append: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        written = Written(tmp_path / f"x.{suffix}", "--on-full", "pause", *append)
+        for _ in range(20):
+            written.write(100)
+        LateDisk(monkeypatch, 5)
+        written.stage.finish()
+        assert numbers(written.path) == list(range(1, 2001))
+        assert (written.stage.lost, written.driver.events, names(tmp_path)) == (0, [], [f"x.{suffix}"])
+
+    @pytest.mark.parametrize("append", [(), ("--append",)])
+    @pytest.mark.parametrize("suffix", SUFFIXES)
+    @pytest.mark.parametrize(("how", "room"), [("pause", 2.0), ("pause", 0.5), ("drop", 0.5), ("stop", 0.5), ("drop", 0.0)])
+    def test_what_it_forgets_is_counted(
+        self, how: str, room: float, suffix: str, append: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where a file that is shorter would have room."""
+        written = Written(tmp_path / f"x.{suffix}", "--on-full", how, *append)
+        for _ in range(20):
+            written.write(100)
+        size = sum(path.stat().st_size for path in tmp_path.iterdir())
+        LateDisk(monkeypatch, 1, int(room * size), hole=True)
+        gives_up = room < 1
+        written.pipe.signalled = gives_up
+        if gives_up and how != "drop":
+            with pytest.raises(StageError, match=r"disk quota is used up.*: \d+ messages are lost$"):
+                written.stage.finish()
+        else:
+            written.stage.finish()
+        found = numbers(written.path)
+        assert found == list(range(1, len(found) + 1))
+        assert len(found) + written.stage.lost == 2000
+        assert written.driver.lost == written.stage.lost > 0
+        assert bool(found) == (room > 0)
+        assert names(tmp_path) == ([f"x.{suffix}"] if found else [])
+
+    @pytest.mark.parametrize("how", ["pause", "drop"])
+    @pytest.mark.parametrize("suffix", SUFFIXES)
+    def test_between_two_files(self, how: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        now_s = 3600.0 * 1000
+        monkeypatch.setattr(write_module.time, "time", lambda: now_s)
+        monkeypatch.setattr(Pipeline, "call_later", lambda *arguments: None)
+        written = Written(tmp_path / f"$TIME.{suffix}", "--every", "1h", "--on-full", how)
+        disk = LateDisk(monkeypatch)
+        rng = random.Random(4)
+        for _ in range(CYCLES):
+            written.write(rng.randrange(100))
+            now_s += 3600
+            disk.times = rng.randrange(4)
+            disk.hole = rng.random() < 0.3
+        disk.times = 0
+        written.stage.finish()
+        found = sorted(number for path in tmp_path.iterdir() for number in numbers(path))
+        assert found == sorted(set(found))
+        assert len(found) + written.stage.lost == written.given
+        assert written.driver.lost == written.stage.lost
+
+    @pytest.mark.parametrize("call", ["rename", "close", "unlink", "folder"])
+    @pytest.mark.parametrize("how", ["pause", "stop"])
+    @pytest.mark.parametrize("append", [(), ("--append",)])
+    def test_the_last_steps(
+        self, call: str, how: str, append: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing of a file is lost that is on the disk."""
+        written = Written(tmp_path / "x.json", "--on-full", how, *append)
+        written.write(100)
+        name = "fsync" if call == "folder" else call
+        real = getattr(os, name)
+        fails = 1
+
+        file = written.stage._sink._output.fd  # type: ignore[union-attr]
+
+        def full(what: Any, *arguments: Any) -> Any:
+            nonlocal fails
+            fits = {"close": lambda: what == file, "folder": lambda: stat.S_ISDIR(os.fstat(what).st_mode)}
+            if call == "close":
+                real(what)
+            if fails and fits.get(call, lambda: True)():
+                fails -= 1
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return None if call == "close" else real(what, *arguments)
+
+        monkeypatch.setattr(os, name, full)
+        try:
+            written.stage.finish()
+        except StageError as error:
+            assert how == "stop"
+            assert str(error).endswith(": 0 messages are lost")
+        monkeypatch.setattr(os, name, real)
+        assert written.stage.lost == 0
+        assert numbers(written.path) == list(range(1, 101))
+
+    def test_no_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file that cannot get its name is lost, and says so."""
+
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        written = Written(tmp_path / "x.json", "--on-full", "stop")
+        written.write(100)
+        monkeypatch.setattr(os, "rename", full)
+        with pytest.raises(StageError, match=": 100 messages are lost"):
+            written.stage.finish()
+        assert names(tmp_path) == []
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
@@ -357,6 +503,44 @@ class TestSmallDisk:
                 assert lost > 0
                 assert found + lost == live.pipe.counts[0] == 4002
                 assert (failure is not None) == (how == "pause")
+
+        in_loop(work())
+
+    @pytest.mark.parametrize("how", ["pause", "drop"])
+    @pytest.mark.parametrize("end", ["SIGTERM", "pipe.end()", "room"])
+    def test_beside_many_sessions(self, how: str, end: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A signal ends the pause at once, any other end after a while, or when there is room: all is told."""
+        path = small_disk / "x.raw"
+        monkeypatch.setattr(write_module, "_LONGER_S", 0.3 if end == "pipe.end()" else 60.0)
+
+        async def work() -> None:
+            async with Server() as server:
+                port = free_port()
+                ends = f"listen --multi 127.0.0.1:{port}", f"connect --wait listen 127.0.0.1:{server.port}"
+                live = Live("--", *f"{ends[0]} -- write --on-full {how} {path} -- {ends[1]}".split())
+                pairs = [(await dial(port), await server.accept()) for _ in range(3)]
+                for left, right in pairs:
+                    left.send(open_message(65001))
+                    right.send(open_message(65002))
+                    await left.message()
+                    await right.message()
+                    left.send(KEEPALIVE, *(update(number, 80) for number in range(4000)))
+                passed = [asyncio.ensure_future(right.rest()) for _, right in pairs]
+                while not any(isinstance(stage, Write) and stage._again is not None for stage in live.pipe.stages):
+                    await asyncio.sleep(0.01)
+                live.pipe.signalled = end == "SIGTERM"
+                stopped = asyncio.ensure_future(live.stop())
+                if end == "room":
+                    await asyncio.sleep(0.3)
+                    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+                failure = await stopped
+                given = sum(data.count(b"\xff" * 16) for data in await asyncio.gather(*passed))  # a Cease for the OPEN
+                lost = sum(event.count for event in live.events if isinstance(event, LostEvent))
+                assert len(list(bgpipe.read(str(path)))) + lost == given
+                assert (lost > 0) == (how == "drop" or end != "room")
+                assert (failure is not None) == (how == "pause" and end != "room")
+                for remote in itertools.chain(*pairs):
+                    remote.close()
 
         in_loop(work())
 
