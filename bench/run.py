@@ -131,6 +131,16 @@ def measures(programs: Path) -> list[Measure]:
             ],
             "type 1.3x framing alone, prefix 10 M/s, regular expression 2 M/s, file 5 M/s",
         ),
+        Measure(
+            "MRT to lines of prefixes",
+            "messages",
+            [
+                ours("updates.mrt", "bgpdump", 1),
+                ours("updates.mrt", "bgpdump", 2),
+                peer("bgpdump -m, the same lines", "pass.mrt", "bgpdump", "-m"),
+            ],
+            "3 M lines/s: 1 M/s",
+        ),
         Measure("MRT to MRT", "messages", [ours("updates.mrt", "mrt", n) for n in (1, 2)], "10 M/s"),
         Measure("JSON to MRT", "messages", [ours("updates.json", "mrt", n) for n in (1, 2)], "1 M/s"),
         Measure(

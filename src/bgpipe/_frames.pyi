@@ -3,7 +3,7 @@
 from bgpipe._codec import Buffer
 
 def frames(data: Buffer, form: str, most: int) -> list[tuple[bytes, int]]:
-    """What an encoder of this format (formats.FORMATS) has put into `data`, in frames: (bytes, messages in it) of each.
+    """What an encoder of this format (formats.WRITTEN) has put into `data`, in frames: (bytes, messages in it) of each.
 
     There is one message in each, or as many as take up no more than `most` octets: 0 for one always. JSON goes without
     the last newline.

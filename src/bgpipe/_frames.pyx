@@ -8,20 +8,20 @@ from bgpipe._codec cimport Buffer
 from bgpipe._wire cimport be16, be32
 
 cdef enum:
-    JSON
+    LINES
     RAW
     MRT
     HEADER_LEN = 19                         # RFC 4271 section 4.1
     RECORD_LEN = 12                         # RFC 6396 section 2
 
-cdef dict FORMATS = {"json": JSON, "raw": RAW, "mrt": MRT}
+cdef dict FORMATS = {"json": LINES, "bgpdump": LINES, "raw": RAW, "mrt": MRT}
 
 
 cdef Py_ssize_t message_end(const uint8_t* p, Py_ssize_t n, int form) noexcept nogil:
     # Octets of the message at p; 0 where not all of it is among the n that there are.
     cdef Py_ssize_t size
     cdef const uint8_t* newline
-    if form == JSON:
+    if form == LINES:
         newline = <const uint8_t*>memchr(p, c"\n", n)
         return newline - p + 1 if newline != NULL else 0
     if form == RAW:
@@ -34,14 +34,14 @@ cdef Py_ssize_t message_end(const uint8_t* p, Py_ssize_t n, int form) noexcept n
 def frames(Buffer data not None, form: str, Py_ssize_t most) -> list:
     """What an encoder of this format has put into `data`, in frames: a list of (bytes, messages in it).
 
-    There is one message in each, or as many as take up no more than `most` octets. JSON goes without the last newline.
+    There is one message in each, or as many as take up no more than `most` octets. Lines go without the last newline.
     """
     cdef int code = FORMATS[form]
     cdef const uint8_t* p = data.data
     cdef const uint8_t* end = p + data.len
     cdef const uint8_t* start
     cdef Py_ssize_t size, count
-    cdef Py_ssize_t newline = 1 if code == JSON else 0
+    cdef Py_ssize_t newline = 1 if code == LINES else 0
     made = []
     while p < end:
         start = p
@@ -60,13 +60,13 @@ def frames(Buffer data not None, form: str, Py_ssize_t most) -> list:
 
 
 def whole(bytes data not None, form: str) -> int:
-    """How many octets at the front of `data` are whole messages; for JSON all, since the end of a frame ends a line."""
+    """How many octets at the front of `data` are whole messages; for lines all, since the end of a frame ends a line."""
     cdef int code = FORMATS[form]
     cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(data)
     cdef Py_ssize_t n = PyBytes_GET_SIZE(data)
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t size
-    if code == JSON:
+    if code == LINES:
         return n
     while at < n:
         size = message_end(p + at, n - at, code)

@@ -66,6 +66,7 @@ cdef enum:                                  # msg_t.flags
     MSG_HIDDEN = 64                         # passes the stage by that has the batch now (--if, --rate-sample)
     MSG_EXTRA = 128                         # put behind another message by a stage: not of the batch that came
     MSG_RESET = 256                         # the session of its peer went down or came up in front of it
+    MSG_RIB = 512                           # routes of a table dump: nobody sent it so
     MSG_UNSEEN = MSG_DROPPED | MSG_ACCEPTED | MSG_HIDDEN    # what a stage that looks is to leave alone
 
 cdef enum:                                  # msg_t.status; what is above STATUS_OK does not parse

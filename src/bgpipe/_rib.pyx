@@ -20,7 +20,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 from bgpipe._check cimport family
 from bgpipe._codec cimport Batch, Buffer, PeerTable, hash_bytes, next_table
-from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, TYPE_UPDATE, ctx_t, msg_t, peer_t
+from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_RIB, TYPE_UPDATE, ctx_t, msg_t, peer_t
 from bgpipe._wire cimport be16, be32, put16, put32
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -411,7 +411,7 @@ cdef class Rib:
         m.time = e.time
         m.peer = e.peer
         m.ctx = e.ctx
-        m.flags = self.flags
+        m.flags = self.flags | MSG_RIB
         self.sent += 1
         if size > MAX_PLAIN:
             m.ctx |= CTX_EXTENDED

@@ -147,8 +147,8 @@ def write(
     path = os.fspath(path)
     if format == "auto":
         format = formats.by_name(path.rpartition("/")[2]) or "json"  # noqa: A001
-    if format not in formats.FORMATS:
-        raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
+    if format not in formats.WRITTEN:
+        raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.WRITTEN)}")
     return Writer(path, format, compress, append, create, mask(types))
 
 

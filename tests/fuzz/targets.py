@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bgpipe._bgpdump import BgpdumpEncoder
 from bgpipe._bunzip2 import Decoder as Decompressor
 from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncoder
 from bgpipe._edit import Editor
@@ -208,7 +209,7 @@ def mrt(data: bytes) -> None:
         checked(found)
         assert decoder.lost_bytes == sum(end - start for start, end in decoder.lost[:999]) or len(decoder.lost) > 999
         counts = decoder.records, decoder.skipped, decoder.state_changes, decoder.unknown, decoder.lost
-        return found, (wires(found), encode(JsonEncoder(), found), str(error), counts)
+        return found, (wires(found), encode(JsonEncoder(), found), encode(BgpdumpEncoder(), found), str(error), counts)
 
     found, result = run(len(file) + 1)
     assert run(max(piece + 1, len(file) // 64))[1] == result, "how the reads are cut must not matter"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bgpipe.transport.source import Source
 
 FORMATS = ("json", "raw", "mrt")
+WRITTEN = (*FORMATS, "bgpdump")  # a text that does not say enough to be read back
 
 _SUFFIXES = {
     ".mrt": "mrt",
@@ -26,6 +27,7 @@ _SUFFIXES = {
     ".bmp": "bmp",
     ".obmp": "obmp",
     ".parquet": "parquet",
+    ".bgpdump": "bgpdump",
 }
 _COMPRESSED = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lz4")
 _ARCHIVES = ("updates.2", "rib.2", "bview.2")  # RouteViews and RIPE RIS
@@ -77,6 +79,8 @@ def resolve(name: str, source: Source, label: str) -> str:
                 break
     if not name:
         raise InputError(f"cannot tell the format of {label}: give one of {', '.join(FORMATS)}", offset=0)
+    if name in WRITTEN and name not in FORMATS:
+        raise InputError(f"the format {name} of {label} can be written, not read", offset=0)
     if name not in FORMATS:
         raise InputError(f"the format {name} of {label} is not built yet; --format reads it as another one", offset=0)
     if name == "json":
@@ -113,7 +117,7 @@ def decoder(name: str, **options: Any) -> Decoder:
 
 
 def encoder(name: str, **options: Any) -> Encoder:
-    """An encoder of one of FORMATS, with options of bgpipe._codec.Encoder."""
+    """An encoder of one of WRITTEN, with options of bgpipe._codec.Encoder."""
     if name == "json":
         from bgpipe._json import JsonEncoder
 
@@ -122,6 +126,10 @@ def encoder(name: str, **options: Any) -> Encoder:
         from bgpipe._mrt import MrtEncoder
 
         return MrtEncoder(**options)
+    if name == "bgpdump":
+        from bgpipe._bgpdump import BgpdumpEncoder
+
+        return BgpdumpEncoder(**options)
     from bgpipe._codec import RawEncoder
 
     return RawEncoder(**options)

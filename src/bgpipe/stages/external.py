@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 
+from bgpipe import formats
 from bgpipe.errors import InputError
 from bgpipe.pipeline.events import Event, LostEvent
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import option
 from bgpipe.pipeline.session import Member
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, StageOptions
-from bgpipe.stages.messages import TYPES, ReaderOptions, make_decoder, make_encoder
+from bgpipe.stages.messages import TYPES, WRITTEN, ReaderOptions, make_decoder, make_encoder
 from bgpipe.transport.pipes import Reader, Writer
 
 TYPE_CHECKING = False
@@ -32,6 +33,9 @@ LOOK_S = 0.2  # how often to look whether that has happened
 class ExternalOptions(ReaderOptions):
     """Options of stages that exchange messages with the outside."""
 
+    format: str = option(
+        "--format", "json, raw or mrt; with --write also bgpdump", kind=WRITTEN, default="json"
+    )
     type: tuple[int, ...] = option("--type", "exchange only messages of these types; others pass by", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not exchange messages of these types; they pass by", kind=TYPES)
     copy: bool = option("--copy", "messages go out, and also stay on their way")
@@ -60,6 +64,8 @@ class External(Output, Member):
             raise self.error(f"--read and {'--write' if given.write else '--copy'} exclude each other")
         self.looks = not given.read
         self.produces = not given.write
+        if self.produces and given.format not in formats.FORMATS:
+            raise self.error(f"the format {given.format} can be written, not read: with --write alone")
         self.diverts = not (given.read or given.write or given.copy)
         self.given = self.back = 0
         self.lost = 0

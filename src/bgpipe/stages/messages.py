@@ -54,8 +54,24 @@ def _path(text: str) -> str:
 
 PATH = Kind("PATH", _path)
 TYPES = Kind("TYPES", _types, many=True, show=_show_type)
-FORMAT = choice("FORMAT", *formats.FORMATS)
-AUTO_FORMAT = choice("FORMAT", "auto", *formats.FORMATS)
+
+
+def _readable(*known: str) -> Kind:
+    """One of these formats, of which each can be read."""
+    one_of = choice("FORMAT", *known)
+
+    def read(text: str) -> object:
+        if text in formats.WRITTEN and text not in known:
+            raise ValueError(f"one of {', '.join(known)}; {text} can be written, not read")
+        return one_of.read(text)
+
+    return Kind("FORMAT", read)
+
+
+FORMAT = _readable(*formats.FORMATS)
+AUTO_FORMAT = _readable("auto", *formats.FORMATS)
+WRITTEN = choice("FORMAT", *formats.WRITTEN)
+AUTO_WRITTEN = choice("FORMAT", "auto", *formats.WRITTEN)
 
 
 class ReaderOptions(ProducerOptions):
@@ -73,7 +89,7 @@ class ReaderOptions(ProducerOptions):
 class WriterOptions(StageOptions):
     """Options of stages that write messages."""
 
-    format: str = option("--format", "json, raw or mrt", kind=FORMAT, default="json")
+    format: str = option("--format", "json, raw, mrt or bgpdump", kind=WRITTEN, default="json")
     type: tuple[int, ...] = option("--type", "write only messages of these types", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not write messages of these types", kind=TYPES)
 
@@ -130,7 +146,7 @@ def make_encoder(
     given: ReaderOptions | WriterOptions, form: str, on_skip: Callable[[InputError], None]
 ) -> Encoder:
     """What writes messages of a format for a stage, of the types that its options ask for."""
-    options: dict[str, Any] = {"on_skip": on_skip} if form == "mrt" else {}
+    options: dict[str, Any] = {"on_skip": on_skip} if form in ("mrt", "bgpdump") else {}
     return formats.encoder(form, types=type_mask(given.type, given.skip), **options)
 
 
@@ -232,7 +248,7 @@ class MessageWriter(Output):
 
     @property
     def form(self) -> str:
-        """The format to write, one of formats.FORMATS."""
+        """The format to write, one of formats.WRITTEN."""
         return self.options.format
 
     def takes(self, direction: int) -> bool:

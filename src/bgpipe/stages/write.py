@@ -11,7 +11,7 @@ from bgpipe.pipeline.events import LostEvent
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, duration, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
-from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageWriter, WriterOptions, check_target, inputs
+from bgpipe.stages.messages import AUTO_WRITTEN, PATH, MessageWriter, WriterOptions, check_target, inputs
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
@@ -44,7 +44,9 @@ PERIOD = Kind("D", _period, show=DURATION.show)
 class WriteOptions(WriterOptions):
     """Options of write."""
 
-    format: str = option("--format", "json, raw or mrt; auto: by the name, else json", kind=AUTO_FORMAT, default="auto")
+    format: str = option(
+        "--format", "json, raw, mrt or bgpdump; auto: by the name, else json", kind=AUTO_WRITTEN, default="auto"
+    )
     append: bool = option("--append", "write behind what the file holds")
     create: bool = option("--create", "fail if the file exists")
     compress: str = option(
@@ -96,7 +98,7 @@ class Write(MessageWriter):
         self.place = "standard output" if options.path == "-" else options.path
         if options.append and options.create:
             raise self.error("--append and --create exclude each other")
-        if self.form not in formats.FORMATS:
+        if self.form not in formats.WRITTEN:
             raise self.error(f"{self.form} is not built yet; --format writes another one under this name")
         if "://" in options.path:
             raise self.error(f"{options.path} is a URL: those can be read, not written")
