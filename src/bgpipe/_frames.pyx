@@ -14,7 +14,7 @@ cdef enum:
     HEADER_LEN = 19                         # RFC 4271 section 4.1
     RECORD_LEN = 12                         # RFC 6396 section 2
 
-cdef dict FORMATS = {"json": LINES, "bgpdump": LINES, "raw": RAW, "mrt": MRT}
+cdef dict FORMATS = {"json": LINES, "exa": LINES, "bgpdump": LINES, "raw": RAW, "mrt": MRT}
 
 
 cdef Py_ssize_t message_end(const uint8_t* p, Py_ssize_t n, int form) noexcept nogil:

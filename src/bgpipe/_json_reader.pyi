@@ -1,19 +1,11 @@
 from collections.abc import Callable
 
-from bgpipe._codec import Decoder
+from bgpipe._lines import LineDecoder
 from bgpipe.errors import InputError
 
-class JsonDecoder(Decoder):
-    """JSON lines -> batches, one message a line.
+class JsonDecoder(LineDecoder):
+    """JSON lines -> batches, one message a line. Errors are JsonErrors, with the path in the line."""
 
-    native: False leaves every line to the lenient reader in Python (for tests). fallbacks: lines that the
-    native reader did not understand. Batch.error and what on_skip gets are JsonErrors: line number, byte
-    offset, path, what was read and what was expected.
-    """
-
-    native: bool
-    @property
-    def fallbacks(self) -> int: ...
     def __init__(
         self,
         *,

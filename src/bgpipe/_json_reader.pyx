@@ -1,10 +1,7 @@
 # cython: language_level=3
 """JSON -> wire: lines of text to batches of messages.
 
-Two readers. The native one knows the spelling that our own writer prints (compact, keys in a fixed order, no escapes) and little
-else; it works on whole blocks without the GIL. A line that it does not recognise to its last byte it leaves, as if it had
-never looked, to the lenient one in Python, which knows all of JSON and says what is wrong with a bad line. So there is one place that
-decides what a line means, and the native reader only has to agree with it on what both read.
+The native reader of the two (_lines.pyx) knows the spelling that our own writer prints: compact, keys in a fixed order, no escapes.
 
 A message is made in a draft (_json_update.pxd), then copied to the batch's arena. `take_...` functions return the place behind what
 they read, or NULL where it is not what they know.
@@ -12,32 +9,27 @@ they read, or NULL where it is not what they know.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy, memset
 from bgpipe._check cimport family
-from bgpipe._codec cimport Batch, Decoder, next_table, now_ns, pack_pairs
+from bgpipe._codec cimport Batch, now_ns, pack_pairs
+from bgpipe._lines cimport LineDecoder
 from bgpipe._message cimport (
-    ACTION_DROP, CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_ACCEPTED, MSG_DROPPED, MSG_LEFT, TYPE_KEEPALIVE, TYPE_NOTIFICATION,
-    TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, msg_t, peer_t, wanted_type,
+    CTX_ADDPATH_SHIFT, CTX_AS2, MSG_LEFT, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, msg_t,
+    peer_t, wanted_type,
 )
 from bgpipe._json_update cimport HEADER_LEN, MAX_MESSAGE, WORK_SIZE, take_bytes_text, take_typed_update
-from bgpipe._scan cimport SLACK, le32, le64, literal, take_number
+from bgpipe._scan cimport le32, le64, literal, take_number
 from bgpipe._wire cimport put16
 
 from bgpipe.errors import InputError, JsonError
 
 cdef enum:
-    STANDARD_MESSAGE = 4096        # RFC 4271 section 4.1; longer ones are extended (RFC 8654)
     MAX_LINE = 5 << 18             # 65535 octets of prefixes /0 take 12 characters each, MAX_TAGS 6 each
     MAX_TAGS = 1 << 16             # octets of a message's tags, with five for each
     PLAIN_LINE = 1 << 16           # longer ones are looked at before Python makes objects of them
     MAX_VALUES = 90000             # one an octet at most, and one for each five octets of tags
     MAX_NESTS = 40000              # {"confed_set":[1]} is two in four octets
-
-cdef enum:                         # what run() stopped at
-    BLOCK_DONE = 0
-    LINE_LEFT = 1                  # a line for the lenient reader
-    LINE_LONG = 2
 
 # ---- around the data -------------------------------------------------------------------------------------------------------
 
@@ -212,7 +204,7 @@ cdef bint crowded(const uint8_t* p, Py_ssize_t n) noexcept nogil:
 
 # ---- the decoder ----------------------------------------------------------------------------------------------------------
 
-cdef class JsonDecoder(Decoder):
+cdef class JsonDecoder(LineDecoder):
     """JSON lines -> batches, one message a line.
 
     native: False leaves every line to the lenient reader in Python (for tests). fallbacks: lines that the native reader
@@ -220,7 +212,8 @@ cdef class JsonDecoder(Decoder):
     """
 
     def __cinit__(self, *args, **options):
-        self.native = True
+        self.longest = MAX_LINE
+        self.error_type = JsonError
         self.reader.draft.wire = <uint8_t*>malloc(WORK_SIZE)
         self.reader.draft.reach = <uint8_t*>malloc(WORK_SIZE)
         if self.reader.draft.wire == NULL or self.reader.draft.reach == NULL:
@@ -232,84 +225,9 @@ cdef class JsonDecoder(Decoder):
     def __dealloc__(self):
         free(self.reader.draft.wire)
         free(self.reader.draft.reach)
-        free(self.line)
 
-    cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
-        cdef Py_ssize_t at = 0, size = 0
-        cdef int stopped
-        cdef const uint8_t* feed
-        if self.discard:
-            feed = <const uint8_t*>memchr(p, c"\n", n)
-            if feed == NULL:
-                return n
-            self.discard = False
-            at = feed - p + 1
-        while b.error is None:
-            with nogil:
-                stopped = self.run(b, p, n, eof, &at, &size)
-            if stopped == BLOCK_DONE:
-                break
-            if stopped == LINE_LEFT:
-                self.lenient(b, p + at, size, self.offset + at)
-            else:
-                where = self.offset + at
-                self.damaged(b, JsonError(
-                    f"line {self.records} at offset {where} is longer than {MAX_LINE} bytes", offset=where, record=self.records
-                ))
-                if at + size == n:
-                    self.discard = not eof
-            at = min(at + size + 1, n)
-            self.scanned = 0
-        return at
-
-    cdef int run(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof, Py_ssize_t* at, Py_ssize_t* size) except -1 nogil:
-        """Decode lines from p[at], which moves on, until one is not for the native reader: p[at:at + size]."""
-        cdef const uint8_t* line
-        cdef const uint8_t* feed
-        cdef Py_ssize_t length
-        cdef uint8_t* copy
-        cdef bint known
-        while at[0] < n:
-            if b.full():
-                self.paused = True
-                break
-            line = p + at[0]
-            feed = NULL
-            if self.scanned < n - at[0]:
-                feed = <const uint8_t*>memchr(line + self.scanned, c"\n", n - at[0] - self.scanned)
-            length = feed - line if feed != NULL else n - at[0]
-            size[0] = length
-            if feed == NULL and not eof and length <= MAX_LINE:
-                self.scanned = length
-                break
-            self.scanned = 0
-            self.records += 1
-            if length > MAX_LINE:
-                return LINE_LONG
-            if length == 0:
-                at[0] += 1
-                continue
-            if line + length + SLACK > p + n:
-                if self.line_cap < length + SLACK + 1:
-                    copy = <uint8_t*>realloc(self.line, length + SLACK + 1)
-                    if copy == NULL:
-                        with gil:
-                            raise MemoryError()
-                    self.line = copy
-                    self.line_cap = length + SLACK + 1
-                memcpy(self.line, line, length)
-                memset(self.line + length, c"\n", SLACK + 1)
-                line = self.line
-            if not (self.native and take_line(&self.reader, line, line + length)):
-                return LINE_LEFT
-            if not self.deliver(b):
-                with gil:
-                    known = self.add_peer(b)
-                if not known:
-                    return LINE_LEFT
-                self.deliver(b)
-            at[0] = min(at[0] + length + 1, n)
-        return BLOCK_DONE
+    cdef bint take(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        return take_line(&self.reader, p, end)
 
     cdef int deliver(self, Batch b) except -1 nogil:
         """Add the message that the native reader made to `b`. 0: its meta was never seen before."""
@@ -345,31 +263,20 @@ cdef class JsonDecoder(Decoder):
         self.mark(m)
         return 1
 
-    cdef bint add_peer(self, Batch b) except -1:
+    cdef bint settle(self, Batch b) except -1:
         """Intern the tags of the line that the native reader has just read. False: they are not plain text."""
         tags = plain_tags(self.reader.meta, self.reader.meta_len)
         if tags is None:
             return False
-        self.room_for_peer(b)
-        self.peers.add(self.reader.meta, self.reader.meta_len, tags)
+        self.intern(b, self.reader.meta, self.reader.meta_len, tags)
         return True
 
-    cdef int room_for_peer(self, Batch b) except -1:
-        if self.peers.full():
-            self.peers = next_table(self.peers, b)
-            memset(self.reader.recent, 0, sizeof(self.reader.recent))
-        return 0
-
-    cdef inline void mark(self, msg_t* m) noexcept nogil:
-        if m.len > STANDARD_MESSAGE:
-            m.ctx |= CTX_EXTENDED
-        if m.peer.action and not self.no_tags:
-            m.flags |= MSG_DROPPED if m.peer.action == ACTION_DROP else MSG_ACCEPTED
+    cdef void forget_peers(self) noexcept:
+        memset(self.reader.recent, 0, sizeof(self.reader.recent))
 
     cdef int lenient(self, Batch b, const uint8_t* p, Py_ssize_t n, uint64_t offset) except -1:
         """Decode one line in Python: JSON of any spelling, or what is no message."""
         cdef msg_t* m
-        cdef uint8_t* copy
         cdef const peer_t* peer
         cdef bytes line = PyBytes_FromStringAndSize(<const char*>p, n)
         cdef bytes key, wire
@@ -391,21 +298,12 @@ cdef class JsonDecoder(Decoder):
                 raise JsonError(f"$[5]: tags of {len(key)} octets, expected {MAX_TAGS} at most")
             if self.native and self.reader.meta != NULL:
                 key = PyBytes_FromStringAndSize(<const char*>self.reader.meta, self.reader.meta_len)
-            peer = self.peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
-            if peer == NULL:
-                self.room_for_peer(b)
-                peer = self.peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
+            peer = self.intern(b, <const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
         except InputError as e:
-            return self.damaged(b, JsonError(
-                f"line {self.records} at offset {offset}: {e}", offset=offset, record=self.records
-            ))
+            return self.damaged(b, f": {e}", offset)
         if not wanted_type(self.types, wire[18]):
             return 0
-        copy = b.alloc(PyBytes_GET_SIZE(wire))
-        memcpy(copy, PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire))
-        m = b.add()
-        m.wire = copy
-        m.len = <uint32_t>PyBytes_GET_SIZE(wire)
+        m = self.put(b, wire)
         m.time = now_ns() if time_ns is None else time_ns
         m.seq = seq
         m.peer = peer
@@ -413,13 +311,5 @@ cdef class JsonDecoder(Decoder):
         for afi, safi in addpath:
             m.ctx |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + family(afi, safi))
         m.flags = self.direction if direction is None else MSG_LEFT if direction == "L" else 0
-        m.type = copy[18]
         self.mark(m)
-        return 0
-
-    cdef int damaged(self, Batch b, error) except -1:
-        if self.pardon:
-            self.skip(error)
-        else:
-            b.error = error
         return 0

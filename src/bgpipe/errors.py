@@ -12,6 +12,7 @@
         │   ├── MrtError       an MRT record
         │   └── BmpError       a BMP or OpenBMP message
         ├── JsonError          a JSON line: line number and path
+        ├── ExaError           a line of ExaBGP's text: line number and column
         └── MessageError       a BGP message: code, subcode, offset and field (RFC 4271 section 6)
 """
 
@@ -137,6 +138,19 @@ class BmpError(RecordError):
 
 class JsonError(InputError):
     """A line that is not the JSON form of a message."""
+
+
+class ExaError(InputError):
+    """A line that is no command of ExaBGP's text API.
+
+    column: of the word that is wrong, from 1, or None where the whole line is.
+    """
+
+    def __init__(
+        self, message: str, *, offset: int | None = None, record: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message, offset=offset, record=record)
+        self.column = column
 
 
 class MessageError(InputError):

@@ -37,7 +37,7 @@ def read(
 ) -> Reader:
     """Read the messages of a file, named pipe, http or https URL, or "-", standard input.
 
-    format: "json", "raw", "mrt", or "auto", by the name, else by the content.
+    format: "json", "raw", "mrt", "exa", or "auto", by the name, else by the content.
     decompress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the content.
     types: the message type wanted, by name ("UPDATE", RFC 4271 section 4.1) or number, or several; None: all.
     filter: only messages that match it come out, such as "as_origin == 15169" (docs/filters.md).
@@ -138,7 +138,7 @@ def write(
 ) -> Writer:
     """Write messages to a file, named pipe or device, or "-", standard output.
 
-    format: "json", "raw", "mrt", or "auto", by the name, else json.
+    format: "json", "raw", "mrt", "exa", or "auto", by the name, else json.
     compress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the name.
     append: write behind what the file holds. create: fail if it exists. types: as for read().
 

@@ -116,6 +116,26 @@ SAFIS = {
     140: "VPN_DISCOVERY",
 }
 
+# ExaBGP's words for families in its text; the first of several for a number is the one that is written.
+EXA_AFIS = {"ipv4": 1, "ipv6": 2, "l2vpn": 25, "bgp-ls": 16388}
+EXA_SAFIS = {
+    "unicast": 1,
+    "multicast": 2,
+    "nlri-mpls": 4,
+    "labeled-unicast": 4,
+    "mcast-vpn": 5,
+    "vpls": 65,
+    "evpn": 70,
+    "bgp-ls": 71,
+    "bgp-ls-vpn": 72,
+    "sr-policy": 73,
+    "mup": 85,
+    "mpls-vpn": 128,
+    "rtc": 132,
+    "flow": 133,
+    "flow-vpn": 134,
+}
+
 ORIGINS = {0: "IGP", 1: "EGP", 2: "INCOMPLETE"}  # RFC 4271 section 5.1.1
 ROLES = {0: "PROVIDER", 1: "RS", 2: "RS-CLIENT", 3: "CUSTOMER", 4: "PEER"}  # RFC 9234 section 4.1
 ADDPATH_DIRECTIONS = {1: "RECEIVE", 2: "SEND", 3: "BIDIR"}  # RFC 7911 section 4

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from bgpipe._codec import Decoder, Encoder
     from bgpipe.transport.source import Source
 
-FORMATS = ("json", "raw", "mrt")
+FORMATS = ("json", "raw", "mrt", "exa")
 WRITTEN = (*FORMATS, "bgpdump")  # a text that does not say enough to be read back
+TEXTS = ("json", "exa")  # those that are lines, of what is read
 
 _SUFFIXES = {
     ".mrt": "mrt",
@@ -29,6 +30,7 @@ _SUFFIXES = {
     ".parquet": "parquet",
     ".bgpdump": "bgpdump",
 }
+_COMMANDS = (b"announce ", b"withdraw ", b"neighbor ", b"attributes ", b"group ", b"peer ")  # ExaBGP's
 _COMPRESSED = (".gz", ".bz2", ".zst", ".zstd", ".xz", ".lz4")
 _ARCHIVES = ("updates.2", "rib.2", "bview.2")  # RouteViews and RIPE RIS
 _LATEST = ("latest-update.gz", "latest-bview.gz")
@@ -59,23 +61,31 @@ def by_content(head: bytes) -> str:
         return "mrt"
     if head[:16] == b"\xff" * 16:
         return "raw"
-    text = head.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")
-    if text[:1] in (b"[", b"{", b"#") or not text:
+    text = _first_line(head)
+    if text[:1] in (b"[", b"{") or not text:
         return "json"
-    return ""
+    return "exa" if text.startswith(_COMMANDS) else ""
+
+
+def _first_line(head: bytes) -> bytes:
+    """What stands behind a byte order mark, white space and whole lines of comments; nothing where that is all."""
+    text = head.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n")
+    while text.startswith(b"#"):
+        text = text.partition(b"\n")[2].lstrip(b" \t\r\n")
+    return text
 
 
 def resolve(name: str, source: Source, label: str) -> str:
     """One of FORMATS for such a name or "auto": by the source's name, else by its content. Raises InputError.
 
-    label: what the error calls the source. The content is waited for. In front of JSON a byte order mark is made blank.
+    label: what the error calls the source. The content is waited for. In front of text a byte order mark is made blank.
     """
     if name == "auto":
         name = by_name(source.name)
         for size in () if name else _PEEK_SIZES:
             head = source.peek(size)
             name = by_content(head)
-            if not head.removeprefix(BYTE_ORDER_MARK).isspace():
+            if name and _first_line(head):
                 break
     if not name:
         raise InputError(f"cannot tell the format of {label}: give one of {', '.join(FORMATS)}", offset=0)
@@ -83,7 +93,7 @@ def resolve(name: str, source: Source, label: str) -> str:
         raise InputError(f"the format {name} of {label} can be written, not read", offset=0)
     if name not in FORMATS:
         raise InputError(f"the format {name} of {label} is not built yet; --format reads it as another one", offset=0)
-    if name == "json":
+    if name in TEXTS:
         source.blank(BYTE_ORDER_MARK)
     return name
 
@@ -111,6 +121,10 @@ def decoder(name: str, **options: Any) -> Decoder:
         from bgpipe._mrt import MrtDecoder
 
         return MrtDecoder(**options)
+    if name == "exa":
+        from bgpipe._exa_reader import ExaDecoder
+
+        return ExaDecoder(**options)
     from bgpipe._codec import RawDecoder
 
     return RawDecoder(**options)
@@ -130,6 +144,10 @@ def encoder(name: str, **options: Any) -> Encoder:
         from bgpipe._bgpdump import BgpdumpEncoder
 
         return BgpdumpEncoder(**options)
+    if name == "exa":
+        from bgpipe._exa import ExaEncoder
+
+        return ExaEncoder(**options)
     from bgpipe._codec import RawEncoder
 
     return RawEncoder(**options)

@@ -18,7 +18,7 @@ _BGP_HEADER = 19  # RFC 4271 section 4.1; the length, of all of it, is in octets
 
 def whole(form: str) -> Whole:
     """What counts the records of this format. It stops at what cannot be one."""
-    return {"json": _lines, "mrt": _mrt, "raw": _raw, "bgpdump": _lines}[form]
+    return {"json": _lines, "mrt": _mrt, "raw": _raw, "exa": _lines, "bgpdump": _lines}[form]
 
 
 def _lines(data: bytes) -> tuple[int, int]:

@@ -34,7 +34,7 @@ class ExternalOptions(ReaderOptions):
     """Options of stages that exchange messages with the outside."""
 
     format: str = option(
-        "--format", "json, raw or mrt; with --write also bgpdump", kind=WRITTEN, default="json"
+        "--format", "json, raw, mrt or exa; with --write also bgpdump", kind=WRITTEN, default="json"
     )
     type: tuple[int, ...] = option("--type", "exchange only messages of these types; others pass by", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not exchange messages of these types; they pass by", kind=TYPES)

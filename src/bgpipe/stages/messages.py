@@ -77,7 +77,7 @@ AUTO_WRITTEN = choice("FORMAT", "auto", *formats.WRITTEN)
 class ReaderOptions(ProducerOptions):
     """Options of stages that read messages."""
 
-    format: str = option("--format", "json, raw or mrt", kind=FORMAT, default="json")
+    format: str = option("--format", "json, raw, mrt or exa", kind=FORMAT, default="json")
     type: tuple[int, ...] = option("--type", "read only messages of these types", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not read messages of these types", kind=TYPES)
     pardon: bool = option("--pardon", "skip input that does not parse, count and log it, instead of failing")
@@ -89,7 +89,7 @@ class ReaderOptions(ProducerOptions):
 class WriterOptions(StageOptions):
     """Options of stages that write messages."""
 
-    format: str = option("--format", "json, raw, mrt or bgpdump", kind=WRITTEN, default="json")
+    format: str = option("--format", "json, raw, mrt, exa or bgpdump", kind=WRITTEN, default="json")
     type: tuple[int, ...] = option("--type", "write only messages of these types", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not write messages of these types", kind=TYPES)
 
@@ -125,7 +125,7 @@ def make_decoder(
         options["one_way"] = stage.directions != BOTH
     elif form == "raw" and pipe.options.short_asn:
         options["as_size"] = 2
-    if form != "json":
+    if form not in formats.TEXTS:
         options["context"] = pipe.options.caps
     if form == "mrt":
         options["guess_asn"] = pipe.options.guess_asn
@@ -146,7 +146,7 @@ def make_encoder(
     given: ReaderOptions | WriterOptions, form: str, on_skip: Callable[[InputError], None]
 ) -> Encoder:
     """What writes messages of a format for a stage, of the types that its options ask for."""
-    options: dict[str, Any] = {"on_skip": on_skip} if form in ("mrt", "bgpdump") else {}
+    options: dict[str, Any] = {"on_skip": on_skip} if form in ("mrt", "exa", "bgpdump") else {}
     return formats.encoder(form, types=type_mask(given.type, given.skip), **options)
 
 

@@ -41,7 +41,7 @@ class ReadOptions(ReaderOptions):
     """Options of read."""
 
     format: str = option(
-        "--format", "json, raw or mrt; auto: by the name, else by the content", kind=AUTO_FORMAT, default="auto"
+        "--format", "json, raw, mrt or exa; auto: by the name, else by the content", kind=AUTO_FORMAT, default="auto"
     )
     decompress: str = option(
         "--decompress",

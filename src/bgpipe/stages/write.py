@@ -45,7 +45,7 @@ class WriteOptions(WriterOptions):
     """Options of write."""
 
     format: str = option(
-        "--format", "json, raw, mrt or bgpdump; auto: by the name, else json", kind=AUTO_WRITTEN, default="auto"
+        "--format", "json, raw, mrt, exa or bgpdump; auto: by the name, else json", kind=AUTO_WRITTEN, default="auto"
     )
     append: bool = option("--append", "write behind what the file holds")
     create: bool = option("--create", "fail if the file exists")

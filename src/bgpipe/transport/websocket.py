@@ -21,6 +21,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from bgpipe._frames import whole
 from bgpipe.errors import InputError, StageError
+from bgpipe.formats import TEXTS
 from bgpipe.transport import tcp
 from bgpipe.transport.http import why
 
@@ -240,10 +241,10 @@ class Link:
     def _keep(self, data: bytes, text: bool) -> None:
         if self.decoder is None or self.failure is not None:
             return
-        if text and self._form != "json":
+        if text and self._form not in TEXTS:
             self._fail(InputError(f"a text frame, though the format is {self._form}"), WSCloseCode.UNSUPPORTED_DATA)
             return
-        self._came.append(data.rstrip(b"\n") if self._form == "json" else data)
+        self._came.append(data.rstrip(b"\n") if self._form in TEXTS else data)
         self._came_size += len(data)
         self._some.set()
 
@@ -273,7 +274,7 @@ class Link:
                 await self._some.wait()
 
     async def _bring_frames(self, frames: list[bytes]) -> None:
-        if self._form == "json":
+        if self._form in TEXTS:
             self._frames += len(frames)
             frames.append(b"")
             await self._bring(b"\n".join(frames))

@@ -1,0 +1,442 @@
+"""ExaBGP's text: what its commands mean, what is wrong with a bad one, and how messages are written."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bgpipe._codec import Buffer
+from bgpipe._exa import ExaEncoder
+from bgpipe._exa_reader import ExaDecoder
+from bgpipe._view import Msg, collect
+from bgpipe.errors import ExaError
+from bgpipe.files import read, write
+from bgpipe.formats.exa import parse_line
+from bgpipe.formats.records import whole
+
+HOP = "next-hop 192.0.2.1"
+ROUTE = f"announce route 10.0.0.0/8 {HOP}"
+
+
+@dataclass
+class Decoded:
+    messages: list[Msg]
+    decoder: ExaDecoder
+    error: Exception | None
+    skipped: list[str] = field(default_factory=list)
+
+
+def decode(text: str | bytes, *, native: bool = True, **options: Any) -> Decoded:
+    skipped: list[str] = []
+    decoder = ExaDecoder(on_skip=lambda error: skipped.append(str(error)), **options)
+    decoder.native = native
+    source = io.BytesIO(text.encode() if isinstance(text, str) else text)
+    found: list[Msg] = []
+    error = None
+    while (batch := decoder.read(source)) is not None:
+        found += batch
+        error = batch.error
+    return Decoded(found, decoder, error, skipped)
+
+
+def encode(messages: list[Msg]) -> list[str]:
+    """The lines of messages."""
+    out = Buffer()
+    ExaEncoder().encode(collect(messages), out)
+    return bytes(out).decode("ascii").splitlines()
+
+
+def attributes(words: str) -> str:
+    """The attributes of a route in hex, without ORIGIN, AS_PATH and NEXT_HOP where these are the usual ones."""
+    [(wire, _, _)] = parse_line(f"{ROUTE} {words}".encode())
+    size = int.from_bytes(wire[21:23])
+    return wire[23 : 23 + size].hex().replace("40010100", "").replace("400200", "").replace("400304c0000201", "")
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "octets"),
+    [
+        ("", ""),
+        ("origin egp", "40010101"),
+        ("origin INCOMPLETE", "40010102"),
+        ("as-path 65000", "400206" "0201" "0000fde8"),
+        ("as-path [ 1 2 ]", "40020a" "0202" "00000001" "00000002"),
+        ("as-path [1 2]", "40020a" "0202" "00000001" "00000002"),
+        ("as-path [ 1, 2 ]", "40020a" "0202" "00000001" "00000002"),
+        ("as-path [ ]", ""),
+        ("as-path [ 1.1 AS2 ]", "40020a" "0202" "00010001" "00000002"),
+        ("as-path [ 1 ( 2 3 ) ]", "400210" "0201" "00000001" "0102" "00000002" "00000003"),
+        ("as-path [ 1 ] ( 2 3 )", "400210" "0201" "00000001" "0102" "00000002" "00000003"),
+        ("as-path [ 1 [ 2 ] 3 ]", "400212" "0201" "00000001" "0101" "00000002" "0201" "00000003"),
+        ("as-path [ { 1 2 } ] [ 3 ]", "400210" "0302" "00000001" "00000002" "0201" "00000003"),
+        ("as-path ( { 1 } )", "400206" "0401" "00000001"),
+        ("med 5", "80040400000005"),
+        ("med 0x10", "80040400000010"),
+        ("local-preference 100", "40050400000064"),
+        ("atomic-aggregate", "400600"),
+        ("aggregator ( 65000:192.0.2.9 )", "c00708" "0000fde8" "c0000209"),
+        ("aggregator (65000:192.0.2.9)", "c00708" "0000fde8" "c0000209"),
+        ("aggregator 65000:192.0.2.9", "c00708" "0000fde8" "c0000209"),
+        ("community 1:2", "c00804" "00010002"),
+        ("community [ 1:2 no-export 0x00030004 5 ]", "c00810" "00010002" "ffffff01" "00030004" "00000005"),
+        ("community [1:2] community [3:4]", "c00808" "00010002" "00030004"),
+        ("community [ NO_ADVERTISE nopeer no-peer blackhole ]", "c00810" "ffffff02" "ffffff04" "ffffff04" "ffff029a"),
+        ("originator-id 192.0.2.7", "800904" "c0000207"),
+        ("cluster-list [ 1.1.1.1 2.2.2.2 ]", "800a08" "01010101" "02020202"),
+        ("cluster-list 1.1.1.1", "800a04" "01010101"),
+        ("extended-community target:65000:1", "c01008" "0002fde800000001"),
+        ("extended-community 65000:1", "c01008" "0002fde800000001"),
+        ("extended-community [ target:70000:1 target:5L:1 ]", "c01010" "0202000111700001" "0202000000050001"),
+        ("extended-community [ target:1.2.3.4:5 origin:1.2.3.4:5 ]", "c01010" "0102010203040005" "0103010203040005"),
+        ("extended-community origin:100:0.0.3.232", "c01008" "00030064000003e8"),
+        ("extended-community [ target4:5:6 origin4:1.2.3.4:5 ]", "c01010" "0202000000050006" "0103010203040005"),
+        ("extended-community [ redirect:5:6 redirect:70000:6 ]", "c01010" "8008000500000006" "8208000111700006"),
+        ("extended-community l2info:19:0:1500:111", "c01008" "800a130005dc006f"),
+        ("extended-community bandwidth:65000:1", "c01008" "4004fde83f800000"),
+        ("extended-community [ rate-limit:1 rate-limit:2:packets ]", "c01010" "800600003f800000" "800c000040000000"),
+        ("extended-community [ redirect-to-nexthop copy-to-nexthop ]", "c01010" "0800000000000000" "0800000000000001"),
+        ("extended-community [ redirect-to-nexthop-ietf 1.2.3.4 mark 10 ]", "c01010" "010c010203040000" "800900000000000a"),
+        ("extended-community action sample-terminal", "c01008" "8007000000000003"),
+        ("extended-community interface-set:transitive:output:254:254", "c01008" "0702000000fe80fe"),
+        ("extended-community [ mup:10:11 0x0102030405060708 ]", "c01010" "0c00000a0000000b" "0102030405060708"),
+        ("aigp 5", "801a0b" "01000b" "0000000000000005"),
+        ("large-community [ 1:2:3 4:5:6 ]", "c02018" "000000010000000200000003000000040000000500000006"),
+        ("large-community 18446744073709551618", "c0200c" "00000001" "00000000" "00000002"),
+        ("otc 65000", "c023040000fde8"),
+        ("attribute [ 0x99 0x70 0x0102 ]", "70990002" "0102"),
+        ("attribute [0x99 0xC0 0x] attribute [ 0x98 0xc0 0x01 ]", "c0980101" "c09900"),
+        ("name x split /8 watchdog dog", ""),
+    ],
+)
+def test_words(words: str, octets: str) -> None:
+    assert attributes(words) == octets
+
+
+COMMON = [
+    ROUTE,
+    f"{ROUTE} as-path [ 1 2 3 4200000000 ] med 1 origin incomplete",
+    f"announce route \t10.0.0.0/8   {HOP}\r",
+    "announce route 10.1.2.3 next-hop self",
+    "announce route 2001:db8::1 next-hop self",
+    f"announce route 0.0.0.0/0 {HOP} path-information 7",
+    f"announce route 1.2.3.4/32 path-information 1.2.3.4 {HOP}",
+    "announce route ::/0 next-hop 2001:db8::1 community [ 1:2 no-export ] large-community [1:2:3]",
+    "announce route 10.0.0.0/9 next-hop 2001:db8::1 local-preference 7",
+    f"{ROUTE} extended-community [target:1:2 origin:3:4 0x0102030405060708] atomic-aggregate aggregator (1:1.1.1.1)",
+    f"{ROUTE} originator-id 1.2.3.4 cluster-list [ 1.1.1.1 2.2.2.2 ] community no-export-subconfed",
+    f"{ROUTE} as-path [ {' '.join(map(str, range(1, 1000)))} ]",
+    f"{ROUTE} community [ {' '.join(f'{n}:{n}' for n in range(200))} ]",
+    "withdraw route 10.0.0.0/8",
+    "withdraw route 10.0.0.0/8 next-hop self med 5",
+    "withdraw route 2001:db8::/32 path-information 5",
+]
+
+
+@pytest.mark.parametrize("line", COMMON)
+def test_native_reader_agrees(line: str) -> None:
+    fast, slow = decode(line + "\n"), decode(line + "\n", native=False)
+    assert fast.error is slow.error is None
+    assert fast.decoder.fallbacks == 0
+    assert slow.decoder.fallbacks == 1
+    assert [(m.wire, m.context) for m in fast.messages] == [(m.wire, m.context) for m in slow.messages]
+    assert len(fast.messages) == 1
+    assert fast.messages[0].error is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "announce route 10.0.0.1/8 next-hop 1.1.1.1",
+        "announce route 10.0.0.0/33 next-hop 1.1.1.1",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 med 4294967296",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 community [ 65536:1 ]",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 community [ ]",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 community [ 1:2",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 as-path [ 1 2",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 med 1 med 2",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 next-hop 1.1.1.1",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 origin igpx",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 extended-community 0x01",
+        "announce route 10.0.0.0/8",
+        "announce route 10.0.0.0/8 next-hop",
+        "announce route 10.0.0.0/8 next-hop selfish",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1x",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1\0",
+        "announce route",
+        "announce",
+        "withdraw route",
+        "announce route 10.0.0.0/8 next-hop 1.1.1.1 aggregator ( 1:1.1.1.1",
+    ],
+)
+def test_no_reader_takes(line: str) -> None:
+    for native in (True, False):
+        found = decode(line, native=native)
+        assert isinstance(found.error, ExaError), line
+        assert not found.messages
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("announce rout 1", 'column 10: "rout", expected route, attributes, flow'),
+        ("announce", "column 9: the line ends, expected route"),
+        ("anounce route", 'column 1: "anounce", expected announce, withdraw'),
+        ("announce route 10.0.0.0/8 nexthop 1.1.1.1", 'column 27: "nexthop", expected next-hop, '),
+        ("announce route 10.0.0.0/8 next-hop", "column 35: the line ends, expected an IP address"),
+        ("announce route 10.0.0.0/8", "column 26: the line ends, expected next-hop"),
+        ("announce route 10.0.0.1/8 next-hop 1.1.1.1", "expected no bits set behind the prefix length"),
+        (f"{ROUTE} med x", 'column 50: "x", expected a number (0 to 4294967295)'),
+        (f"{ROUTE} community [ 1:2", "column 61: the line ends, expected a community"),
+        (f"{ROUTE} med 1 med 2", "med is there already"),
+        (f"{ROUTE} next-hop 1.1.1.1", "next-hop is there already"),
+        (f"{ROUTE} ; withdraw route 10.0.0.0/8", 'column 46: ";", expected the end of the line'),
+        (f"{ROUTE} attribute [ 0x0e 0x80 0x00 ]", "attribute 14 holds routes"),
+        (f"{ROUTE} attribute [ 14 0x80 0x00 ]", "as hex digits"),
+        (f"{ROUTE} extended-community [ foo:1:2 ]", 'column 67: "foo:1:2", expected an extended community'),
+        ("announce route 0.0.0.0/0 next-hop 1.1.1.1 split /24", "65536 prefixes at most"),
+        (f"announce attributes {HOP}", "the line ends, expected \"nlri\""),
+        (f"announce attributes {HOP} nlri 10.0.0.0/8 ::/0", 'column 56: "::/0", expected prefixes of one family'),
+        ("announce eor ipv4 foo", 'column 19: "foo", expected unicast'),
+        ("announce route-refresh ipv4", "the line ends, expected unicast"),
+        ("announce ipv6 unicast 10.0.0.0/8 next-hop ::1", "expected a prefix of IPV6/UNICAST"),
+        ("neighbor", "the line ends, expected a neighbor"),
+        ("announce route 10.0.0.0/8 next-hop 1.1.1.1 name caf\xe9", "column 52: not ASCII"),
+    ],
+)
+def test_errors_say_where(line: str, problem: str) -> None:
+    with pytest.raises(ExaError) as caught:
+        parse_line(line.encode("latin-1"))
+    assert problem in str(caught.value)
+    assert caught.value.column is not None
+
+
+def test_nothing_to_say() -> None:
+    found = decode("\n# announce route\n   \n  # x\ndisable-ack\n\r\n")
+    assert (found.messages, found.error) == ([], None)
+
+
+def test_pardon_counts_lines_and_says_what_they_were() -> None:
+    found = decode(f"{ROUTE}\nshutdown\n{ROUTE}\n", pardon=True)
+    assert len(found.messages) == 2
+    assert found.decoder.skipped == 1
+    assert found.skipped[0].startswith('line 2 at offset 45, column 1: "shutdown", expected announce')
+
+
+def test_an_error_ends_the_input_behind_what_was_good() -> None:
+    found = decode(f"{ROUTE}\nannounce rout\n{ROUTE}\n")
+    assert len(found.messages) == 1
+    assert isinstance(found.error, ExaError)
+    assert (found.error.record, found.error.offset) == (2, 45)
+
+
+def test_split() -> None:
+    found = decode("announce route 10.0.0.0/8 next-hop 1.1.1.1 split /10\n").messages
+    assert [str(prefix) for message in found for prefix in message.update.reach] == [  # type: ignore[union-attr]
+        "10.0.0.0/10",
+        "10.64.0.0/10",
+        "10.128.0.0/10",
+        "10.192.0.0/10",
+    ]
+
+
+def test_many_prefixes_take_many_messages() -> None:
+    found = decode("announce route 10.0.0.0/8 next-hop 1.1.1.1 split /24\n").messages
+    assert sum(len(message.update.reach) for message in found) == 65536  # type: ignore[union-attr]
+    sizes = [len(message.wire) for message in found]
+    assert max(sizes) <= 4096
+    assert min(sizes[:-1]) > 4096 - 8
+
+
+def test_what_waits_for_a_watchdog_is_not_announced() -> None:
+    assert decode(f"{ROUTE} watchdog dog withdraw\n").messages == []
+    assert len(decode(f"{ROUTE} withdraw\n").messages) == 1
+
+
+def test_bulk() -> None:
+    [message] = decode(f"announce attributes {HOP} med 5 nlri 10.0.0.0/8 11.0.0.0/8\n").messages
+    assert message.wire.hex().endswith("080a" "080b")
+    [message] = decode("withdraw attributes next-hop 1.1.1.1 nlri 10.0.0.0/8 11.0.0.0/8\n").messages
+    assert message.body.hex() == "0004" "080a" "080b" "0000"
+
+
+def test_a_group_shares_attributes() -> None:
+    text = "group attributes next-hop 1.1.1.1 med 5 ; announce route 10.0.0.0/8 ; announce route 11.0.0.0/8 next-hop 2.2.2.2"
+    first, second = decode(text).messages
+    assert first.update is not None
+    assert second.update is not None
+    assert (first.update.med, first.update.next_hop) == (5, "1.1.1.1")
+    assert (second.update.med, second.update.next_hop) == (5, "2.2.2.2")
+
+
+def test_neighbors_are_a_tag() -> None:
+    text = f"neighbor 192.0.2.7 local-as 65000 {ROUTE}\nneighbor 1.1.1.1, neighbor 2.2.2.2 {ROUTE}\nneighbor * {ROUTE}\n"
+    found = decode(text).messages
+    assert [dict(message.tags) for message in found] == [
+        {"exa/neighbor": "192.0.2.7 local-as 65000"},
+        {"exa/neighbor": "1.1.1.1, neighbor 2.2.2.2"},
+        {},
+    ]
+
+
+def test_end_of_rib_and_refresh() -> None:
+    text = "announce eor\nannounce eor ipv4 unicast\nannounce eor ipv6 unicast\nannounce route-refresh ipv6 unicast\n"
+    found = decode(text).messages
+    assert [message.body.hex() for message in found] == ["00000000", "00000000", "00000006800f03000201", "00020001"]
+    assert [message.type for message in found] == ["UPDATE", "UPDATE", "UPDATE", "REFRESH"]
+    assert encode(found) == text.replace("eor\n", "eor ipv4 unicast\n", 1).splitlines()
+
+
+def test_types_and_direction() -> None:
+    text = "announce route-refresh ipv6 unicast\n" + ROUTE
+    [message] = decode(text, types=1 << 5, direction="L").messages
+    assert (message.type, message.dir) == ("REFRESH", "L")
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_reads_may_end_anywhere(size: int) -> None:
+    text = "".join(line + "\n" for line in COMMON).encode()
+
+    class Pieces(io.BytesIO):
+        def readinto(self, buffer: Any) -> int:
+            return super().readinto(buffer[:size])
+
+    decoder = ExaDecoder(block_size=64)
+    source, wires = Pieces(text), []
+    while (batch := decoder.read(source)) is not None:
+        assert batch.error is None
+        wires += [message.wire for message in batch]
+    assert wires == [message.wire for message in decode(text).messages]
+
+
+def test_a_line_without_end() -> None:
+    found = decode(b"announce route " + b"1" * 3_000_000, pardon=True)
+    assert found.skipped == ["line 1 at offset 0 is longer than 524288 bytes"]
+
+
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
+def said(data: str) -> list[str]:
+    return encode([Msg.from_json(f'["R",1,"2025-01-01T00:00:00.000","UPDATE",{data},{{}}]')])
+
+
+def test_a_line_a_prefix_withdrawals_first() -> None:
+    attrs = '{"ORIGIN":"IGP","ASPATH":[1,2],"NEXTHOP":"192.0.2.1","MED":5,"LOCALPREF":6,"COMMUNITY":["1:2","NO_EXPORT"]}'
+    lines = said(f'{{"reach":["10.0.0.0/8","11.0.0.0/8"],"unreach":["12.0.0.0/8"],"attrs":{attrs}}}')
+    words = "next-hop 192.0.2.1 origin igp as-path [ 1 2 ] med 5 local-preference 6 community [ 1:2 no-export ]"
+    assert lines == [
+        "withdraw route 12.0.0.0/8",
+        f"announce route 10.0.0.0/8 {words}",
+        f"announce route 11.0.0.0/8 {words}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [
+        ('"AGGREGATE":true', "atomic-aggregate"),
+        ('"AGGREGATOR":{"asn":65000,"addr":"1.2.3.4"}', "aggregator ( 65000:1.2.3.4 )"),
+        ('"ORIGINATOR":"1.2.3.4"', "originator-id 1.2.3.4"),
+        ('"CLUSTER_LIST":["1.2.3.4","5.6.7.8"]', "cluster-list [ 1.2.3.4 5.6.7.8 ]"),
+        ('"EXT_COMMUNITY":["TARGET:1:2","ORIGIN:3:4"]', "extended-community [ target:1:2 origin:3:4 ]"),
+        ('"EXT_COMMUNITY":["IP4_TARGET:1.2.3.4:5"]', "extended-community [ 0x0102010203040005 ]"),
+        ('"LARGE_COMMUNITY":["1:2:3"]', "large-community [ 1:2:3 ]"),
+        ('"OTC":5', "attribute [ 0x23 0xc0 0x00000005 ]"),
+        ('"ATTR_99":{"flags":"OTPX","value":"0x0102"}', "attribute [ 0x63 0xf0 0x0102 ]"),
+        ('"COMMUNITY":{"flags":"OTPX","value":["1:2"]}', "community [ 1:2 ]"),
+        ('"COMMUNITY":{"flags":"O","value":["1:2"]}', "attribute [ 0x08 0x80 0x00010002 ]"),
+        ('"ASPATH":[1,[2]]', "attribute [ 0x02 0x40 0x02010000000101" "0100000002 ]"),
+        ('"ASPATH":[]', "as-path [ ]"),
+    ],
+)
+def test_attributes(attribute: str, words: str) -> None:
+    [line] = said(f'{{"reach":["10.0.0.0/8"],"attrs":{{"NEXTHOP":"192.0.2.1",{attribute}}}}}')
+    assert line == f"{ROUTE} {words}"
+
+
+def test_as_numbers_of_two_octets_become_four() -> None:
+    lines = said('{"as_size":2,"reach":["10.0.0.0/8"],"attrs":{"ASPATH":[1,[2,3]],"NEXTHOP":"192.0.2.1"}}')
+    assert lines == [f"{ROUTE} attribute [ 0x02 0x40 0x020100000001" "01020000000200000003 ]"]
+    lines = said('{"as_size":2,"reach":["10.0.0.0/8"],"attrs":{"ASPATH":[1,2],"NEXTHOP":"192.0.2.1"}}')
+    assert lines == [f"{ROUTE} as-path [ 1 2 ]"]
+
+
+def test_other_families() -> None:
+    mp = '{"af":"IPV6/UNICAST","nexthop":"2001:db8::1","link-local":"fe80::1","prefixes":["2001:db8::/32"]}'
+    assert said(f'{{"attrs":{{"MP_REACH":{mp}}}}}') == ["announce route 2001:db8::/32 next-hop 2001:db8::1"]
+    mp = '{"af":"IPV6/MULTICAST","nexthop":"2001:db8::1","prefixes":["#5#2001:db8::/32"]}'
+    line = "announce ipv6 multicast 2001:db8::/32 next-hop 2001:db8::1 path-information 0.0.0.5"
+    assert said(f'{{"attrs":{{"MP_REACH":{mp}}}}}') == [line]
+    assert decode(line).messages[0].wire.hex().endswith("00" "00000005" "20" "20010db8")
+    mp = '{"af":"IPV4/UNICAST","prefixes":["#7#10.0.0.0/8"]}'
+    assert said(f'{{"attrs":{{"MP_UNREACH":{mp}}}}}') == ["withdraw route 10.0.0.0/8 path-information 0.0.0.7"]
+
+
+def test_what_has_no_words_is_a_comment_and_counted() -> None:
+    opened = Msg.from_json('["R",1,null,"OPEN",{"bgp":4,"asn":1,"id":"1.1.1.1","hold":90,"caps":{}}]')
+    closed = Msg.from_json('["R",2,null,"NOTIFY",{"code":6,"subcode":2,"text":" announce route 10.0.0.0/8 next-hop 1.1.1.1"}]')
+    broken = Msg.from_json('["R",3,null,"UPDATE","0xffff0000"]')
+    without_hop = Msg.from_json('["R",4,null,"UPDATE",{"reach":["10.0.0.0/8"],"attrs":{"ORIGIN":"IGP"}}]')
+    unknown = Msg.from_json('["R",5,null,"UPDATE",{"attrs":{"MP_UNREACH":{"af":"LS/LS","data":"0x00"}}}]')
+    nothing = Msg.from_json('["R",6,null,"UPDATE",{"attrs":{"ORIGIN":"IGP"}}]')
+    other = Msg.make(77, b"announce route 10.0.0.0/8 next-hop 1.1.1.1\n")
+    skipped: list[str] = []
+    out = Buffer()
+    encoder = ExaEncoder(on_skip=lambda error: skipped.append(str(error)))
+    batch = collect([opened, Msg.make("KEEPALIVE"), closed, broken, without_hop, unknown, nothing, other])
+    encoder.encode(batch, out)
+    assert bytes(out).decode().splitlines() == [
+        "# OPEN",
+        "# KEEPALIVE",
+        "# NOTIFICATION 6/2",
+        *["# UPDATE, not all of it"] * 4,
+        "# message of type 77",
+    ]
+    assert encoder.unsaid == len(skipped) == 4
+    assert skipped[0] == "message 3 does not parse"
+    assert encoder.written == 8
+    assert [index for index, _ in batch.failures()] == [3]
+
+
+def test_lines_of_hostile_messages_stay_short() -> None:
+    """Few octets of prefixes with long attributes: a line for each would take gigabytes."""
+    attrs = {"NEXTHOP": "192.0.2.1", "COMMUNITY": ["65535:65535"] * 7000}
+    for with_ids in (False, True):
+        prefixes = [f"#{n}#0.0.0.0/0" if with_ids else "0.0.0.0/0" for n in range(6000)]
+        message = Msg.from_json(json.dumps(["R", 1, None, "UPDATE", {"reach": prefixes, "attrs": attrs}]))
+        out = Buffer()
+        encoder = ExaEncoder()
+        encoder.encode(collect([message]), out)
+        assert len(bytes(out)) < 9_000_000
+        if not with_ids:
+            again = decode(bytes(out))
+            assert again.error is None
+            assert sum(len(m.update.reach) for m in again.messages) == 6000  # type: ignore[union-attr]
+            assert encoder.unsaid == 0
+        else:
+            assert encoder.unsaid == 1
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "routes.exa"
+    path.write_text(f"{ROUTE}\n")
+    [message] = read(path)
+    other = tmp_path / "other.exa.gz"
+    with write(other) as out:
+        out.write(message)
+    assert [m.wire for m in read(other)] == [message.wire]
+    nameless = tmp_path / "routes"
+    nameless.write_text(f"# of mine\n\n{ROUTE}\n")
+    assert len(list(read(nameless))) == 1
+
+
+def test_whole_lines() -> None:
+    assert whole("exa")(f"{ROUTE}\nannounce rou".encode()) == (len(ROUTE) + 1, 1)
