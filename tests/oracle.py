@@ -41,6 +41,7 @@ SAFI_NUMBERS = _numbers(names.SAFIS)
 ORIGIN_NUMBERS = _numbers(names.ORIGINS)
 ROLE_NUMBERS = _numbers(names.ROLES)
 DIRECTION_NUMBERS = _numbers(names.ADDPATH_DIRECTIONS)
+ORF_NUMBERS = _numbers(names.ORF_TYPES)
 EXT_COMMUNITY_NUMBERS = _numbers(names.EXT_COMMUNITIES)
 
 
@@ -574,21 +575,133 @@ def families_json(value: bytes) -> Json:
     return entries
 
 
-def addpath_json(value: bytes) -> Json:
-    """RFC 7911 section 4."""
+def number_text(number: int, table: dict[int, str]) -> str:
+    """Its name, or the number where it has none."""
+    return table.get(number, str(number))
+
+
+def text_number(text: str, table: dict[str, int]) -> int:
+    return table[text] if text in table else int(text)
+
+
+def directions_json(value: bytes) -> Json:
+    """RFC 7911 section 4, draft-ietf-idr-rpd."""
     entries = []
     for piece in whole(4, value):
-        if piece[3] not in names.ADDPATH_DIRECTIONS:
-            raise Malformed("an unknown direction")
         family = family_text((int.from_bytes(piece[:2], "big"), piece[2]))
-        entries.append(f"{family}/{names.ADDPATH_DIRECTIONS[piece[3]]}")
+        entries.append(f"{family}/{number_text(piece[3], names.ADDPATH_DIRECTIONS)}")
     return entries
 
 
-def addpath_bytes(text: str) -> bytes:
+def direction_bytes(text: str) -> bytes:
     family, direction = text.rsplit("/", 1)
     afi, safi = family_of(family)
-    return u16(afi) + u8(safi) + u8(DIRECTION_NUMBERS[direction])
+    return u16(afi) + u8(safi) + u8(text_number(direction, DIRECTION_NUMBERS))
+
+
+def counts_json(value: bytes, size: int) -> Json:
+    """RFC 8277 section 2.1, draft-abraitis-idr-addpath-paths-limit: a family, and a number of `size` bytes."""
+    entries = []
+    for piece in whole(3 + size, value):
+        family = family_text((int.from_bytes(piece[:2], "big"), piece[2]))
+        entries.append(f"{family}/{int.from_bytes(piece[3:], 'big')}")
+    return entries
+
+
+def count_bytes(text: str, size: int) -> bytes:
+    family, count = text.rsplit("/", 1)
+    afi, safi = family_of(family)
+    return u16(afi) + u8(safi) + int(count).to_bytes(size, "big")
+
+
+def filter_types_json(value: bytes) -> Json:
+    """RFC 5291 section 5."""
+    reader = Reader(value)
+    entries = []
+    while reader.left():
+        afi, reserved, safi, count = reader.number(2), reader.number(1), reader.number(1), reader.number(1)
+        if reserved:
+            raise Malformed("the reserved octet is not zero")
+        types = []
+        for _ in range(count):
+            kind, direction = reader.take(2)
+            types.append(
+                f"{number_text(kind, names.ORF_TYPES)}/{number_text(direction, names.ADDPATH_DIRECTIONS)}"
+            )
+        entries.append({"af": family_text((afi, safi)), "orfs": types})
+    return entries
+
+
+def filter_types_bytes(entry: Json) -> bytes:
+    afi, safi = family_of(entry["af"])
+    wire = u16(afi) + u8(0) + u8(safi) + u8(len(entry["orfs"]))
+    for text in entry["orfs"]:
+        kind, direction = text.split("/")
+        wire += u8(text_number(kind, ORF_NUMBERS)) + u8(text_number(direction, DIRECTION_NUMBERS))
+    return wire
+
+
+def afi_text(afi: int) -> str:
+    return names.AFIS.get(afi, f"AFI({afi})")
+
+
+def bgpsec_json(value: bytes) -> Json:
+    """RFC 8205 section 2.1."""
+    reader = Reader(value)
+    first = reader.number(1)
+    afi = reader.number(2)
+    reader.end()
+    if first & 0b111:
+        raise Malformed("bits that are not assigned")
+    return {"version": first >> 4, "direction": "SEND" if first & 0b1000 else "RECEIVE", "afi": afi_text(afi)}
+
+
+def bgpsec_bytes(value: Json) -> bytes:
+    direction = 0b1000 if value["direction"] == "SEND" else 0
+    return u8(value["version"] << 4 | direction) + u16(named(value["afi"], AFI_NUMBERS, "AFI"))
+
+
+def capability_name(code: int) -> str:
+    return names.CAPABILITIES.get(code, f"CAP_{code}")
+
+
+def capability_code(name: str) -> int:
+    return CAPABILITY_NUMBERS[name] if name in CAPABILITY_NUMBERS else int(name.removeprefix("CAP_"))
+
+
+def codes_json(value: bytes) -> Json:
+    """draft-ietf-idr-dynamic-cap section 4: a set of codes."""
+    if len(set(value)) < len(value):
+        raise Malformed("a code twice")
+    return [capability_name(code) for code in value]
+
+
+def codes_bytes(value: Json) -> bytes:
+    return bytes(capability_code(name) for name in value)
+
+
+def multisession_json(value: bytes) -> Json:
+    """draft-ietf-idr-bgp-multisession section 4."""
+    return {"flags": flag_letters(value[0], GROUPING), "sessions": codes_json(value[1:])}
+
+
+def multisession_bytes(value: Json) -> bytes:
+    return u8(flag_number(value["flags"], GROUPING)) + codes_bytes(value["sessions"])
+
+
+def version_json(value: bytes) -> Json:
+    """draft-abraitis-bgp-version-capability."""
+    reader = Reader(value)
+    text = text_json(reader.take(reader.number(1)))
+    reader.end()
+    if text.lower().startswith("0x"):
+        raise Malformed("a text that would read as hex")
+    return text
+
+
+def version_bytes(value: Json) -> bytes:
+    text = str(value).encode()
+    return u8(len(text)) + text
 
 
 def nexthops_json(value: bytes) -> Json:
@@ -609,12 +722,18 @@ def nexthop_bytes(text: str) -> bytes:
 
 
 def flag_letters(flags: int, letters: dict[str, int]) -> str:
-    if flags & ~sum(letters.values()):
-        raise Malformed("an unknown flag")
-    return "".join(letter for letter, bit in letters.items() if flags & bit)
+    """Letters, then the bits that have none as a number."""
+    rest = flags & ~sum(letters.values())
+    return "".join(letter for letter, bit in letters.items() if flags & bit) + (str(rest) if rest else "")
+
+
+def flag_number(text: str, letters: dict[str, int]) -> int:
+    digits = text.lstrip("".join(letters))
+    return sum(bit for letter, bit in letters.items() if letter in text) + int(digits or 0)
 
 
 RESTART_FLAGS = {"R": 0x8, "N": 0x4}  # RFC 4724 section 3, RFC 8538 section 2
+GROUPING = {"G": 0x80}
 FORWARDING = {"F": 0x80}
 
 
@@ -630,7 +749,7 @@ def graceful_restart_json(value: bytes) -> Json:
 
 
 def graceful_restart_bytes(value: Json) -> bytes:
-    flags = sum(RESTART_FLAGS[letter] for letter in value["flags"])
+    flags = flag_number(value["flags"], RESTART_FLAGS)
     wire = u16(flags << 12 | value["time"])
     for entry in value["families"]:
         wire += long_lived_family(entry)
@@ -639,7 +758,7 @@ def graceful_restart_bytes(value: Json) -> bytes:
 
 def long_lived_family(entry: Json) -> bytes:
     afi, safi = family_of(entry["af"])
-    return u16(afi) + u8(safi) + u8(sum(FORWARDING[letter] for letter in entry["flags"]))
+    return u16(afi) + u8(safi) + u8(flag_number(entry["flags"], FORWARDING))
 
 
 def llgr_json(value: bytes) -> Json:
@@ -679,9 +798,8 @@ def fqdn_bytes(value: Json) -> bytes:
 
 def role_json(value: bytes) -> Json:
     """RFC 9234 section 4.1."""
-    if fixed(1, value)[0] not in names.ROLES:
-        raise Malformed("an unknown role")
-    return names.ROLES[value[0]]
+    number = fixed(1, value)[0]
+    return names.ROLES.get(number, number)
 
 
 def capability_json(code: int, value: bytes) -> Json:
@@ -691,20 +809,34 @@ def capability_json(code: int, value: bytes) -> Json:
         match code:
             case 1:
                 return families_json(value)
+            case 3 | 130:
+                return filter_types_json(value)
             case 5:
                 return nexthops_json(value)
+            case 7:
+                return bgpsec_json(value)
+            case 8:
+                return counts_json(value, 1)
             case 9:
                 return role_json(value)
             case 64:
                 return graceful_restart_json(value)
             case 65:
                 return int.from_bytes(fixed(4, value), "big")
-            case 69:
-                return addpath_json(value)
+            case 67:
+                return codes_json(value)
+            case 68 | 131:
+                return multisession_json(value)
+            case 69 | 72:
+                return directions_json(value)
             case 71:
                 return llgr_json(value)
-            case 73:
+            case 73 | 184:
                 return fqdn_json(value)
+            case 75:
+                return version_json(value)
+            case 76:
+                return counts_json(value, 2)
     except Malformed:
         pass
     return hex_text(value)
@@ -719,24 +851,38 @@ def capability_bytes(code: int, value: Json) -> bytes:
         case 1:
             families = [family_of(text) for text in value]
             return b"".join(u16(afi) + b"\0" + u8(safi) for afi, safi in families)
+        case 3 | 130:
+            return b"".join(map(filter_types_bytes, value))
         case 5:
             return b"".join(map(nexthop_bytes, value))
+        case 7:
+            return bgpsec_bytes(value)
+        case 8:
+            return b"".join(count_bytes(text, 1) for text in value)
         case 9:
-            return u8(ROLE_NUMBERS[value])
+            return u8(ROLE_NUMBERS.get(value, value))
         case 64:
             return graceful_restart_bytes(value)
         case 65:
             return u32(value)
-        case 69:
-            return b"".join(map(addpath_bytes, value))
+        case 67:
+            return codes_bytes(value)
+        case 68 | 131:
+            return multisession_bytes(value)
+        case 69 | 72:
+            return b"".join(map(direction_bytes, value))
         case 71:
             return b"".join(long_lived_family(entry) + int(entry["time"]).to_bytes(3, "big") for entry in value)
-        case 73:
+        case 73 | 184:
             return fqdn_bytes(value)
+        case 75:
+            return version_bytes(value)
+        case 76:
+            return b"".join(count_bytes(text, 2) for text in value)
     raise ValueError(f"capability {code} has no typed form")
 
 
-LISTED = (5, 69, 71)  # capabilities whose one value is an array already
+LISTED = (3, 5, 8, 67, 69, 71, 72, 76, 130)  # capabilities whose one value is an array already
 
 
 def capability_values(code: int, value: Json) -> list[Json]:
@@ -758,7 +904,7 @@ def capabilities_json(found: list[tuple[int, bytes]]) -> Json:
     caps: dict[str, Json] = {}
     for code, occurrences in values.items():
         entries = [capability_json(code, value) for value in occurrences]
-        name = names.CAPABILITIES.get(code, f"CAP_{code}")
+        name = capability_name(code)
         if code == 1:
             caps[name] = mp_capability_json(entries, occurrences)
         else:
@@ -776,7 +922,7 @@ def mp_capability_json(entries: list[Json], occurrences: list[bytes]) -> Json:
 def capabilities_bytes(caps: Json) -> bytes:
     wire = b""
     for name, entry in caps.items():
-        code = CAPABILITY_NUMBERS[name] if name in CAPABILITY_NUMBERS else int(name.removeprefix("CAP_"))
+        code = capability_code(name)
         for value in capability_values(code, entry):
             data = capability_bytes(code, value)
             wire += u8(code) + u8(len(data)) + data
@@ -812,11 +958,18 @@ def parameters_json(params: bytes) -> Json:
     while reader.left():
         if reader.number(1) != CAPABILITIES_PARAMETER:
             raise Malformed("a parameter that is not capabilities")
-        inner = Reader(reader.take(reader.number(size)))
-        while inner.left():
-            code = inner.number(1)
-            found.append((code, inner.take(inner.number(1))))
+        found += capability_list(reader.take(reader.number(size)))
     return capabilities_json(found)
+
+
+def capability_list(data: bytes) -> list[tuple[int, bytes]]:
+    """Code and value of each (RFC 5492 section 4)."""
+    reader = Reader(data)
+    found = []
+    while reader.left():
+        code = reader.number(1)
+        found.append((code, reader.take(reader.number(1))))
+    return found
 
 
 def open_json(body: bytes) -> Json:
@@ -862,9 +1015,11 @@ def open_bytes(data: Json) -> bytes:
 # -- NOTIFICATION ----------------------------------------------------------------------------------------------
 
 SHUTDOWN_TEXTS = {(6, 2), (6, 4)}  # RFC 9003 section 2
+HARD_RESET = (6, 9)  # RFC 8538 section 3.1
 
 
-def notify_json(body: bytes) -> Json:
+def notify_json(body: bytes, inner: bool = False) -> Json:
+    """inner: it is the data of a Hard Reset."""
     reader = Reader(body)
     code, subcode = reader.number(1), reader.number(1)
     data: dict[str, Json] = {"code": code, "subcode": subcode}
@@ -872,14 +1027,39 @@ def notify_json(body: bytes) -> Json:
         name, subnames = names.NOTIFICATIONS[code]
         data["name"] = f"{name}/{subnames[subcode]}" if subcode in subnames else name
     rest = reader.rest()
-    if (code, subcode) in SHUTDOWN_TEXTS and len(rest) > 1 and rest[0] == len(rest) - 1:
-        try:
-            return data | {"text": text_json(rest[1:])}
-        except Malformed:
-            pass
-    if rest:
-        data["data"] = hex_text(rest)
-    return data
+    if not rest:
+        return data
+    try:
+        detail = detail_json(code, subcode, rest, inner)
+        if notify_bytes(data | detail) == body:
+            return data | detail
+    except Malformed:
+        pass
+    return data | {"data": hex_text(rest)}
+
+
+def detail_json(code: int, subcode: int, data: bytes, inner: bool) -> dict[str, Json]:
+    """What the data say, under its key."""
+    reader = Reader(data)
+    place = code, subcode
+    detail: dict[str, Json] = {}
+    if place in SHUTDOWN_TEXTS and len(data) > 1:
+        detail = {"text": text_json(reader.take(reader.number(1)))}
+    elif place == HARD_RESET and not inner:
+        return {"reason": notify_json(data, inner=True)}
+    elif place == (6, 1):  # RFC 4486 section 4
+        family = reader.number(2), reader.number(1)
+        detail = {"limit": {"af": family_text(family), "prefixes": reader.number(4)}}
+    elif place == (2, 7):  # RFC 5492 section 3
+        return {"caps": capabilities_json(capability_list(data))}
+    elif place == (2, 1):  # RFC 4271 section 6.2
+        detail = {"version": reader.number(2)}
+    elif place == (1, 2):  # RFC 4271 section 6.1
+        detail = {"length": reader.number(2)}
+    elif place in ((1, 3), (5, 1), (5, 2), (5, 3)):  # RFC 4271 section 6.1, RFC 6608 section 4
+        detail = {"type": reader.number(1)}
+    reader.end()
+    return detail
 
 
 def notify_bytes(data: Json) -> bytes:
@@ -887,7 +1067,97 @@ def notify_bytes(data: Json) -> bytes:
     if "text" in data:
         text = str(data["text"]).encode()
         return wire + u8(len(text)) + text
+    if "reason" in data:
+        return wire + notify_bytes(data["reason"])
+    if "limit" in data:
+        afi, safi = family_of(data["limit"]["af"])
+        return wire + u16(afi) + u8(safi) + u32(data["limit"]["prefixes"])
+    if "caps" in data:
+        return wire + capabilities_bytes(data["caps"])
+    for key in "version", "length":
+        if key in data:
+            return wire + u16(data[key])
+    if "type" in data:
+        return wire + u8(data["type"])
     return wire + unhex(data.get("data", ""))
+
+
+# -- ROUTE-REFRESH ---------------------------------------------------------------------------------------------
+
+
+def refresh_json(body: bytes) -> Json:
+    """RFC 2918 section 3, RFC 7313 section 3.2."""
+    reader = Reader(body)
+    afi, subtype, safi = reader.number(2), reader.number(1), reader.number(1)
+    data = {"af": family_text((afi, safi)), "subtype": names.REFRESH_SUBTYPES.get(subtype, subtype)}
+    rest = reader.rest()
+    if rest and subtype in (1, 2):
+        raise Malformed("RFC 7313 section 5")
+    if rest:
+        try:
+            return data | filters_json(rest, afi)
+        except Malformed:
+            return data | {"data": hex_text(rest)}
+    return data
+
+
+def filters_json(data: bytes, afi: int) -> dict[str, Json]:
+    """RFC 5291 section 4."""
+    reader = Reader(data)
+    when = reader.number(1)
+    orfs = []
+    while reader.left():
+        kind = reader.number(1)
+        octets = reader.take(reader.number(2))
+        orf: dict[str, Json] = {"type": names.ORF_TYPES.get(kind, kind)}
+        try:
+            if kind not in (64, 128):
+                raise Malformed("a type without a form")
+            orfs.append(orf | {"entries": filter_entries(octets, afi)})
+        except Malformed:
+            orfs.append(orf | {"data": hex_text(octets)})
+    result: dict[str, Json] = {"when": names.ORF_REFRESHES.get(when, when)}
+    return result | ({"orfs": orfs} if orfs else {})
+
+
+def filter_entries(data: bytes, afi: int) -> Json:
+    """RFC 5291 section 4, RFC 5292 section 2."""
+    address_size(afi)
+    reader = Reader(data)
+    entries: list[Json] = []
+    while reader.left():
+        first = reader.number(1)
+        action, match, rest = first >> 6, first >> 5 & 1, first & 0b11111
+        if action == 2 and not match and not rest:
+            entries.append({"action": "REMOVE_ALL"})
+            continue
+        if action > 1 or rest:
+            raise Malformed("an unknown action, or reserved bits")
+        entry = {"action": ("ADD", "REMOVE")[action], "match": ("PERMIT", "DENY")[match], "seq": reader.number(4)}
+        entry |= {"min": reader.number(1), "max": reader.number(1)}
+        entries.append(entry | {"prefix": prefix_text(reader, afi)})
+    return entries
+
+
+def refresh_bytes(data: Json) -> bytes:
+    afi, safi = family_of(data["af"])
+    subtype = _numbers(names.REFRESH_SUBTYPES).get(data["subtype"], data["subtype"])
+    wire = u16(afi) + u8(subtype) + u8(safi)
+    if "data" in data:
+        return wire + unhex(data["data"])
+    if "when" in data:
+        wire += u8(_numbers(names.ORF_REFRESHES).get(data["when"], data["when"]))
+    for orf in data.get("orfs", []):
+        octets = b"".join(map(entry_bytes, orf["entries"])) if "entries" in orf else unhex(orf["data"])
+        wire += u8(ORF_NUMBERS.get(orf["type"], orf["type"])) + u16(len(octets)) + octets
+    return wire
+
+
+def entry_bytes(entry: Json) -> bytes:
+    if entry["action"] == "REMOVE_ALL":
+        return b"\x80"
+    first = (0x40 if entry["action"] == "REMOVE" else 0) | (0x20 if entry["match"] == "DENY" else 0)
+    return u8(first) + u32(entry["seq"]) + u8(entry["min"]) + u8(entry["max"]) + prefix_bytes(entry["prefix"])
 
 
 # -- Messages --------------------------------------------------------------------------------------------------
@@ -900,6 +1170,8 @@ def body_json(kind: int, body: bytes, ctx: Context) -> Json:
         return update_json(body, ctx)
     if kind == NOTIFY:
         return notify_json(body)
+    if kind == REFRESH:
+        return refresh_json(body)
     if kind == KEEPALIVE and not body:
         return None
     raise Malformed("shown as hex")
@@ -914,6 +1186,8 @@ def body_bytes(kind: int, data: Json, ctx: Context) -> bytes:
         return update_bytes(data, ctx)
     if kind == NOTIFY:
         return notify_bytes(data)
+    if kind == REFRESH:
+        return refresh_bytes(data)
     if kind == KEEPALIVE and data is None:
         return b""
     raise ValueError(f"type {kind} has no typed form")

@@ -219,43 +219,59 @@ cdef uint8_t check_update(msg_t* m, error_t* e) noexcept nogil:
     return STATUS_OK
 
 
-cdef bint check_params(const uint8_t* p, uint32_t n, uint32_t length_octets) noexcept nogil:
-    # Optional parameters and the capabilities in them (RFC 4271 section 4.2, RFC 5492 section 4, RFC 9072 section 2)
+cdef const uint8_t* check_params(const uint8_t* p, uint32_t n, uint32_t length_octets) noexcept nogil:
+    # Optional parameters and the capabilities in them (RFC 4271 section 4.2, RFC 5492 section 4, RFC 9072 section 2): where the one
+    # begins that does not parse, or NULL.
     cdef cursor_t c = cursor(p, n)
     cdef cursor_t value
+    cdef const uint8_t* start
     cdef const uint8_t* data
     cdef uint8_t kind, small, code
     cdef uint16_t size
     while c.p < c.end:
+        start = c.p
         if not take_u8(&c, &kind):
-            return False
+            return start
         if length_octets == 2:
             if not take_u16(&c, &size):
-                return False
+                return start
         else:
             if not take_u8(&c, &small):
-                return False
+                return start
             size = small
         if not take_cursor(&c, size, &value):
-            return False
+            return start
         if kind == 2:
             while value.p < value.end:
+                start = value.p
                 if not (take_u8(&value, &code) and take_u8(&value, &small) and take_bytes(&value, small, &data)):
-                    return False
-    return True
+                    return start
+    return NULL
 
 
 cdef uint8_t check_open(msg_t* m, error_t* e) noexcept nogil:
     # RFC 4271 section 4.2, RFC 9072 section 2
     cdef const uint8_t* p = m.wire + HEADER_LEN
     cdef uint32_t n = m.len - HEADER_LEN
+    cdef const uint8_t* bad
     if n < 10:
         return fail(m, e, ERR_OPEN, p, 1, 2, 0)
     if n >= 13 and p[9] == 255 and p[10] == 255:
-        if be16(p + 11) != n - 13 or not check_params(p + 13, n - 13, 2):
-            return fail(m, e, ERR_OPEN, p + 13, 2, 0, 0)
-    elif p[9] != n - 10 or not check_params(p + 10, n - 10, 1):
-        return fail(m, e, ERR_OPEN, p + 10, 2, 0, 0)
+        bad = p + 11 if be16(p + 11) != n - 13 else check_params(p + 13, n - 13, 2)
+    else:
+        bad = p + 9 if p[9] != n - 10 else check_params(p + 10, n - 10, 1)
+    if bad != NULL:
+        return fail(m, e, ERR_OPEN, bad, 2, 0, 0)
+    m.status = STATUS_OK
+    return STATUS_OK
+
+
+cdef uint8_t check_refresh(msg_t* m, error_t* e) noexcept nogil:
+    # RFC 2918 section 3, RFC 7313 section 5: the begin and the end of a refresh have nothing behind the family
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef uint32_t n = m.len - HEADER_LEN
+    if n < 4 or (n > 4 and (p[2] == 1 or p[2] == 2)):
+        return fail(m, e, ERR_ROUTE_REFRESH, p, 7, 1, 0)
     m.status = STATUS_OK
     return STATUS_OK
 
@@ -273,8 +289,8 @@ cdef uint8_t check(msg_t* m, error_t* e) noexcept nogil:
         return fail(m, e, ERR_NOTIFICATION, m.wire + HEADER_LEN, 1, 2, 0)
     if m.type == TYPE_KEEPALIVE and m.len != HEADER_LEN:
         return fail(m, e, ERR_KEEPALIVE, m.wire + HEADER_LEN, 1, 2, 0)
-    if m.type == TYPE_ROUTE_REFRESH and m.len < HEADER_LEN + 4:
-        return fail(m, e, ERR_ROUTE_REFRESH, m.wire + HEADER_LEN, 7, 1, 0)
+    if m.type == TYPE_ROUTE_REFRESH:
+        return check_refresh(m, e)
     m.status = STATUS_OK
     return STATUS_OK
 

@@ -15,7 +15,7 @@ from bgpipe._message cimport (
     CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
     TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
 )
-from bgpipe._json_session cimport put_notification, put_open
+from bgpipe._json_session cimport put_notification, put_open, put_refresh
 from bgpipe._json_text cimport kept, lit, put_family, put_hex, put_hex_number, put_ipv6, put_text
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
@@ -812,7 +812,7 @@ cdef inline uint8_t* put_message(uint8_t* out, msg_t* m, memo_t* memo) except NU
         out = put_notification(mark, m)
     elif m.type == TYPE_ROUTE_REFRESH:
         mark = lit(out, b'"REFRESH",', 10)
-        out = NULL
+        out = put_refresh(mark, m)
     else:
         mark = put16(out, m.type)
         mark[0] = 0x2C

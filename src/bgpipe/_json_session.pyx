@@ -1,15 +1,16 @@
 # cython: language_level=3
-"""What a session says besides UPDATEs, as JSON: OPEN and NOTIFICATION.
+"""What a session says besides UPDATEs, as JSON: OPEN, NOTIFICATION and ROUTE-REFRESH.
 
 The rules of _json.pyx hold: a `put_` function writes at `out`, where there is room, and returns the place behind it, or NULL for
 what has no typed form. These messages are rare, so that everything here is plain.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
-from bgpipe._check cimport check
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from bgpipe._check cimport check, check_prefixes
+from bgpipe._json_capabilities cimport capabilities_t, find_capabilities, put_capabilities, put_name
+from bgpipe._json_text cimport kept, lit, put_address, put_escaped, put_family, put_hex, put_number, put_text
 from bgpipe._message cimport STATUS_OK, msg_t
-from bgpipe._json_text cimport kept, lit, put_afi, put_escaped, put_family, put_hex, put_number, put_text
 from bgpipe._wire cimport be16, be32
 
 from bgpipe import names
@@ -23,139 +24,42 @@ cdef struct notification_t:
     const char* name
 
 
-cdef const char* CAPABILITY_NAMES[256]
-cdef const char* ROLE_NAMES[8]
-cdef const char* ADDPATH_NAMES[4]
 cdef notification_t NOTIFICATION_NAMES[64]
 cdef uint32_t NOTIFICATION_COUNT
+cdef const char* SUBTYPE_NAMES[256]
+cdef const char* WHEN_NAMES[256]
+cdef const char* ORF_NAMES[256]
+cdef const char* ACTION_NAMES[4]
+cdef const char* MATCH_NAMES[2]
 
 
 cdef int fill_tables() except -1:
     global NOTIFICATION_COUNT
     if sum([1 + len(subcodes) for _, subcodes in names.NOTIFICATIONS.values()]) > 64:
         raise ImportError("names.py has outgrown the tables of _json_session.pyx")
-    for code, name in names.CAPABILITIES.items():
-        CAPABILITY_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.ROLES.items():
-        ROLE_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.ADDPATH_DIRECTIONS.items():
-        ADDPATH_NAMES[<uint8_t>code] = kept(name)
     for code, (name, subcodes) in names.NOTIFICATIONS.items():
         for subcode, subname in ((0, None), *subcodes.items()):
             NOTIFICATION_NAMES[NOTIFICATION_COUNT].code = code
             NOTIFICATION_NAMES[NOTIFICATION_COUNT].subcode = subcode
             NOTIFICATION_NAMES[NOTIFICATION_COUNT].name = kept(f"{name}/{subname}" if subname else name)
             NOTIFICATION_COUNT += 1
+    for code, name in names.REFRESH_SUBTYPES.items():
+        SUBTYPE_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.ORF_REFRESHES.items():
+        WHEN_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.ORF_TYPES.items():
+        ORF_NAMES[<uint8_t>code] = kept(name)
+    for code, name in names.ORF_ACTIONS.items():
+        ACTION_NAMES[<uint8_t>code & 3] = kept(name)
+    for code, name in names.ORF_MATCHES.items():
+        MATCH_NAMES[<uint8_t>code & 1] = kept(name)
     return 0
 
 
 fill_tables()
 
 
-cdef uint8_t* put_capability(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
-    # The typed value of one capability; NULL if it has none.
-    cdef const uint8_t* end = p + n
-    cdef uint32_t host
-    if n == 0:
-        return lit(out, b"true", 4)
-    if code == 5:           # RFC 8950 section 4
-        if n % 6:
-            return NULL
-        out[0] = 0x5B
-        out += 1
-        while p < end:
-            if p[2] != 0:
-                return NULL
-            out[0] = 0x22
-            out = put_family(out + 1, be16(p), p[3])
-            out[0] = 0x2F
-            out = lit(put_afi(out + 1, be16(p + 4)), b'",', 2)
-            p += 6
-        out[-1] = 0x5D
-        return out
-    if code == 9:           # RFC 9234 section 4.1
-        if n != 1 or p[0] >= 8 or ROLE_NAMES[p[0]] == NULL:
-            return NULL
-        out[0] = 0x22
-        out = put_text(out + 1, ROLE_NAMES[p[0]])
-        out[0] = 0x22
-        return out + 1
-    if code == 64:          # RFC 4724 section 3, RFC 8538 section 2
-        if n < 2 or (n - 2) & 3 or p[0] & 0x30:
-            return NULL
-        out = lit(out, b'{"flags":"', 10)
-        if p[0] & 0x80:
-            out[0] = 0x52
-            out += 1
-        if p[0] & 0x40:
-            out[0] = 0x4E
-            out += 1
-        out = put_number(lit(out, b'","time":', 9), be16(p) & 0x0FFF)
-        out = lit(out, b',"families":[', 13)
-        p += 2
-        if p == end:
-            return lit(out, b"]}", 2)
-        while p < end:
-            if p[3] & 0x7F:
-                return NULL
-            out = put_family(lit(out, b'{"af":"', 7), be16(p), p[2])
-            out = lit(out, b'","flags":"F"},', 15) if p[3] else lit(out, b'","flags":""},', 14)
-            p += 4
-        out[-1] = 0x5D
-        out[0] = 0x7D
-        return out + 1
-    if code == 65:          # RFC 6793 section 3
-        return put_number(out, be32(p)) if n == 4 else NULL
-    if code == 69:          # RFC 7911 section 4
-        if n & 3:
-            return NULL
-        out[0] = 0x5B
-        out += 1
-        while p < end:
-            if p[3] == 0 or p[3] > 3:
-                return NULL
-            out[0] = 0x22
-            out = put_family(out + 1, be16(p), p[2])
-            out[0] = 0x2F
-            out = lit(put_text(out + 1, ADDPATH_NAMES[p[3]]), b'",', 2)
-            p += 4
-        out[-1] = 0x5D
-        return out
-    if code == 71:          # RFC 9494 section 3.1
-        if n % 7:
-            return NULL
-        out[0] = 0x5B
-        out += 1
-        while p < end:
-            if p[3] & 0x7F:
-                return NULL
-            out = put_family(lit(out, b'{"af":"', 7), be16(p), p[2])
-            out = lit(out, b'","flags":"F"', 13) if p[3] else lit(out, b'","flags":""', 12)
-            out = put_number(lit(out, b',"time":', 8), <uint32_t>p[4] << 16 | be16(p + 5))
-            out = lit(out, b"},", 2)
-            p += 7
-        out[-1] = 0x5D
-        return out
-    if code == 73:          # draft-walton-bgp-hostname-capability
-        host = p[0]
-        if n < host + 2 or n != host + 2 + p[1 + host]:
-            return NULL
-        out = put_escaped(lit(out, b'{"host":"', 9), p + 1, host)
-        if out == NULL:
-            return NULL
-        out = put_escaped(lit(out, b'","domain":"', 12), p + 2 + host, p[1 + host])
-        return NULL if out == NULL else lit(out, b'"}', 2)
-    return NULL
-
-
-cdef uint8_t* put_capability_or_hex(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef uint8_t* behind = put_capability(out, code, p, n)
-    return behind if behind != NULL else put_hex(out, p, n)
-
-
-cdef inline bint plain_mp(const uint8_t* cap) noexcept nogil:
-    return cap[1] == 4 and cap[4] == 0
-
+# ---- OPEN -----------------------------------------------------------------------------------------------------------------
 
 cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
     # RFC 4271 section 4.2. "caps" says the capabilities in the order in which their codes first appear; "params" is there beside it
@@ -166,11 +70,9 @@ cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
     cdef const uint8_t* end = m.wire + m.len
     cdef const uint8_t* q
     cdef const uint8_t* stop
-    cdef const uint8_t* caps[512]
-    cdef uint32_t count = 0, i, j, same, octets = 1, containers = 0
-    cdef bint plain = True, strange = False, mp
-    cdef uint8_t done[256]
-    cdef uint8_t code
+    cdef capabilities_t found
+    cdef uint32_t i, octets = 1, containers = 0
+    cdef bint plain = True, strange = False, in_order
     if check(m, NULL) != STATUS_OK:
         # Parameters that do not parse are shown as bytes, the rest as what it is.
         if n < 10 or (be16(p + 11) != n - 13 if n >= 13 and p[9] == 255 and p[10] == 255 else p[9] != n - 10):
@@ -178,12 +80,7 @@ cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
         strange = True
     out = put_number(lit(out, b'{"bgp":', 7), p[0])
     out = put_number(lit(out, b',"asn":', 7), be16(p + 1))
-    out = lit(out, b',"id":"', 7)
-    for i in range(4):
-        out = put_number(out, p[5 + i])
-        out[0] = 0x2E
-        out += 1
-    out -= 1
+    out = put_address(lit(out, b',"id":"', 7), p + 5, 4)
     out = put_number(lit(out, b'","hold":', 9), be16(p + 3))
     params = p + 10
     if n >= 13 and p[9] != 255 and p[10] == 255 and be16(p + 11) == n - 13:
@@ -197,89 +94,65 @@ cdef uint8_t* put_open(uint8_t* out, msg_t* m) noexcept nogil:
     if params == end:
         out[0] = 0x7D
         return out + 1
+    found.count = 0
     while q < end and not strange:
-        stop = q + 1 + octets + (be16(q + 1) if octets == 2 else q[1])
-        if q[0] != 2:
+        i = be16(q + 1) if octets == 2 else q[1]
+        stop = q + 1 + octets + i
+        if q[0] != 2 or not find_capabilities(&found, q + 1 + octets, i):
             strange = True
-            break
-        containers += 1
-        q += 1 + octets
-        if q == stop:
+        elif i == 0:
             plain = False
-        while q < stop:
-            if count == 512:
-                strange = True
-                q = stop
-                break
-            caps[count] = q
-            count += 1
-            q += 2 + q[1]
-    if strange or count == 0:
+        containers += 1
+        q = stop
+    if strange or found.count == 0:
         out = put_hex(lit(out, b',"params":', 10), params, <uint32_t>(end - params))
         out[0] = 0x7D
         return out + 1
-    plain = plain and containers == 1
-    memset(done, 0, sizeof(done))
-    out = lit(out, b',"caps":{', 9)
-    for i in range(count):
-        code = caps[i][0]
-        if done[code]:
-            # Its place in "caps" is that of its first: in order only if nothing else came in between.
-            if caps[i - 1][0] != code:
-                plain = False
-            continue
-        done[code] = 1
-        same = 0
-        mp = code == 1
-        for j in range(i, count):
-            if caps[j][0] == code:
-                same += 1
-                if not plain_mp(caps[j]):
-                    mp = False
-        out[0] = 0x22
-        out += 1
-        if CAPABILITY_NAMES[code] != NULL:
-            out = put_text(out, CAPABILITY_NAMES[code])
-        else:
-            out = put_number(put_text(out, b"CAP_"), code)
-        out = lit(out, b'":', 2)
-        if mp:
-            out[0] = 0x5B
-            out += 1
-            for j in range(i, count):
-                if caps[j][0] == code:
-                    out[0] = 0x22
-                    out = lit(put_family(out + 1, be16(caps[j] + 2), caps[j][5]), b'",', 2)
-            out[-1] = 0x5D
-        elif same == 1:
-            out = put_capability_or_hex(out, code, caps[i] + 2, caps[i][1])
-        else:
-            out[0] = 0x5B
-            out += 1
-            for j in range(i, count):
-                if caps[j][0] == code:
-                    out = put_capability_or_hex(out, code, caps[j] + 2, caps[j][1])
-                    out[0] = 0x2C
-                    out += 1
-            out[-1] = 0x5D
-        out[0] = 0x2C
-        out += 1
-    out[-1] = 0x7D
-    if not plain:
+    out = put_capabilities(lit(out, b',"caps":', 8), &found, &in_order)
+    if not (plain and containers == 1 and in_order):
         out = put_hex(lit(out, b',"params":', 10), params, <uint32_t>(end - params))
     out[0] = 0x7D
     return out + 1
 
 
-cdef uint8_t* put_notification(uint8_t* out, msg_t* m) noexcept nogil:
-    # RFC 4271 section 4.5; "text" in place of "data" where it is a shutdown communication (RFC 9003 section 2)
-    cdef const uint8_t* p = m.wire + HEADER_LEN
-    cdef uint32_t n = m.len - HEADER_LEN
-    cdef uint32_t i
+# ---- NOTIFICATION ---------------------------------------------------------------------------------------------------------
+
+cdef uint8_t* put_detail(uint8_t* out, uint8_t code, uint8_t subcode, const uint8_t* p, uint32_t n, bint inner) noexcept nogil:
+    # What the data of a NOTIFICATION say, as a key of its own; NULL where they say nothing that reads back as these octets.
+    cdef capabilities_t found
+    cdef bint in_order
+    if code == 6 and (subcode == 2 or subcode == 4):
+        if n < 2 or p[0] != n - 1:      # RFC 9003 section 2
+            return NULL
+        out = put_escaped(lit(out, b',"text":"', 9), p + 1, n - 1)
+        return NULL if out == NULL else lit(out, b'"', 1)
+    if code == 6 and subcode == 9:      # RFC 8538 section 3.1
+        return put_reason(lit(out, b',"reason":', 10), p, n, True) if n >= 2 and not inner else NULL
+    if code == 6 and subcode == 1:      # RFC 4486 section 4
+        if n != 7:
+            return NULL
+        out = put_family(lit(out, b',"limit":{"af":"', 16), be16(p), p[2])
+        return lit(put_number(lit(out, b'","prefixes":', 13), be32(p + 3)), b"}", 1)
+    if code == 1 and subcode == 2 and n == 2:           # RFC 4271 section 6.1
+        return put_number(lit(out, b',"length":', 10), be16(p))
+    if n == 1 and ((code == 1 and subcode == 3) or (code == 5 and 1 <= subcode <= 3)):      # RFC 4271 section 6.1, RFC 6608 section 4
+        return put_number(lit(out, b',"type":', 8), p[0])
+    if code == 2 and subcode == 1 and n == 2:           # RFC 4271 section 6.2
+        return put_number(lit(out, b',"version":', 11), be16(p))
+    if code == 2 and subcode == 7:      # RFC 5492 section 3
+        found.count = 0
+        if not find_capabilities(&found, p, n):
+            return NULL
+        out = put_capabilities(lit(out, b',"caps":', 8), &found, &in_order)
+        return out if in_order else NULL
+    return NULL
+
+
+cdef uint8_t* put_reason(uint8_t* out, const uint8_t* p, uint32_t n, bint inner) noexcept nogil:
+    # RFC 4271 section 4.5, of two octets at least. `inner`: it is the data of a Hard Reset.
     cdef const char* name = NULL
     cdef uint8_t* behind
-    if n < 2:
-        return NULL
+    cdef uint32_t i
     out = put_number(lit(out, b'{"code":', 8), p[0])
     out = put_number(lit(out, b',"subcode":', 11), p[1])
     for i in range(NOTIFICATION_COUNT):
@@ -288,12 +161,100 @@ cdef uint8_t* put_notification(uint8_t* out, msg_t* m) noexcept nogil:
     if name != NULL:
         out = lit(put_text(lit(out, b',"name":"', 9), name), b'"', 1)
     if n > 2:
-        behind = NULL
-        if p[0] == 6 and (p[1] == 2 or p[1] == 4) and n > 3 and p[2] == n - 3:
-            behind = put_escaped(lit(out, b',"text":"', 9), p + 3, n - 3)
-        if behind != NULL:
-            out = lit(behind, b'"', 1)
-        else:
-            out = put_hex(lit(out, b',"data":', 8), p + 2, n - 2)
+        behind = put_detail(out, p[0], p[1], p + 2, n - 2, inner)
+        out = behind if behind != NULL else put_hex(lit(out, b',"data":', 8), p + 2, n - 2)
+    out[0] = 0x7D
+    return out + 1
+
+
+cdef uint8_t* put_notification(uint8_t* out, msg_t* m) noexcept nogil:
+    if m.len < HEADER_LEN + 2:
+        return NULL
+    return put_reason(out, m.wire + HEADER_LEN, m.len - HEADER_LEN, False)
+
+
+# ---- ROUTE-REFRESH --------------------------------------------------------------------------------------------------------
+
+cdef uint8_t* put_named(uint8_t* out, const char* name, uint32_t number) noexcept nogil:
+    # "NAME", or the number where it is NULL
+    return lit(put_text(lit(out, b'"', 1), name), b'"', 1) if name != NULL else put_number(out, number)
+
+
+cdef uint8_t* put_prefix_filters(uint8_t* out, const uint8_t* p, uint32_t n, uint32_t bits) noexcept nogil:
+    # Entries of an address prefix ORF (RFC 5291 section 4, RFC 5292 section 2)
+    cdef const uint8_t* end = p + n
+    cdef uint8_t address[16]
+    cdef uint32_t octets
+    out[0] = 0x5B
+    out += 1
+    if p == end:
+        out += 1
+    while p < end:
+        out = lit(out, b'{"action":"', 11)
+        if p[0] == 0x80:
+            out = lit(put_text(out, ACTION_NAMES[2]), b'"},', 3)
+            p += 1
+            continue
+        if p[0] & 0x9F or end - p < 8:
+            return NULL
+        octets = (p[7] + 7) >> 3
+        if end - p < 8 + octets or not check_prefixes(p + 7, 1 + octets, bits, False):
+            return NULL
+        if p[7] & 7 and p[7 + octets] & (0xFF >> (p[7] & 7)):
+            return NULL                 # host bits are set
+        memset(address, 0, sizeof(address))
+        memcpy(address, p + 8, octets)
+        out = put_text(out, ACTION_NAMES[p[0] >> 6])
+        out = put_text(lit(out, b'","match":"', 11), MATCH_NAMES[(p[0] >> 5) & 1])
+        out = put_number(lit(out, b'","seq":', 8), be32(p + 1))
+        out = put_number(lit(out, b',"min":', 7), p[5])
+        out = put_number(lit(out, b',"max":', 7), p[6])
+        out = put_address(lit(out, b',"prefix":"', 11), address, bits >> 3)
+        out[0] = 0x2F
+        out = lit(put_number(out + 1, p[7]), b'"},', 3)
+        p += 8 + octets
+    out[-1] = 0x5D
+    return out
+
+
+cdef bint splits(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    # Whether these are the types, lengths and entries of ORFs
+    while p < end:
+        if end - p < 3 or end - p < 3 + <uint32_t>be16(p + 1):
+            return False
+        p += 3 + <uint32_t>be16(p + 1)
+    return True
+
+
+cdef uint8_t* put_refresh(uint8_t* out, msg_t* m) noexcept nogil:
+    # RFC 2918 section 3, RFC 7313 section 3.2; ORFs: RFC 5291 section 4
+    cdef const uint8_t* p = m.wire + HEADER_LEN
+    cdef const uint8_t* end = m.wire + m.len
+    cdef uint8_t* behind
+    cdef uint32_t bits, n
+    if check(m, NULL) != STATUS_OK:
+        return NULL
+    bits = 32 if be16(p) == 1 else 128 if be16(p) == 2 else 0
+    out = put_family(lit(out, b'{"af":"', 7), be16(p), p[3])
+    out = put_named(lit(out, b'","subtype":', 12), SUBTYPE_NAMES[p[2]], p[2])
+    p += 4
+    if p < end and not splits(p + 1, end):
+        out = put_hex(lit(out, b',"data":', 8), p, <uint32_t>(end - p))
+    elif p < end:
+        out = put_named(lit(out, b',"when":', 8), WHEN_NAMES[p[0]], p[0])
+        p += 1
+        if p < end:
+            out = lit(out, b',"orfs":[', 9)
+        while p < end:
+            n = be16(p + 1)
+            out = put_named(lit(out, b'{"type":', 8), ORF_NAMES[p[0]], p[0])
+            behind = NULL
+            if bits and (p[0] == 64 or p[0] == 128):
+                behind = put_prefix_filters(lit(out, b',"entries":', 11), p + 3, n, bits)
+            out = behind if behind != NULL else put_hex(lit(out, b',"data":', 8), p + 3, n)
+            p += 3 + n
+            out = lit(out, b"},", 2)
+            if p == end:
+                out[-1] = 0x5D
     out[0] = 0x7D
     return out + 1

@@ -42,10 +42,12 @@ ATTRIBUTES = {
     128: "SET",  # RFC 6368 ATTR_SET
 }
 
+# IANA "Capability Codes". 66, an older form of DYNAMIC, is deprecated and has no name.
 CAPABILITIES = {
-    1: "MP",  # RFC 2858
+    1: "MP",  # RFC 4760
     2: "ROUTE_REFRESH",  # RFC 2918
     3: "OUTBOUND_FILTERING",  # RFC 5291
+    4: "MULTIPLE_ROUTES",  # RFC 3107, deprecated by RFC 8277
     5: "EXTENDED_NEXTHOP",  # RFC 8950
     6: "EXTENDED_MESSAGE",  # RFC 8654
     7: "BGPSEC",  # RFC 8205
@@ -62,7 +64,14 @@ CAPABILITIES = {
     73: "FQDN",  # draft-walton-bgp-hostname-capability
     74: "BFD",  # draft-ietf-idr-bgp-bfd-strict-mode
     75: "VERSION",  # draft-abraitis-bgp-version-capability
-    128: "PRE_ROUTE_REFRESH",  # Cisco, before RFC 2918
+    76: "PATHS_LIMIT",  # draft-abraitis-idr-addpath-paths-limit
+    77: "LINK_LOCAL_NEXTHOP",  # draft-ietf-idr-linklocal-capability
+    128: "PRE_ROUTE_REFRESH",  # RFC 8810: Cisco, before RFC 2918
+    129: "PRE_ROUTING_POLICY",  # RFC 8810: before draft-ietf-idr-rpd; once another form of ORF
+    130: "PRE_OUTBOUND_FILTERING",  # RFC 8810: Cisco, before RFC 5291
+    131: "PRE_MULTISESSION",  # RFC 8810: Cisco, before draft-ietf-idr-bgp-multisession
+    184: "PRE_FQDN",  # RFC 8810: before draft-walton-bgp-hostname-capability got its code
+    185: "PRE_OPERATIONAL",  # RFC 8810: draft-ietf-idr-operational-message
 }
 
 AFIS = {
@@ -138,7 +147,20 @@ EXA_SAFIS = {
 
 ORIGINS = {0: "IGP", 1: "EGP", 2: "INCOMPLETE"}  # RFC 4271 section 5.1.1
 ROLES = {0: "PROVIDER", 1: "RS", 2: "RS-CLIENT", 3: "CUSTOMER", 4: "PEER"}  # RFC 9234 section 4.1
-ADDPATH_DIRECTIONS = {1: "RECEIVE", 2: "SEND", 3: "BIDIR"}  # RFC 7911 section 4
+ADDPATH_DIRECTIONS = {1: "RECEIVE", 2: "SEND", 3: "BIDIR"}  # RFC 7911 section 4, RFC 5291 section 5
+BGPSEC_DIRECTIONS = {0: "RECEIVE", 1: "SEND"}  # RFC 8205 section 2.1
+
+REFRESH_SUBTYPES = {0: "REQUEST", 1: "BORR", 2: "EORR"}  # RFC 2918, RFC 7313 section 3.2
+
+# IANA "BGP Outbound Route Filtering (ORF) Types"
+ORF_TYPES = {
+    64: "ADDRESS_PREFIX",  # RFC 5292
+    65: "CP_ORF",  # RFC 7543
+    128: "PRE_ADDRESS_PREFIX",  # Cisco, before RFC 5292 and of the same form
+}
+ORF_REFRESHES = {1: "IMMEDIATE", 2: "DEFER"}  # RFC 5291 section 4
+ORF_ACTIONS = {0: "ADD", 1: "REMOVE", 2: "REMOVE_ALL"}  # RFC 5291 section 4
+ORF_MATCHES = {0: "PERMIT", 1: "DENY"}  # RFC 5291 section 4
 
 # Type and subtype of an extended community, the nontransitive bit 0x4000 taken off (RFC 4360, RFC 8955).
 EXT_COMMUNITIES = {
@@ -158,26 +180,26 @@ EXT_COMMUNITIES = {
     0x8009: "FLOW_DSCP",
 }
 
-# Code -> (name, {subcode: name}): RFC 4271 section 4.5, RFC 4486, RFC 6608, RFC 7313, RFC 8538, RFC 9234.
+# Code -> (name, {subcode: name}): IANA "BGP Error (Notification) Codes" and the registries of subcodes.
 NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
     1: (
-        "MESSAGE_HEADER_ERROR",
+        "MESSAGE_HEADER_ERROR",  # RFC 4271 section 6.1
         {1: "CONNECTION_NOT_SYNCHRONIZED", 2: "BAD_MESSAGE_LENGTH", 3: "BAD_MESSAGE_TYPE"},
     ),
     2: (
-        "OPEN_MESSAGE_ERROR",
+        "OPEN_MESSAGE_ERROR",  # RFC 4271 section 6.2; 5 and 8 to 10 are deprecated
         {
             1: "UNSUPPORTED_VERSION_NUMBER",
             2: "BAD_PEER_AS",
             3: "BAD_BGP_IDENTIFIER",
             4: "UNSUPPORTED_OPTIONAL_PARAMETER",
             6: "UNACCEPTABLE_HOLD_TIME",
-            7: "UNSUPPORTED_CAPABILITY",
-            8: "ROLE_MISMATCH",
+            7: "UNSUPPORTED_CAPABILITY",  # RFC 5492
+            11: "ROLE_MISMATCH",  # RFC 9234
         },
     ),
     3: (
-        "UPDATE_MESSAGE_ERROR",
+        "UPDATE_MESSAGE_ERROR",  # RFC 4271 section 6.3; 7 is deprecated
         {
             1: "MALFORMED_ATTRIBUTE_LIST",
             2: "UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE",
@@ -191,9 +213,9 @@ NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
             11: "MALFORMED_AS_PATH",
         },
     ),
-    4: ("HOLD_TIMER_EXPIRED", {}),
+    4: ("HOLD_TIMER_EXPIRED", {}),  # RFC 4271 section 6.5
     5: (
-        "FINITE_STATE_MACHINE_ERROR",
+        "FINITE_STATE_MACHINE_ERROR",  # RFC 6608
         {
             1: "UNEXPECTED_MESSAGE_IN_OPENSENT",
             2: "UNEXPECTED_MESSAGE_IN_OPENCONFIRM",
@@ -201,7 +223,7 @@ NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
         },
     ),
     6: (
-        "CEASE",
+        "CEASE",  # RFC 4486
         {
             1: "MAXIMUM_PREFIXES_REACHED",
             2: "ADMIN_SHUTDOWN",
@@ -211,12 +233,13 @@ NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
             6: "OTHER_CONFIGURATION_CHANGE",
             7: "CONNECTION_COLLISION_RESOLUTION",
             8: "OUT_OF_RESOURCES",
-            9: "HARD_RESET",
-            10: "BFD_DOWN",
+            9: "HARD_RESET",  # RFC 8538
+            10: "BFD_DOWN",  # RFC 9384
         },
     ),
-    7: ("ROUTE_REFRESH_MESSAGE_ERROR", {1: "INVALID_MESSAGE_LENGTH"}),
-    8: ("SEND_HOLD_TIMER_EXPIRED", {}),
+    7: ("ROUTE_REFRESH_MESSAGE_ERROR", {1: "INVALID_MESSAGE_LENGTH"}),  # RFC 7313
+    8: ("SEND_HOLD_TIMER_EXPIRED", {}),  # RFC 9687
+    9: ("LOSS_OF_LSDB_SYNCHRONIZATION", {}),  # RFC 9815
 }
 
 # IANA "BGP Well-known Communities".

@@ -67,6 +67,12 @@ def no_caps(path: str, theirs: Json, ours: Json) -> bool:
     return path == "data.caps" and theirs == {} and ours == MISSING
 
 
+def refresh(path: str, theirs: Json, ours: Json) -> bool:
+    if path != "data" or not isinstance(ours, dict) or "subtype" not in ours:
+        return False
+    return oracle.refresh_bytes(ours) == oracle.unhex(theirs)
+
+
 def capability(path: str, theirs: Json, ours: Json) -> bool:
     code = {"data.caps.GRACEFUL_RESTART": 64, "data.caps.LLGR": 71}.get(path)
     return code is not None and oracle.unhex(theirs) == oracle.capability_bytes(code, ours)
@@ -105,6 +111,7 @@ EXPLAINED = [
     Explanation(segments, "the reference joins AS_SEQUENCE segments; ours keep how they were split"),
     Explanation(params, "the reference loses how capabilities are split into parameters"),
     Explanation(no_caps, "an OPEN without optional parameters has no caps here"),
+    Explanation(refresh, "ROUTE-REFRESH is hex there"),
     Explanation(capability, "GRACEFUL_RESTART and LLGR are hex there"),
     Explanation(multicast, "multicast families are hex there"),
     Explanation(unspecified_nexthop, "the reference leaves out the next hop ::"),

@@ -191,6 +191,17 @@ flagged_families = st.builds(
     family_flags,
 )
 
+directed = joined(st.builds(lambda family, way: family[:3] + bytes([way]), flagged_families, st.integers(0, 4)))
+filter_types = joined(
+    st.builds(
+        lambda family, spare, types: family[:2] + bytes([spare]) + family[2:3] + bytes([len(types) // 2]) + types,
+        flagged_families,
+        st.sampled_from([0, 0, 0, 1]),
+        joined(st.builds(lambda kind, way: bytes([kind, way]), st.sampled_from([64, 65, 128, 3]), st.integers(0, 4))),
+    )
+)
+codes = st.lists(st.sampled_from([1, 2, 65, 69, 70, 200]) | octets, max_size=4).map(bytes)
+
 # Code of each capability that has a typed form -> its values.
 CAPABILITIES = {
     1: st.builds(
@@ -215,22 +226,26 @@ CAPABILITIES = {
         joined(flagged_families),
     ),
     65: u32s.map(be32),
-    69: joined(
-        st.builds(
-            lambda afi, safi, way: be16(afi) + bytes([safi, way]),
-            st.integers(1, 2),
-            st.integers(1, 2),
-            st.integers(0, 4),
-        )
-    ),
+    3: filter_types,
+    7: st.builds(lambda first, afi: bytes([first]) + be16(afi), st.sampled_from([0, 8, 0x18, 1]), st.integers(1, 3)),
+    8: directed,
+    67: codes,
+    68: st.builds(lambda flags, sessions: bytes([flags]) + sessions, st.sampled_from([0, 0x80, 0x81]), codes),
+    69: directed,
     71: joined(st.builds(bytes.__add__, flagged_families, st.binary(min_size=3, max_size=3))),
+    72: directed,
     73: st.builds(bytes.__add__, texts, texts),
+    75: texts | st.sampled_from([b"\x030x1", b"\x020X", b"\x010"]),
+    76: joined(st.builds(lambda family, most: family[:3] + be16(most), flagged_families, u16s)),
+    130: filter_types,
+    131: st.builds(lambda sessions: b"\0" + sessions, codes),
+    184: st.builds(bytes.__add__, texts, texts),
 } | dict.fromkeys([2, 6, 70], st.just(b""))
 
 
 @st.composite
 def capabilities(draw: DrawFn) -> bytes:
-    code = draw(st.sampled_from([*sorted(CAPABILITIES) * 2, 3, 67, 128, 200]))
+    code = draw(st.sampled_from([*sorted(CAPABILITIES) * 2, 4, 66, 74, 77, 128, 129, 185, 200]))
     odd = draw(st.integers(0, 9)) == 0
     value: bytes = draw(st.binary(max_size=12) if odd else CAPABILITIES.get(code, st.binary(max_size=12)))
     return bytes([code, len(value)]) + value
@@ -267,12 +282,60 @@ opens = st.builds(
     parameters(),
 )
 
-notifications = st.builds(
-    lambda codes, data: message(3, bytes(codes) + data),
-    st.tuples(st.integers(0, 9) | octets, st.integers(0, 12) | octets) | st.sampled_from([(6, 2), (6, 4)]),
-    st.just(b"") | st.binary(max_size=20) | texts,
-)
-refreshes = st.binary(max_size=8).map(lambda body: message(5, body))
+# Code and subcode of each NOTIFICATION whose data have a typed form -> the data.
+DETAILS = {
+    (1, 2): u16s.map(be16),
+    (1, 3): octets.map(lambda kind: bytes([kind])),
+    (2, 1): u16s.map(be16),
+    (2, 7): joined(capabilities()),
+    (5, 2): octets.map(lambda kind: bytes([kind])),
+    (6, 1): st.builds(lambda family, most: family[:3] + be32(most), flagged_families, u32s),
+    (6, 2): texts,
+    (6, 4): texts,
+}
+
+
+@st.composite
+def reasons(draw: DrawFn, inner: bool = False) -> bytes:
+    """The body of a NOTIFICATION."""
+    if draw(st.booleans()):
+        place = draw(st.sampled_from(sorted(DETAILS)))
+        return bytes(place) + draw(DETAILS[place] | st.binary(max_size=20))
+    if draw(st.integers(0, 3)) == 0:
+        return b"\x06\x09" + draw(st.binary(max_size=3) if inner else st.binary(max_size=3) | reasons(inner=True))
+    codes = draw(st.tuples(st.integers(0, 10) | octets, st.integers(0, 12) | octets))
+    return bytes(codes) + draw(st.just(b"") | st.binary(max_size=20) | texts)
+
+
+notifications = reasons().map(lambda body: message(3, body))
+
+
+@st.composite
+def filter_entries(draw: DrawFn, afi: int) -> bytes:
+    """An entry of an address prefix ORF (RFC 5291 section 4, RFC 5292 section 2)."""
+    first = draw(st.sampled_from([0, 0, 0x20, 0x40, 0x60, 0x80, 0x80]) | octets)
+    if first & 0xC0 == 0x80:
+        return bytes([first])
+    lengths = draw(st.binary(min_size=2, max_size=2))
+    prefix = draw(prefixes(afi, False, exact=draw(st.integers(0, 9)) > 0))
+    return bytes([first]) + draw(u32s.map(be32)) + lengths + prefix
+
+
+@st.composite
+def route_refreshes(draw: DrawFn) -> bytes:
+    """RFC 2918, RFC 7313, and filters of RFC 5291."""
+    afi = draw(st.sampled_from([1, 1, 2, 2, 25]))
+    subtype = draw(st.sampled_from([0, 0, 0, 0, 1, 2, 3, 255]))
+    body = be16(afi) + bytes([subtype, draw(st.sampled_from([1, 128]) | octets)])
+    if draw(st.booleans()):
+        body += bytes([draw(st.integers(0, 3))])
+        for _ in range(draw(st.integers(0, 3))):
+            octets_of = draw(joined(filter_entries(2 if afi == 2 else 1)) | st.binary(max_size=9))
+            body += bytes([draw(st.sampled_from([64, 64, 128, 65, 3]))]) + be16(len(octets_of)) + octets_of
+    return body
+
+
+refreshes = (route_refreshes() | st.binary(max_size=8)).map(lambda body: message(5, body))
 keepalives = st.sampled_from([message(4, b""), message(4, b""), message(4, b"\0")])
 others = st.builds(message, octets.filter(lambda kind: kind not in range(1, 6)), st.binary(max_size=30))
 

@@ -183,6 +183,7 @@ BAD = [
     (message(3, b"\x06"), 1, 2, "NOTIFICATION"),
     (message(4, b"\x00"), 1, 2, "KEEPALIVE"),
     (message(5, b"\x00\x01\x00"), 7, 1, "ROUTE-REFRESH"),
+    (message(5, b"\x00\x01\x02\x01\x00"), 7, 1, "ROUTE-REFRESH"),
     (message(2, b"\x00"), 3, 1, "withdrawn routes length"),
     (message(2, b"\x00\x05\x00\x00"), 3, 1, "withdrawn routes length"),
     (message(2, b"\x00\x00\x00\x05\x40"), 3, 1, "total path attribute length"),

@@ -605,4 +605,4 @@ def test_what_the_writer_prints_comes_back_without_python(name: str) -> None:
     assert got.error is None
     assert got.wires == wires
     assert got.json == bytes(text)
-    assert got.decoder.fallbacks == sum(wire[18] in (1, 3) for wire in wires)  # OPEN and NOTIFICATION
+    assert got.decoder.fallbacks == sum(wire[18] in (1, 3, 5) for wire in wires)  # OPEN, NOTIFICATION, ROUTE-REFRESH

@@ -58,11 +58,84 @@ def capable(title: str, capabilities: str, **caps: Any) -> Vector:
 BARE = [
     Vector("KEEPALIVE", 4, "", None),
     Vector("KEEPALIVE with a body", 4, "00", "0x00"),
-    Vector("ROUTE-REFRESH", 5, "0001 00 01", "0x00010001"),
-    Vector("ROUTE-REFRESH without a body", 5, "", "0x"),
     Vector("a type without a name", 9, "0102", "0x0102"),
     Vector("type 255, no body", 255, "", "0x"),
     Vector("type 0", 0, "", "0x"),
+]
+
+REQUEST = {"af": "IPV4/UNICAST", "subtype": "REQUEST"}
+IMMEDIATE = REQUEST | {"when": "IMMEDIATE"}
+
+
+def filtered(title: str, orf: str, form: dict[str, Any], body: str = "0001 00 01", **more: Any) -> Vector:
+    """A ROUTE-REFRESH with one filter, to be acted on at once."""
+    return Vector(title, 5, f"{body} 01 {orf}", IMMEDIATE | more | {"orfs": [form]})
+
+
+# RFC 2918, RFC 7313; filters: RFC 5291 section 4, RFC 5292 section 2
+REFRESHES = [
+    Vector("ROUTE-REFRESH", 5, "0001 00 01", REQUEST),
+    Vector("the begin of a refresh", 5, "0002 01 80", {"af": "IPV6/MPLS_VPN", "subtype": "BORR"}),
+    Vector("the end of a refresh", 5, "0001 02 01", REQUEST | {"subtype": "EORR"}),
+    Vector("an unknown subtype", 5, "0001 07 01", REQUEST | {"subtype": 7}),
+    Vector("a refresh of a family without names", 5, "00ff 00 fe", {"af": "AFI(255)/SAFI(254)", "subtype": "REQUEST"}),
+    Vector("ROUTE-REFRESH without a body", 5, "", "0x"),
+    Vector("ROUTE-REFRESH too short", 5, "0001 00", "0x000100"),
+    Vector("the begin of a refresh with more behind it", 5, "0001 01 01 01", "0x0001010101"),
+    Vector("when to refresh alone", 5, "0001 00 01 02", REQUEST | {"when": "DEFER"}),
+    Vector("an unknown when", 5, "0001 00 01 09", REQUEST | {"when": 9}),
+    Vector("filters cut short", 5, "0001 00 01 01 4000", REQUEST | {"data": "0x014000"}),
+    Vector("entries cut short", 5, "0001 00 01 01 40 0002 80", REQUEST | {"data": "0x0140000280"}),
+    filtered("no entries", "40 0000", {"type": "ADDRESS_PREFIX", "entries": []}),
+    filtered("all entries removed", "40 0001 80", {"type": "ADDRESS_PREFIX", "entries": [{"action": "REMOVE_ALL"}]}),
+    filtered(
+        "prefixes",
+        "40 0015 00 00000005 00 20 18 c00002 60 ffffffff 19 1e 10 0a01",
+        {
+            "type": "ADDRESS_PREFIX",
+            "entries": [
+                {"action": "ADD", "match": "PERMIT", "seq": 5, "min": 0, "max": 32, "prefix": "192.0.2.0/24"},
+                {"action": "REMOVE", "match": "DENY", "seq": 4294967295, "min": 25, "max": 30, "prefix": "10.1.0.0/16"},
+            ],
+        },
+    ),
+    filtered(
+        "prefixes of IPv6, as Cisco had them before RFC 5292",
+        "80 000c 20 00000001 00 00 20 20010db8",
+        {
+            "type": "PRE_ADDRESS_PREFIX",
+            "entries": [{"action": "ADD", "match": "DENY", "seq": 1, "min": 0, "max": 0, "prefix": "2001:db8::/32"}],
+        },
+        body="0002 00 01",
+        af="IPV6/UNICAST",
+    ),
+    filtered(
+        "a prefix of another family",
+        "40 0001 80",
+        {"type": "ADDRESS_PREFIX", "data": "0x80"},
+        "0019 00 46",
+        af="L2VPN/EVPNS",
+    ),
+    filtered(
+        "a prefix with host bits",
+        "40 0009 00 00000000 00 00 07 0b",
+        {"type": "ADDRESS_PREFIX", "data": "0x0000000000000007" + "0b"},
+    ),
+    filtered(
+        "a prefix too long",
+        "40 000d 00 00000000 00 00 21 0a000000 00",
+        {"type": "ADDRESS_PREFIX", "data": "0x00000000000000210a00000000"},
+    ),
+    filtered(
+        "a prefix cut short",
+        "40 0009 00 00000000 00 00 18 0a",
+        {"type": "ADDRESS_PREFIX", "data": "0x00000000000000180a"},
+    ),
+    filtered("reserved bits", "40 0001 81", {"type": "ADDRESS_PREFIX", "data": "0x81"}),
+    filtered("an unknown action", "40 0001 c0", {"type": "ADDRESS_PREFIX", "data": "0xc0"}),
+    filtered("all entries removed, and a match", "40 0001 a0", {"type": "ADDRESS_PREFIX", "data": "0xa0"}),
+    filtered("another type of filter", "41 0002 0102", {"type": "CP_ORF", "data": "0x0102"}),
+    filtered("a filter without a name", "63 0000", {"type": 99, "data": "0x"}),
 ]
 
 SHUTDOWN: dict[str, Any] = {"code": 6, "subcode": 2, "name": "CEASE/ADMIN_SHUTDOWN"}
@@ -81,6 +154,98 @@ NOTIFICATIONS = [
     notify("a text with a surrogate", "06 02 03 eda080", **SHUTDOWN, data="0x03eda080"),
     notify("an overlong text", "06 02 02 c0af", **SHUTDOWN, data="0x02c0af"),
     notify("a text elsewhere", "06 03 03 627965", 6, 3, name="CEASE/PEER_DECONFIGURED", data="0x03627965"),
+    notify(
+        "a hard reset (RFC 8538)",
+        "06 09 06 02 03 627965",
+        6,
+        9,
+        name="CEASE/HARD_RESET",
+        reason=SHUTDOWN | {"text": "bye"},
+    ),
+    notify(
+        "a hard reset for an unknown reason",
+        "06 09 63 01 00",
+        6,
+        9,
+        name="CEASE/HARD_RESET",
+        reason={"code": 99, "subcode": 1, "data": "0x00"},
+    ),
+    notify("a hard reset without a reason", "06 09", 6, 9, name="CEASE/HARD_RESET"),
+    notify("a hard reset with half a reason", "06 09 06", 6, 9, name="CEASE/HARD_RESET", data="0x06"),
+    notify(
+        "a hard reset within a hard reset",
+        "06 09 06 09 06 02",
+        6,
+        9,
+        name="CEASE/HARD_RESET",
+        reason={"code": 6, "subcode": 9, "name": "CEASE/HARD_RESET", "data": "0x0602"},
+    ),
+    notify(
+        "too many prefixes (RFC 4486)",
+        "06 01 0001 01 000003e8",
+        6,
+        1,
+        name="CEASE/MAXIMUM_PREFIXES_REACHED",
+        limit={"af": "IPV4/UNICAST", "prefixes": 1000},
+    ),
+    notify(
+        "too many prefixes, cut short", "06 01 0001 01", 6, 1, name="CEASE/MAXIMUM_PREFIXES_REACHED", data="0x000101"
+    ),
+    notify("BFD is down (RFC 9384)", "06 0a", 6, 10, name="CEASE/BFD_DOWN"),
+    notify("a wrong length", "01 02 1001", 1, 2, name="MESSAGE_HEADER_ERROR/BAD_MESSAGE_LENGTH", length=4097),
+    notify("a wrong type", "01 03 09", 1, 3, name="MESSAGE_HEADER_ERROR/BAD_MESSAGE_TYPE", type=9),
+    notify("another version", "02 01 0004", 2, 1, name="OPEN_MESSAGE_ERROR/UNSUPPORTED_VERSION_NUMBER", version=4),
+    notify(
+        "another version, in one octet",
+        "02 01 04",
+        2,
+        1,
+        name="OPEN_MESSAGE_ERROR/UNSUPPORTED_VERSION_NUMBER",
+        data="0x04",
+    ),
+    notify(
+        "a capability (RFC 5492)",
+        "02 07 0104 0001 00 01 4600",
+        2,
+        7,
+        name="OPEN_MESSAGE_ERROR/UNSUPPORTED_CAPABILITY",
+        caps={"MP": ["IPV4/UNICAST"], "ENHANCED_ROUTE_REFRESH": True},
+    ),
+    notify(
+        "capabilities in another order",
+        "02 07 4600 0200 4600",
+        2,
+        7,
+        name="OPEN_MESSAGE_ERROR/UNSUPPORTED_CAPABILITY",
+        data="0x460002004600",
+    ),
+    notify(
+        "a capability cut short (RFC 5492)",
+        "02 07 4602 00",
+        2,
+        7,
+        name="OPEN_MESSAGE_ERROR/UNSUPPORTED_CAPABILITY",
+        data="0x460200",
+    ),
+    notify("roles that do not fit (RFC 9234)", "02 0b", 2, 11, name="OPEN_MESSAGE_ERROR/ROLE_MISMATCH"),
+    notify(
+        "an unexpected message (RFC 6608)",
+        "05 01 02",
+        5,
+        1,
+        name="FINITE_STATE_MACHINE_ERROR/UNEXPECTED_MESSAGE_IN_OPENSENT",
+        type=2,
+    ),
+    notify(
+        "a refresh of the wrong length (RFC 7313)",
+        "07 01 ff",
+        7,
+        1,
+        name="ROUTE_REFRESH_MESSAGE_ERROR/INVALID_MESSAGE_LENGTH",
+        data="0xff",
+    ),
+    notify("the peer does not read (RFC 9687)", "08 00", 8, 0, name="SEND_HOLD_TIMER_EXPIRED"),
+    notify("link states are lost (RFC 9815)", "09 00", 9, 0, name="LOSS_OF_LSDB_SYNCHRONIZATION"),
     Vector("NOTIFICATION too short", 3, "06", "0x06"),
     Vector("NOTIFICATION without a body", 3, "", "0x"),
 ]
@@ -100,10 +265,11 @@ OPENS = [
     capable("AS4 of the wrong length", "4102 fde8", AS4="0xfde8"),
     capable("AS4 twice", "4104 0000 fde8 4104 0003 0d40", AS4=[65000, 200000]),
     capable("ROLE", "0901 03", ROLE="CUSTOMER"),
-    capable("an unknown ROLE", "0901 09", ROLE="0x09"),
-    capable("ROLE twice", "0901 03 0901 09", ROLE=["CUSTOMER", "0x09"]),
+    capable("an unknown ROLE", "0901 09", ROLE=9),
+    capable("ROLE twice", "0901 03 0901 09", ROLE=["CUSTOMER", 9]),
     capable("ADDPATH", "4508 0001 01 03 0002 01 01", ADDPATH=["IPV4/UNICAST/BIDIR", "IPV6/UNICAST/RECEIVE"]),
-    capable("ADDPATH in no direction", "4504 0001 01 00", ADDPATH="0x00010100"),
+    capable("ADDPATH in no direction", "4504 0001 01 00", ADDPATH=["IPV4/UNICAST/0"]),
+    capable("ADDPATH of the wrong length", "4503 0001 01", ADDPATH="0x000101"),
     capable(
         "ADDPATH twice", "4504 0001 01 03 4504 0002 01 02", ADDPATH=[["IPV4/UNICAST/BIDIR"], ["IPV6/UNICAST/SEND"]]
     ),
@@ -119,16 +285,80 @@ OPENS = [
             "families": [{"af": "IPV4/UNICAST", "flags": "F"}, {"af": "IPV6/UNICAST", "flags": ""}],
         },
     ),
-    capable("GRACEFUL_RESTART with other flags", "4002 2078", GRACEFUL_RESTART="0x2078"),
-    capable("GRACEFUL_RESTART with other family flags", "4006 0078 0001 01 81", GRACEFUL_RESTART="0x007800010181"),
+    capable(
+        "GRACEFUL_RESTART with other flags", "4002 a078", GRACEFUL_RESTART={"flags": "R2", "time": 120, "families": []}
+    ),
+    capable(
+        "GRACEFUL_RESTART with other family flags",
+        "4006 0078 0001 01 81",
+        GRACEFUL_RESTART={"flags": "", "time": 120, "families": [{"af": "IPV4/UNICAST", "flags": "F1"}]},
+    ),
+    capable("GRACEFUL_RESTART cut short", "4005 0078 0001 01", GRACEFUL_RESTART="0x0078000101"),
     capable("LLGR", "4707 0001 01 80 000e10", LLGR=[{"af": "IPV4/UNICAST", "flags": "F", "time": 3600}]),
     capable("LLGR without a value", "4700", LLGR=True),
-    capable("LLGR with other flags", "4707 0001 01 40 000e10", LLGR="0x00010140000e10"),
+    capable(
+        "LLGR with other flags", "4707 0001 01 40 000e10", LLGR=[{"af": "IPV4/UNICAST", "flags": "64", "time": 3600}]
+    ),
+    capable("LLGR of the wrong length", "4706 0001 01 80 000e", LLGR="0x00010180000e"),
     capable("FQDN", "4907 02 7231 03 6e6574", FQDN={"host": "r1", "domain": "net"}),
     capable("FQDN without a domain", "4904 02 7231 00", FQDN={"host": "r1", "domain": ""}),
     capable("FQDN with escapes", "4906 04 0a 22 c3a9 00", FQDN={"host": '\n"é', "domain": ""}),
     capable("FQDN that is not UTF-8", "4903 01 ff 00", FQDN="0x01ff00"),
     capable("FQDN with a tail", "4905 02 7231 00 00", FQDN="0x0272310000"),
+    capable("PRE_FQDN", "b803 01 61 00", PRE_FQDN={"host": "a", "domain": ""}),
+    capable(
+        "OUTBOUND_FILTERING (RFC 5291)",
+        "030e 0001 00 01 02 4003 8001 0002 00 01 00",
+        OUTBOUND_FILTERING=[
+            {"af": "IPV4/UNICAST", "orfs": ["ADDRESS_PREFIX/BIDIR", "PRE_ADDRESS_PREFIX/RECEIVE"]},
+            {"af": "IPV6/UNICAST", "orfs": []},
+        ],
+    ),
+    capable(
+        "PRE_OUTBOUND_FILTERING, type and direction without names",
+        "8207 0001 00 01 01 6309",
+        PRE_OUTBOUND_FILTERING=[{"af": "IPV4/UNICAST", "orfs": ["99/9"]}],
+    ),
+    capable("OUTBOUND_FILTERING cut short", "0306 0001 00 01 01 40", OUTBOUND_FILTERING="0x000100010140"),
+    capable("OUTBOUND_FILTERING with a reserved octet", "0305 0001 01 01 00", OUTBOUND_FILTERING="0x0001010100"),
+    capable("BGPSEC (RFC 8205)", "0703 08 0002", BGPSEC={"version": 0, "direction": "SEND", "afi": "IPV6"}),
+    capable(
+        "BGPSEC of another version", "0703 f0 0063", BGPSEC={"version": 15, "direction": "RECEIVE", "afi": "AFI(99)"}
+    ),
+    capable("BGPSEC with bits that are not assigned", "0703 01 0001", BGPSEC="0x010001"),
+    capable("BGPSEC of the wrong length", "0702 00 00", BGPSEC="0x0000"),
+    capable(
+        "MULTIPLE_LABELS (RFC 8277)", "0808 0001 04 03 0002 80 ff", MULTIPLE_LABELS=["IPV4/MPLS/3", "IPV6/MPLS_VPN/255"]
+    ),
+    capable("MULTIPLE_LABELS cut short", "0803 0001 04", MULTIPLE_LABELS="0x000104"),
+    capable("DYNAMIC", "4303 01 46 c8", DYNAMIC=["MP", "ENHANCED_ROUTE_REFRESH", "CAP_200"]),
+    capable("DYNAMIC with a code twice", "4302 01 01", DYNAMIC="0x0101"),
+    capable("MULTISESSION", "4402 80 01", MULTISESSION={"flags": "G", "sessions": ["MP"]}),
+    capable("MULTISESSION with other flags", "4401 81", MULTISESSION={"flags": "G1", "sessions": []}),
+    capable("MULTISESSION with a code twice", "4403 00 01 01", MULTISESSION="0x000101"),
+    capable("PRE_MULTISESSION", "8301 00", PRE_MULTISESSION={"flags": "", "sessions": []}),
+    capable("ROUTING_POLICY", "4804 0001 4b 03", ROUTING_POLICY=["IPV4/ROUTING_POLICY/BIDIR"]),
+    capable("VERSION", "4b04 03 312e30", VERSION="1.0"),
+    capable("VERSION without text", "4b01 00", VERSION=""),
+    capable("VERSION with escapes", "4b05 04 0a 22 c3a9", VERSION='\n"é'),
+    capable("VERSION that is not UTF-8", "4b02 01 ff", VERSION="0x01ff"),
+    capable("VERSION that reads as hex", "4b04 03 305831", VERSION="0x03305831"),
+    capable("VERSION with a tail", "4b03 01 31 00", VERSION="0x013100"),
+    capable("VERSION twice", "4b02 01 31 4b02 01 32", VERSION=["1", "2"]),
+    capable("PATHS_LIMIT", "4c0a 0001 01 0008 0002 01 ffff", PATHS_LIMIT=["IPV4/UNICAST/8", "IPV6/UNICAST/65535"]),
+    capable(
+        "PATHS_LIMIT twice", "4c05 0001 01 0008 4c05 0002 01 0001", PATHS_LIMIT=[["IPV4/UNICAST/8"], ["IPV6/UNICAST/1"]]
+    ),
+    capable("PATHS_LIMIT cut short", "4c04 0001 01 00", PATHS_LIMIT="0x00010100"),
+    capable(
+        "capabilities without octets",
+        "4a00 4d00 b900 0400",
+        BFD=True,
+        LINK_LOCAL_NEXTHOP=True,
+        PRE_OPERATIONAL=True,
+        MULTIPLE_ROUTES=True,
+    ),
+    capable("PRE_ROUTING_POLICY, of two meanings", "8104 0001 4b 03", PRE_ROUTING_POLICY="0x00014b03"),
     capable("a capability without a name", "c802 0102", CAP_200="0x0102"),
     capable("the same twice", "c801 01 c801 02", CAP_200=["0x01", "0x02"]),
     capable("the same twice, one without a value", "c800 c801 02", CAP_200=[True, "0x02"]),
@@ -454,4 +684,4 @@ MULTIPROTOCOL += [
     unreach(f"of {text}", f"0002 01 80 {wire}", V6 | {"prefixes": [f"{text}/128"]}) for wire, text in ADDRESSES
 ]
 
-VECTORS = [*BARE, *NOTIFICATIONS, *OPENS, *UPDATES, *ATTRIBUTES, *MULTIPROTOCOL]
+VECTORS = [*BARE, *REFRESHES, *NOTIFICATIONS, *OPENS, *UPDATES, *ATTRIBUTES, *MULTIPROTOCOL]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bgpipe._attributes import at, expected, family_name, lookup, number, parse_family, unhex
 from bgpipe._check import family_index
 from bgpipe.errors import FieldError
-from bgpipe.names import ADDPATH_DIRECTIONS, AFIS, CAPABILITIES, ROLES
+from bgpipe.names import ADDPATH_DIRECTIONS, AFIS, BGPSEC_DIRECTIONS, CAPABILITIES, ORF_TYPES, ROLES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,14 +19,25 @@ if TYPE_CHECKING:
     Capability = tuple[int, bytes]
 
 MP = 1
+OUTBOUND_FILTERING = 3
 EXTENDED_NEXTHOP = 5
 EXTENDED_MESSAGE = 6
+BGPSEC = 7
+MULTIPLE_LABELS = 8
 ROLE = 9
 GRACEFUL_RESTART = 64
 AS4 = 65
+DYNAMIC = 67
+MULTISESSION = 68
 ADDPATH = 69
 LLGR = 71
+ROUTING_POLICY = 72
 FQDN = 73
+VERSION = 75
+PATHS_LIMIT = 76
+PRE_OUTBOUND_FILTERING = 130
+PRE_MULTISESSION = 131
+PRE_FQDN = 184
 
 PARAMETER_CAPABILITIES = 2  # RFC 5492 section 4
 PARAMETER_EXTENDED = 255  # RFC 9072 section 2
@@ -36,6 +47,8 @@ NUMBERS = {name: code for code, name in CAPABILITIES.items()}
 AFI_NUMBERS = {name: number for number, name in AFIS.items()}
 DIRECTION_NUMBERS = {name: number for number, name in ADDPATH_DIRECTIONS.items()}
 ROLE_NUMBERS = {name: number for number, name in ROLES.items()}
+ORF_NUMBERS = {name: number for number, name in ORF_TYPES.items()}
+BGPSEC_NUMBERS = {name: number for number, name in BGPSEC_DIRECTIONS.items()}
 
 
 def name(code: int) -> str:
@@ -63,60 +76,134 @@ def parse_mp(value: bytes) -> str | None:
     return family_name(int.from_bytes(value[:2]), value[3])
 
 
-def encode_addpath(value: Any) -> bytes:
-    """RFC 7911 section 4: AFI, SAFI, 1 receive, 2 send or 3 both, for each family."""
-    out = bytearray()
-    for i, item in enumerate(_listed(value)):
-        try:
-            text = _text(item, 'a family and direction such as "IPV4/UNICAST/BIDIR"')
-            family, _, name = text.rpartition("/")
-            afi, safi = parse_family(family)
-            direction = lookup(name, DIRECTION_NUMBERS, 255, "RECEIVE, SEND, BIDIR")
-            out += bytes((afi >> 8, afi & 255, safi, direction))
-        except FieldError as error:
-            raise error.under(i) from None
-    return bytes(out)
+def encode_directions(value: Any) -> bytes:
+    """RFC 7911 section 4, draft-ietf-idr-rpd: AFI, SAFI, 1 receive, 2 send or 3 both, for each family."""
+    return _each(value, _direction)
 
 
-def parse_addpath(value: bytes) -> list[str] | None:
+def _direction(item: Any) -> bytes:
+    family, name = _family_and(item, 'a family and direction such as "IPV4/UNICAST/BIDIR"')
+    return family + lookup(name, DIRECTION_NUMBERS, 255, "RECEIVE, SEND, BIDIR").to_bytes(1)
+
+
+def parse_directions(value: bytes) -> list[str] | None:
     if not value or len(value) % 4:
         return None
-    result = []
-    for start in range(0, len(value), 4):
-        direction = ADDPATH_DIRECTIONS.get(value[start + 3]) or str(value[start + 3])
-        family = family_name(int.from_bytes(value[start : start + 2]), value[start + 2])
-        result.append(f"{family}/{direction}")
-    return result
+    return [f"{_family(v)}/{ADDPATH_DIRECTIONS.get(v[3]) or v[3]}" for v in _cut(value, 4)]
+
+
+def encode_multiple_labels(value: Any) -> bytes:
+    """RFC 8277 section 2.1: AFI, SAFI and how many labels a prefix may have, for each family."""
+    return _each(value, lambda item: _family_and_number(item, 1, "labels"))
+
+
+def parse_multiple_labels(value: bytes) -> list[str] | None:
+    if not value or len(value) % 4:
+        return None
+    return [f"{_family(v)}/{v[3]}" for v in _cut(value, 4)]
+
+
+def encode_paths_limit(value: Any) -> bytes:
+    """draft-abraitis-idr-addpath-paths-limit: AFI, SAFI and how many paths a prefix may have, for each family."""
+    return _each(value, lambda item: _family_and_number(item, 2, "paths"))
+
+
+def parse_paths_limit(value: bytes) -> list[str] | None:
+    if not value or len(value) % 5:
+        return None
+    return [f"{_family(v)}/{int.from_bytes(v[3:])}" for v in _cut(value, 5)]
 
 
 def encode_extended_nexthop(value: Any) -> bytes:
     """RFC 8950 section 4: AFI and SAFI of the routes (two octets each), AFI of the next hop."""
-    out = bytearray()
-    for i, item in enumerate(_listed(value)):
-        try:
-            text = _text(item, 'a family and next hop such as "IPV4/UNICAST/IPV6"')
-            family, _, nexthop = text.rpartition("/")
-            afi, safi = parse_family(family)
-            if nexthop[:4].upper() == "AFI(" and nexthop.endswith(")"):
-                nexthop = nexthop[4:-1]
-            next_afi = lookup(nexthop, AFI_NUMBERS, 0xFFFF, "IPV4, IPV6 or the number of an AFI")
-            out += afi.to_bytes(2) + safi.to_bytes(2) + next_afi.to_bytes(2)
-        except FieldError as error:
-            raise error.under(i) from None
-    return bytes(out)
+    return _each(value, _nexthop)
+
+
+def _nexthop(item: Any) -> bytes:
+    family, nexthop = _family_and(item, 'a family and next hop such as "IPV4/UNICAST/IPV6"')
+    return family[:2] + b"\0" + family[2:] + _afi(nexthop)
 
 
 def parse_extended_nexthop(value: bytes) -> list[str] | None:
-    if not value or len(value) % 6:
+    if not value or len(value) % 6 or any(value[2::6]):
         return None
+    return [f"{_family(v[:2] + v[3:4])}/{_afi_name(v[4:])}" for v in _cut(value, 6)]
+
+
+def encode_orf(value: Any) -> bytes:
+    """RFC 5291 section 5: AFI, a reserved octet, SAFI, how many types, and 1 receive, 2 send or 3 both for each."""
+    return _each(value, _orf)
+
+
+def _orf(item: Any) -> bytes:
+    fields = _object(item, ("af", "orfs"))
+    afi, safi = at("af", parse_family, fields.get("af"))
+    types = at("orfs", lambda given: _each(given, _orf_direction), fields.get("orfs") or [])
+    if len(types) > 510:
+        raise FieldError(f"{len(types) // 2} types, expected 255 at most").under("orfs")
+    return afi.to_bytes(2) + bytes((0, safi, len(types) // 2)) + types
+
+
+def _orf_direction(item: Any) -> bytes:
+    name, _, direction = _text(item, 'a type and direction such as "ADDRESS_PREFIX/BIDIR"').partition("/")
+    kind = lookup(name, ORF_NUMBERS, 255, "a type of filter: " + ", ".join(ORF_NUMBERS))
+    return bytes((kind, lookup(direction, DIRECTION_NUMBERS, 255, "RECEIVE, SEND, BIDIR")))
+
+
+def parse_orf(value: bytes) -> list[dict[str, Any]] | None:
     result = []
-    for start in range(0, len(value), 6):
-        if value[start + 2]:
+    start = 0
+    while start < len(value):
+        head = value[start : start + 5]
+        end = start + 5 + 2 * (head[4] if len(head) == 5 else 0)
+        if len(head) < 5 or head[2] or end > len(value):
             return None
-        next_afi = int.from_bytes(value[start + 4 : start + 6])
-        nexthop = AFIS.get(next_afi) or f"AFI({next_afi})"
-        result.append(f"{family_name(int.from_bytes(value[start : start + 2]), value[start + 3])}/{nexthop}")
-    return result
+        types = [
+            f"{ORF_TYPES.get(v[0]) or v[0]}/{ADDPATH_DIRECTIONS.get(v[1]) or v[1]}"
+            for v in _cut(value[start + 5 : end], 2)
+        ]
+        result.append({"af": _family(head[:2] + head[3:4]), "orfs": types})
+        start = end
+    return result or None
+
+
+def encode_bgpsec(value: Any) -> bytes:
+    """RFC 8205 section 2.1: version, direction, three bits that are zero; AFI."""
+    fields = _object(value, ("version", "direction", "afi"))
+    version = at("version", lambda given: number(given, 15, "a version"), fields.get("version", 0))
+    direction = at(
+        "direction", lambda given: lookup(given, BGPSEC_NUMBERS, 1, "RECEIVE, SEND"), fields.get("direction")
+    )
+    return bytes((version << 4 | direction << 3,)) + at("afi", _afi, fields.get("afi"))
+
+
+def parse_bgpsec(value: bytes) -> dict[str, Any] | None:
+    if len(value) != 3 or value[0] & 7:
+        return None
+    direction = BGPSEC_DIRECTIONS[value[0] >> 3 & 1]
+    return {"version": value[0] >> 4, "direction": direction, "afi": _afi_name(value[1:])}
+
+
+def encode_codes(value: Any) -> bytes:
+    """draft-ietf-idr-dynamic-cap section 4: the codes of capabilities, an octet each."""
+    return _each(value, lambda item: code_of(item).to_bytes(1))
+
+
+def parse_codes(value: bytes) -> list[str] | None:
+    """None where one is there twice: then it is not a set of codes."""
+    return [name(code) for code in value] if value and len(set(value)) == len(value) else None
+
+
+def encode_multisession(value: Any) -> bytes:
+    """draft-ietf-idr-bgp-multisession section 4: flags, and the codes of what tells sessions apart."""
+    fields = _object(value, ("flags", "sessions"))
+    flags = at("flags", lambda given: _flags(given, {"G": 0x80}, 0xFF), fields.get("flags"))
+    return flags.to_bytes(1) + at("sessions", encode_codes, fields.get("sessions") or [])
+
+
+def parse_multisession(value: bytes) -> dict[str, Any] | None:
+    sessions = parse_codes(value[1:]) if len(value) > 1 else []
+    return None if sessions is None else {"flags": _letters(value[0], {"G": 0x80}), "sessions": sessions}
 
 
 def encode_role(value: Any) -> bytes:
@@ -140,17 +227,7 @@ def parse_as4(value: bytes) -> int | None:
 def encode_fqdn(value: Any) -> bytes:
     """draft-walton-bgp-hostname-capability: host and domain name, each behind its length."""
     fields = _object(value, ("host", "domain"))
-    return at("host", _name, fields.get("host", "")) + at("domain", _name, fields.get("domain", ""))
-
-
-def _name(value: Any) -> bytes:
-    try:
-        text = _text(value, "text").encode()
-    except UnicodeEncodeError:
-        raise expected(value, "text without lone surrogates") from None
-    if len(text) > 255:
-        raise FieldError(f"{len(text)} octets, expected 255 at most")
-    return bytes((len(text),)) + text
+    return at("host", _counted, fields.get("host", "")) + at("domain", _counted, fields.get("domain", ""))
 
 
 def parse_fqdn(value: bytes) -> dict[str, str] | None:
@@ -159,6 +236,21 @@ def parse_fqdn(value: bytes) -> dict[str, str] | None:
         return None
     try:
         return {"host": value[1:host_end].decode(), "domain": value[host_end + 1 :].decode()}
+    except UnicodeDecodeError:
+        return None
+
+
+def encode_version(value: Any) -> bytes:
+    """draft-abraitis-bgp-version-capability: what the software calls itself, behind its length."""
+    return _counted(value)
+
+
+def parse_version(value: bytes) -> str | None:
+    """None as well for a text that would read as hex digits."""
+    if value[0] != len(value) - 1 or value[1:3] in (b"0x", b"0X"):
+        return None
+    try:
+        return value[1:].decode()
     except UnicodeDecodeError:
         return None
 
@@ -172,66 +264,64 @@ def encode_graceful_restart(value: Any) -> bytes:
 
 
 def _families(value: Any) -> bytes:
-    out = bytearray()
-    for i, item in enumerate(_listed(value)):
-        try:
-            out += _family(_object(item, ("af", "flags")))
-        except FieldError as error:
-            raise error.under(i) from None
-    return bytes(out)
+    return _each(value, lambda item: _flagged_family(_object(item, ("af", "flags"))))
 
 
 def parse_graceful_restart(value: bytes) -> dict[str, Any] | None:
     if len(value) < 2 or (len(value) - 2) % 4:
         return None
     head = int.from_bytes(value[:2])
-    families = [
-        {
-            "af": family_name(int.from_bytes(value[start : start + 2]), value[start + 2]),
-            "flags": _letters(value[start + 3], {"F": 0x80}),
-        }
-        for start in range(2, len(value), 4)
-    ]
+    families = [{"af": _family(v), "flags": _letters(v[3], {"F": 0x80})} for v in _cut(value[2:], 4)]
     return {"flags": _letters(head >> 12, {"R": 0x8, "N": 0x4}), "time": head & 0xFFF, "families": families}
 
 
 def encode_llgr(value: Any) -> bytes:
     """RFC 9494 section 3: AFI, SAFI, flags, stale time in seconds (three octets) a family."""
-    out = bytearray()
-    for i, item in enumerate(_listed(value)):
-        try:
-            family = _object(item, ("af", "flags", "time"))
-            time = at("time", lambda given: number(given, 0xFFFFFF, "seconds"), family.get("time", 0))
-            out += _family(family) + time.to_bytes(3)
-        except FieldError as error:
-            raise error.under(i) from None
-    return bytes(out)
+    return _each(value, _long_lived)
+
+
+def _long_lived(item: Any) -> bytes:
+    fields = _object(item, ("af", "flags", "time"))
+    time = at("time", lambda given: number(given, 0xFFFFFF, "seconds"), fields.get("time", 0))
+    return _flagged_family(fields) + time.to_bytes(3)
 
 
 def parse_llgr(value: bytes) -> list[dict[str, Any]] | None:
     if not value or len(value) % 7:
         return None
     return [
-        {
-            "af": family_name(int.from_bytes(value[start : start + 2]), value[start + 2]),
-            "flags": _letters(value[start + 3], {"F": 0x80}),
-            "time": int.from_bytes(value[start + 4 : start + 7]),
-        }
-        for start in range(0, len(value), 7)
+        {"af": _family(v), "flags": _letters(v[3], {"F": 0x80}), "time": int.from_bytes(v[4:])} for v in _cut(value, 7)
     ]
 
 
 CODECS: dict[int, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     MP: (encode_mp, parse_mp),
+    OUTBOUND_FILTERING: (encode_orf, parse_orf),
     EXTENDED_NEXTHOP: (encode_extended_nexthop, parse_extended_nexthop),
+    BGPSEC: (encode_bgpsec, parse_bgpsec),
+    MULTIPLE_LABELS: (encode_multiple_labels, parse_multiple_labels),
     ROLE: (encode_role, parse_role),
     GRACEFUL_RESTART: (encode_graceful_restart, parse_graceful_restart),
     AS4: (encode_as4, parse_as4),
-    ADDPATH: (encode_addpath, parse_addpath),
+    DYNAMIC: (encode_codes, parse_codes),
+    MULTISESSION: (encode_multisession, parse_multisession),
+    ADDPATH: (encode_directions, parse_directions),
     LLGR: (encode_llgr, parse_llgr),
+    ROUTING_POLICY: (encode_directions, parse_directions),
     FQDN: (encode_fqdn, parse_fqdn),
+    VERSION: (encode_version, parse_version),
+    PATHS_LIMIT: (encode_paths_limit, parse_paths_limit),
+    PRE_OUTBOUND_FILTERING: (encode_orf, parse_orf),
+    PRE_MULTISESSION: (encode_multisession, parse_multisession),
+    PRE_FQDN: (encode_fqdn, parse_fqdn),
 }
-LISTS = frozenset((EXTENDED_NEXTHOP, ADDPATH, LLGR))  # their readable value is itself a list
+# Their readable value is itself a list.
+LISTS = frozenset(
+    (
+        *(OUTBOUND_FILTERING, EXTENDED_NEXTHOP, MULTIPLE_LABELS, DYNAMIC, ADDPATH, LLGR, ROUTING_POLICY, PATHS_LIMIT),
+        PRE_OUTBOUND_FILTERING,
+    )
+)
 
 
 def encode_value(code: int, value: Any) -> bytes:
@@ -303,9 +393,7 @@ def to_object(capabilities: list[Capability]) -> dict[str, Any]:
     values: dict[int, list[Any]] = {}
     for code, value in capabilities:
         values.setdefault(code, []).append(parse_value(code, value))
-    return {
-        name(code): found if code == MP or len(found) > 1 else found[0] for code, found in values.items()
-    }
+    return {name(code): found if code == MP or len(found) > 1 else found[0] for code, found in values.items()}
 
 
 def grouped(capabilities: list[Capability]) -> list[Capability]:
@@ -394,6 +482,56 @@ def _listed(value: Any) -> list[Any]:
     return list(value)
 
 
+def _each(value: Any, encode: Callable[[Any], bytes]) -> bytes:
+    """The octets of each item of a list."""
+    return b"".join(at(i, encode, item) for i, item in enumerate(_listed(value)))
+
+
+def _cut(value: bytes, size: int) -> list[bytes]:
+    """Pieces of `size` octets."""
+    return [value[start : start + size] for start in range(0, len(value), size)]
+
+
+def _counted(value: Any) -> bytes:
+    """Text behind its length."""
+    try:
+        text = _text(value, "text").encode()
+    except UnicodeEncodeError:
+        raise expected(value, "text without lone surrogates") from None
+    if len(text) > 255:
+        raise FieldError(f"{len(text)} octets, expected 255 at most")
+    return bytes((len(text),)) + text
+
+
+def _family(octets: bytes) -> str:
+    """The name of AFI and SAFI, in three octets."""
+    return family_name(int.from_bytes(octets[:2]), octets[2])
+
+
+def _family_and(item: Any, what: str) -> tuple[bytes, str]:
+    """AFI and SAFI in three octets, and what stands behind them."""
+    family, _, rest = _text(item, what).rpartition("/")
+    afi, safi = parse_family(family)
+    return bytes((afi >> 8, afi & 255, safi)), rest
+
+
+def _family_and_number(item: Any, size: int, unit: str) -> bytes:
+    family, count = _family_and(item, f'a family and a number of {unit} such as "IPV4/UNICAST/10"')
+    return family + number(count, 256**size - 1, f"a number of {unit}").to_bytes(size)
+
+
+def _afi(value: Any) -> bytes:
+    """The two octets of "IPV6" or "AFI(99)"."""
+    if isinstance(value, str) and value[:4].upper() == "AFI(" and value.endswith(")"):
+        value = value[4:-1]
+    return lookup(value, AFI_NUMBERS, 0xFFFF, "IPV4, IPV6 or the number of an AFI").to_bytes(2)
+
+
+def _afi_name(octets: bytes) -> str:
+    afi = int.from_bytes(octets)
+    return AFIS.get(afi) or f"AFI({afi})"
+
+
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str):
         raise expected(value, what)
@@ -409,7 +547,7 @@ def _object(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
     return value
 
 
-def _family(fields: dict[str, Any]) -> bytes:
+def _flagged_family(fields: dict[str, Any]) -> bytes:
     """AFI, SAFI and flags of an object with "af" and "flags"."""
     afi, safi = at("af", parse_family, fields.get("af"))
     flags = at("flags", lambda given: _flags(given, {"F": 0x80}, 0xFF), fields.get("flags"))

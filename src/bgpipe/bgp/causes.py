@@ -23,7 +23,7 @@ HEADER_ERROR = 1
 NOT_SYNCHRONIZED, BAD_LENGTH, BAD_TYPE = 1, 2, 3
 OPEN_ERROR = 2
 BAD_VERSION, BAD_PEER_AS, BAD_IDENTIFIER, BAD_PARAMETER = 1, 2, 3, 4
-BAD_HOLD_TIME, ROLE_MISMATCH = 6, 8
+BAD_HOLD_TIME, ROLE_MISMATCH = 6, 11  # RFC 9234 section 4.2
 UPDATE_ERROR = 3
 HOLD_TIMER_EXPIRED = 4
 FSM_ERROR = 5
@@ -64,7 +64,7 @@ class Cause:
         if len(body) < 2:
             return None
         code, subcode, data = body[0], body[1], body[2:]
-        return cls(code, subcode, data, notifications.parse_text(code, subcode, data) or "")
+        return cls(code, subcode, data, notifications.describe(code, subcode, data))
 
     @property
     def name(self) -> str:

@@ -5,13 +5,13 @@ Each takes its fields from the message's octets and writes them back; nothing is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 from bgpipe._attributes import family_name, number, parse_family
 from bgpipe._view import Msg
 from bgpipe.bgp import capabilities as caps
-from bgpipe.bgp import notifications
+from bgpipe.bgp import notifications, refresh
 from bgpipe.bgp.open import AS_TRANS, FIXED_SIZE, HOLD_TIME_S, encode_identifier, encode_open
 
 Self = TypeVar("Self", bound="Body")
@@ -183,8 +183,9 @@ class Open(Body):
 class Notification(Body):
     """A NOTIFICATION message (RFC 4271 section 4.5). What does not parse raises MessageError.
 
-    code: number, or a name such as "CEASE/ADMIN_SHUTDOWN" that gives the subcode too. text: in place of data, for
-    administrative shutdown and reset (RFC 9003).
+    code: number, or a name such as "CEASE/ADMIN_SHUTDOWN" that gives the subcode too. In place of data, text: for
+    administrative shutdown and reset (RFC 9003); detail: what else data can say, as in JSON, such as
+    {"reason": {"code": 6, "subcode": 2, "text": "bye"}} of a hard reset (RFC 8538).
     """
 
     __slots__ = ()
@@ -196,11 +197,13 @@ class Notification(Body):
         data: bytes = b"",
         *,
         text: str | None = None,
+        detail: Mapping[str, Any] | None = None,
         direction: str = "R",
         time: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        fields = {"code": code, "subcode": subcode, "text": text, "data": None if text is not None else data}
+        said = {"text": text} if text is not None else detail
+        fields = {"code": code, "subcode": subcode, **({"data": data} if said is None else said)}
         body = notifications.encode_notification(fields)
         self.msg = Msg.make("NOTIFICATION", body, direction=direction, time=time, tags=tags)
 
@@ -245,14 +248,25 @@ class Notification(Body):
     def text(self, value: str) -> None:
         self.data = notifications.encode_notification({"code": self.code, "subcode": self.subcode, "text": value})[2:]
 
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What the data say beyond octets, under its key as in JSON: {"version": 4}; {} if nothing."""
+        return notifications.parse_detail(self.code, self.subcode, self.data)
+
+    @detail.setter
+    def detail(self, value: Mapping[str, Any]) -> None:
+        self.data = notifications.encode_notification({"code": self.code, "subcode": self.subcode, **value})[2:]
+
     def __repr__(self) -> str:
         return f"<Notification, {self.name}>"
 
 
 class RouteRefresh(Body):
-    """A ROUTE-REFRESH message (RFC 2918, RFC 7313). What does not parse raises MessageError.
+    """A ROUTE-REFRESH message (RFC 2918, RFC 7313). What does not parse raises MessageError, what does not fit
+    FieldError.
 
-    af: "IPV6/UNICAST" or (AFI, SAFI). subtype: 0 request, 1 begin and 2 end of a refresh. data: ORF entries (RFC 5291).
+    af: "IPV6/UNICAST" or (AFI, SAFI). subtype: 0 or "REQUEST", 1 or "BORR", 2 or "EORR", begin and end of a refresh.
+    when, orfs: "IMMEDIATE" or "DEFER", and filters as in JSON (RFC 5291); data: the octets of both.
     """
 
     __slots__ = ()
@@ -260,15 +274,17 @@ class RouteRefresh(Body):
     def __init__(
         self,
         af: str | tuple[int, int],
-        subtype: int = 0,
+        subtype: int | str = 0,
         data: bytes = b"",
         *,
+        when: str | int | None = None,
+        orfs: Iterable[Mapping[str, Any]] = (),
         direction: str = "R",
         time: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        afi, safi = parse_family(af)
-        body = bytes((afi >> 8, afi & 255, number(subtype, 255, "a subtype"), safi)) + data
+        fields: dict[str, Any] = {"af": af, "subtype": subtype, "when": when, "orfs": list(orfs)}
+        body = refresh.encode_refresh(fields | ({"data": data} if data else {}))
         self.msg = Msg.make("ROUTE_REFRESH", body, direction=direction, time=time, tags=tags)
 
     @property
@@ -288,13 +304,31 @@ class RouteRefresh(Body):
         return self.octets(2, 3)[0]
 
     @subtype.setter
-    def subtype(self, value: int) -> None:
-        self._put(2, number(value, 255, "a subtype").to_bytes(1))
+    def subtype(self, value: int | str) -> None:
+        self._put(2, refresh.encode_subtype(value).to_bytes(1))
 
     @property
     def data(self) -> bytes:
         """What follows the family: ORF entries (RFC 5291 section 4)."""
         return self.octets(4)
+
+    @property
+    def when(self) -> str | int | None:
+        """When to send the routes again: "IMMEDIATE", "DEFER" or a number; None without filters."""
+        when: str | int | None = refresh.parse_refresh(self.octets()).get("when")
+        return when
+
+    @property
+    def orfs(self) -> list[dict[str, Any]]:
+        """Filters of outbound routes, as in JSON; [] where there are none, and where they do not parse."""
+        orfs: list[dict[str, Any]] = refresh.parse_refresh(self.octets()).get("orfs", [])
+        return orfs
+
+    @orfs.setter
+    def orfs(self, value: Iterable[Mapping[str, Any]]) -> None:
+        head = self.octets(0, 4)
+        orfs = list(value)
+        self.msg.body = head + refresh.encode_filters(int.from_bytes(head[:2]), self.when if orfs else None, orfs)
 
     def __repr__(self) -> str:
         return f"<RouteRefresh, {self.af}>"

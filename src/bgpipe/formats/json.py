@@ -1,9 +1,9 @@
 """JSON to wire, any spelling: white space, key order, escapes, missing parts, bare values, names in any case.
 
-The native reader knows the spelling that bgpipe writes and gives every other line to `parse_line`, each OPEN and
-NOTIFICATION among them, so what this module imports is part of the start-up of most jobs that read JSON: hence the
-standard library's json (7 ms; msgspec, faster once it runs, takes 30), and no datetime (2 ms) for the usual
-spelling of a time.
+The native reader knows the spelling that bgpipe writes and gives every other line to `parse_line`, each OPEN,
+NOTIFICATION and ROUTE-REFRESH among them, so what this module imports is part of the start-up of most jobs that read
+JSON: hence the standard library's json (7 ms; msgspec, faster once it runs, takes 30), and no datetime (2 ms) for the
+usual spelling of a time.
 """
 
 from __future__ import annotations
@@ -134,6 +134,10 @@ def parse_message(kind: Any, data: Any, paths: Paths) -> tuple[bytes, int]:
             from bgpipe.bgp.notifications import encode_notification
 
             body = encode_notification(data)
+        elif code == ROUTE_REFRESH and data is not None:
+            from bgpipe.bgp.refresh import encode_refresh
+
+            body = encode_refresh(data)
         elif data is None or (code == KEEPALIVE and data in (True, {}, [])):
             body = b""
         else:

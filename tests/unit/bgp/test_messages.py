@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,8 +149,25 @@ def test_notification_fields() -> None:
     assert Notification(4).text is None
     with pytest.raises(FieldError):
         Notification("CEASE/FOO")
-    with pytest.raises(FieldError, match="RFC 9003"):
+    with pytest.raises(FieldError, match="text: goes with CEASE/ADMIN_SHUTDOWN, CEASE/ADMIN_RESET"):
         Notification(6, 1, text="bye")
+
+
+def test_notification_details() -> None:
+    """What the data say, as in JSON."""
+    reset = Notification("CEASE/HARD_RESET", detail={"reason": {"name": "CEASE/ADMIN_SHUTDOWN", "text": "bye"}})
+    assert reset.data == b"\x06\x02\x03bye"
+    assert reset.detail == {"reason": {"code": 6, "subcode": 2, "name": "CEASE/ADMIN_SHUTDOWN", "text": "bye"}}
+    assert reset.text is None
+    view = Notification(2, 1, b"\0\4")
+    assert view.detail == {"version": 4}
+    view.detail = {"version": 5}
+    assert view.data == b"\0\5"
+    assert Notification(2, 7, detail={"caps": {"AS4": 1}}).data == b"\x41\x04\0\0\0\1"
+    assert Notification(6, 3, b"x").detail == {}
+    assert Notification(6, 2, b"\1\xff").detail == {}
+    with pytest.raises(FieldError, match="version: goes with OPEN_MESSAGE_ERROR/UNSUPPORTED_VERSION_NUMBER"):
+        Notification(6, 1, detail={"version": 4})
 
 
 def test_notification_edits() -> None:
@@ -187,14 +206,54 @@ def test_route_refresh() -> None:
     view.af = (1, 128)
     assert view.msg.body == b"\0\x01\x02\x80"
     assert view.af == "IPV4/MPLS_VPN"
-    assert RouteRefresh((1, 1), 1, b"orf").data == b"orf"
+    assert RouteRefresh((1, 1), 0, b"orf").data == b"orf"
+    assert RouteRefresh((1, 1), "EORR").subtype == 2
     with pytest.raises(FieldError):
         view.subtype = 256
     with pytest.raises(FieldError):
         view.af = "IPV4"
     with pytest.raises(FieldError):
         RouteRefresh("IPV4/UNICAST", 256)
+    more = RouteRefresh((1, 1), 1, b"orf")  # RFC 7313 section 5: nothing behind the begin of a refresh
+    assert more.msg.error is not None
+    assert (more.msg.error.code, more.msg.error.subcode) == (7, 1)
     bad = Msg.make("ROUTE_REFRESH", b"\0\x01\0").refresh
     assert bad is not None
     with pytest.raises(MessageError):
         bad.af  # noqa: B018
+
+
+ENTRY = {"action": "ADD", "match": "DENY", "seq": 5, "min": 0, "max": 24, "prefix": "10.0.0.0/8"}
+
+
+def test_route_refresh_filters() -> None:
+    """RFC 5291, RFC 5292."""
+    orfs = [{"type": "ADDRESS_PREFIX", "entries": [{"action": "REMOVE_ALL"}, ENTRY]}]
+    view = RouteRefresh("IPV4/UNICAST", when="DEFER", orfs=orfs)
+    assert view.data == bytes.fromhex("02 40 000a 80 20 00000005 00 18 08 0a")
+    assert (view.when, view.orfs) == ("DEFER", orfs)
+    view.orfs = [{"type": 99, "data": "0x01"}]
+    assert (view.when, view.data) == ("DEFER", bytes.fromhex("02 63 0001 01"))
+    view.orfs = []
+    assert (view.when, view.orfs, view.data) == (None, [], b"")
+    assert RouteRefresh("IPV4/UNICAST", data=b"\1\x40\0").orfs == []
+
+
+@pytest.mark.parametrize(
+    ("orf", "message"),
+    [
+        (5, "[0]: 5, expected an object of type, entries, data"),
+        ({"type": "FOO"}, '[0].type: "FOO", expected ADDRESS_PREFIX, CP_ORF, PRE_ADDRESS_PREFIX (0 to 255)'),
+        ({"type": "CP_ORF", "entries": []}, '[0].data: null, expected "0x..", as CP_ORF has no other form'),
+        ({"type": 64, "entries": 5}, "[0].entries: 5, expected a list"),
+        ({"type": 64, "entries": [{}]}, "[0].entries[0].action: null, expected ADD, REMOVE, REMOVE_ALL (0 to 2)"),
+        ({"type": 64, "entries": [{**ENTRY, "match": 2}]}, "[0].entries[0].match: 2, expected PERMIT, DENY (0 to 1)"),
+        ({"type": 64, "entries": [{**ENTRY, "max": 256}]}, "[0].entries[0].max: 256, expected a prefix length (0 to 255)"),
+        ({"type": 64, "entries": [{**ENTRY, "prefix": "::/0"}]}, '[0].entries[0].prefix: "::/0", expected a prefix of the family'),
+        ({"type": 64, "data": "0x" + "00" * 65536}, "[0]: 65536 octets, expected 65535 at most"),
+    ],
+)  # fmt: skip
+def test_wrong_filters(orf: Any, message: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        RouteRefresh("IPV4/UNICAST", orfs=[orf])
+    assert str(caught.value).startswith("orfs" + message)

@@ -243,6 +243,7 @@ def test_roles_rfc_9234(ours: Any, theirs: Any, fits: bool) -> None:
     assert fits is (found is None)
     if found is not None:
         assert found.name == "OPEN_MESSAGE_ERROR/ROLE_MISMATCH"
+        assert found.wire[19:] == b"\2\x0b"  # RFC 9234 section 4.2
 
 
 # ---- all kinds of OPENs

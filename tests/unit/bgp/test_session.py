@@ -215,7 +215,7 @@ def test_a_message_of_another_length_than_it_says() -> None:
         ({}, peer_open(hold=1), "0206"),
         ({}, peer_open(hold=2), "0206"),
         ({"remote_hold": 60}, peer_open(hold=30), "0206"),
-        ({"capabilities": capabilities.from_object({"ROLE": "PEER"})}, peer_open(caps={"ROLE": "CUSTOMER"}), "0208"),
+        ({"capabilities": capabilities.from_object({"ROLE": "PEER"})}, peer_open(caps={"ROLE": "CUSTOMER"}), "020b"),
     ],
 )
 def test_open_errors_section_6_2(state: State, options: dict[str, Any], wire: bytes, sent: str) -> None:
