@@ -566,13 +566,11 @@ CAPABILITIES_PARAMETER = 2  # RFC 5492 section 4
 EXTENDED_PARAMETERS = 255  # RFC 9072 section 2
 
 
-def families_json(value: bytes) -> Json:
-    entries = []
-    for piece in whole(4, value):
-        if piece[2]:
-            raise Malformed("the reserved octet is not zero")
-        entries.append(family_text((int.from_bytes(piece[:2], "big"), piece[3])))
-    return entries
+def family_json(value: bytes) -> Json:
+    """RFC 4760 section 8."""
+    if fixed(4, value)[2]:
+        raise Malformed("the reserved octet is not zero")
+    return family_text((int.from_bytes(value[:2], "big"), value[3]))
 
 
 def number_text(number: int, table: dict[int, str]) -> str:
@@ -808,7 +806,7 @@ def capability_json(code: int, value: bytes) -> Json:
     try:
         match code:
             case 1:
-                return families_json(value)
+                return family_json(value)
             case 3 | 130:
                 return filter_types_json(value)
             case 5:
@@ -849,8 +847,8 @@ def capability_bytes(code: int, value: Json) -> bytes:
         return unhex(value)
     match code:
         case 1:
-            families = [family_of(text) for text in value]
-            return b"".join(u16(afi) + b"\0" + u8(safi) for afi, safi in families)
+            afi, safi = family_of(value)
+            return u16(afi) + b"\0" + u8(safi)
         case 3 | 130:
             return b"".join(map(filter_types_bytes, value))
         case 5:
@@ -889,8 +887,6 @@ def capability_values(code: int, value: Json) -> list[Json]:
     """The value of each occurrence of a capability, from its one JSON value."""
     if not isinstance(value, list):
         return [value]
-    if code == 1 and not any(is_hex(item) or item is True for item in value):
-        return [[item] for item in value]
     if code in LISTED and not any(is_hex(item) or item is True or isinstance(item, list) for item in value):
         return [value]
     return value
@@ -905,18 +901,8 @@ def capabilities_json(found: list[tuple[int, bytes]]) -> Json:
     for code, occurrences in values.items():
         entries = [capability_json(code, value) for value in occurrences]
         name = capability_name(code)
-        if code == 1:
-            caps[name] = mp_capability_json(entries, occurrences)
-        else:
-            caps[name] = entries if len(entries) > 1 else entries[0]
+        caps[name] = entries if len(entries) > 1 or code == 1 else entries[0]
     return caps
-
-
-def mp_capability_json(entries: list[Json], occurrences: list[bytes]) -> Json:
-    if all(isinstance(entry, list) and len(entry) == 1 for entry in entries):
-        return [entry[0] for entry in entries]
-    plain = [hex_text(value) if value else True for value in occurrences]
-    return plain if len(plain) > 1 else plain[0]
 
 
 def capabilities_bytes(caps: Json) -> bytes:

@@ -245,6 +245,10 @@ cdef uint8_t* put_capability(uint8_t* out, uint8_t code, const uint8_t* p, uint3
     # The typed value of one capability; NULL if it has none.
     if n == 0:
         return lit(out, b"true", 4)
+    if code == CAP_MP:          # RFC 4760 section 8
+        if n != 4 or p[2] != 0:
+            return NULL
+        return lit(put_family(lit(out, b'"', 1), be16(p), p[3]), b'"', 1)
     if code == CAP_ADDPATH or code == CAP_ROUTING_POLICY or code == CAP_MULTIPLE_LABELS:
         return put_families(out, code, p, n, 4)
     if code == CAP_PATHS_LIMIT:
@@ -292,17 +296,12 @@ cdef bint find_capabilities(capabilities_t* found, const uint8_t* p, uint32_t n)
     return True
 
 
-cdef inline bint plain_mp(const uint8_t* cap) noexcept nogil:
-    # RFC 4760 section 8
-    return cap[1] == 4 and cap[4] == 0
-
-
 cdef uint8_t* put_capabilities(uint8_t* out, const capabilities_t* found, bint* in_order) noexcept nogil:
-    # Codes in the order in which they first appear. Those of MP are one list, where they are as they should be.
+    # Codes in the order in which they first appear. MP is a list however often it is there, others from the second on.
     cdef uint8_t done[256]
     cdef uint8_t code
-    cdef uint32_t i, j, same
-    cdef bint mp
+    cdef uint32_t i, j
+    cdef bint listed
     in_order[0] = True
     memset(done, 0, sizeof(done))
     out[0] = 0x7B
@@ -314,35 +313,21 @@ cdef uint8_t* put_capabilities(uint8_t* out, const capabilities_t* found, bint* 
                 in_order[0] = False
             continue
         done[code] = 1
-        same = 0
-        mp = code == CAP_MP
-        for j in range(i, found.count):
+        listed = code == CAP_MP
+        for j in range(i + 1, found.count):
             if found.at[j][0] == code:
-                same += 1
-                if not plain_mp(found.at[j]):
-                    mp = False
+                listed = True
         out[0] = 0x22
         out = lit(put_capability_name(out + 1, code), b'":', 2)
-        if mp:
+        if listed:
             out[0] = 0x5B
             out += 1
-            for j in range(i, found.count):
-                if found.at[j][0] == code:
-                    out[0] = 0x22
-                    out = lit(put_family(out + 1, be16(found.at[j] + 2), found.at[j][5]), b'",', 2)
-            out[-1] = 0x5D
-        elif same == 1:
-            out = put_capability_or_hex(out, found.at[i])
-        else:
-            out[0] = 0x5B
-            out += 1
-            for j in range(i, found.count):
-                if found.at[j][0] == code:
-                    out = put_capability_or_hex(out, found.at[j])
-                    out[0] = 0x2C
-                    out += 1
-            out[-1] = 0x5D
-        out[0] = 0x2C
-        out += 1
+        for j in range(i, found.count):
+            if found.at[j][0] == code:
+                out = put_capability_or_hex(out, found.at[j])
+                out[0] = 0x2C
+                out += 1
+        if listed:
+            out = lit(out - 1, b"],", 2)
     out[-1] = 0x7D
     return out

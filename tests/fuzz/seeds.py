@@ -33,6 +33,20 @@ SPELLINGS = [
     b'[null,null,null,null,{"COMMUNITY":["64496:1"]},null]',
 ]
 
+# Each form that capabilities, NOTIFICATIONs and ROUTE-REFRESHs have.
+CAPABILITIES = """
+010400010001 010100 030900010001024001800382050002000100 0506000100010002 0703080002 080400010403 090103 090109 4002a078
+400ac0780001018000020201 41040000fde8 4303014602 44028001 83020001 45080001010300020107 470700010180000e10 480400014b03
+490402723100 4b0403312e30 4b0403307831 4c050001010008 b803016100 c8020102
+"""
+NOTIFICATIONS = """
+060203627965 0609060203627965 060906090602 0601000101000003e8 01021001 010309 02010004 02070104000100014600 050102 020b
+"""
+REFRESHES = """
+00010001 00020180 00010001014000150000000005002018c0000260ffffffff191e100a01 000200010280000c200000000100002020010db8
+00010001014100020102 0001000101630000
+"""
+
 FILTERS = """
 update && !(med) || open
 (prefix ~ 192.0.2.0/24 && reach[*] <= ::/0) || unreach >= 10.0.0.0/8
@@ -63,6 +77,12 @@ def messages() -> Iterator[bytes]:
     yield MARKER + b"\x00\x17\x05\x00\x01\x00\x01"
     yield MARKER + b"\x00\x15\x03\x06\x02"
     yield MARKER + b"\x00\x1d\x01\x04\xfb\xf0\x00\x5a\xc0\x00\x02\x01\x00"
+    for capability in map(bytes.fromhex, CAPABILITIES.split()):
+        size = len(capability)
+        yield MARKER + bytes((0, 31 + size, 1)) + b"\x04\xfb\xf0\x00\x5a\xc0\x00\x02\x01" + bytes((size + 2, 2, size)) + capability
+    for kind, bodies in ((3, NOTIFICATIONS), (5, REFRESHES)):
+        for body in map(bytes.fromhex, bodies.split()):
+            yield MARKER + bytes((0, 19 + len(body), kind)) + body
     yield from sample_messages()
     folder = corpus()
     if folder is not None:

@@ -26,6 +26,7 @@ from bgpipe._update import Update
 from bgpipe._view import Msg, SessionContext, collect, message_at, messages
 from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, cease, header_error
 from bgpipe.bgp.events import Seen
+from bgpipe.bgp.messages import RouteRefresh
 from bgpipe.bgp.session import Speaker, State
 from bgpipe.bgp.watch import End, Watch
 from bgpipe.errors import FieldError, FilterError, InputError, MessageError
@@ -171,13 +172,39 @@ def update(data: bytes) -> None:
     message(2, data)
 
 
+def spoken(kind: int, body: bytes) -> None:
+    """Python has the values of OPEN, NOTIFICATION and ROUTE-REFRESH that JSON has, and they encode to the same octets."""
+    msg = Msg.make(kind, body[: 65535 - HEADER_SIZE])
+    shown = json.loads(msg.to_json())[4]
+    if msg.error is not None or not isinstance(shown, dict):
+        return
+    if msg.open is not None and "caps" in shown:
+        assert dict(msg.open.capabilities) == shown["caps"]
+        if "params" not in shown:
+            msg.open.capabilities = shown["caps"]
+    elif msg.notification is not None:
+        detail = msg.notification.detail
+        assert shown == {key: value for key, value in shown.items() if key in ("code", "subcode", "name", "data")} | detail
+        assert not detail or "data" not in shown
+        if detail:
+            msg.notification.detail = detail
+    elif msg.refresh is not None:
+        assert (msg.refresh.when, msg.refresh.orfs) == (shown.get("when"), shown.get("orfs", []))
+        assert RouteRefresh(**shown | {"data": msg.refresh.data if "data" in shown else b""}).msg.body == msg.body
+    assert msg.body == body[: 65535 - HEADER_SIZE]
+
+
 def open_message(data: bytes) -> None:
     message(1, data)
+    spoken(1, data[1:])
 
 
 def other(data: bytes) -> None:
     """Messages of the other types: byte 0 is the type."""
-    message((data[:1] + b"\0")[0], data[1:])
+    kind = (data[:1] + b"\0")[0]
+    message(kind, data[1:])
+    if kind in (3, 5):
+        spoken(kind, data[2:])
 
 
 def json_input(data: bytes) -> None:
