@@ -1,23 +1,30 @@
-"""OPENs, NOTIFICATIONs and ROUTE-REFRESHs as others read them: tshark's dissector and ExaBGP's own classes.
+"""OPENs, NOTIFICATIONs and ROUTE-REFRESHs as others read them: tshark's dissector, ExaBGP's own classes, gobgpd.
 
 The messages are those of the corpus and of tests/wire/vectors.py. What the JSON form says is put into their words.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
+import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import corpus
+import oracle
 import tshark
 from bgpipe import Msg, names
 from bgpipe._attributes import parse_family
 from bgpipe.bgp import capabilities
-from bgpipe.bgp.messages import RouteRefresh
+from bgpipe.bgp.messages import Open, RouteRefresh
 from wire.vectors import NOTIFICATIONS, OPENS, REFRESHES
 
 Json = Any
@@ -313,3 +320,133 @@ def test_opens_as_exabgp_reads_them() -> None:
     assert len(asked) > 60
     for wire, found in zip(asked, exabgp([wire[19:] for wire in asked]), strict=True):
         assert found == as_exabgp(data(wire)), wire.hex()
+
+
+# ---- GoBGP -------------------------------------------------------------------------------------------------
+GOBGP = """
+[global.config]
+as = 65002
+router-id = "192.0.2.2"
+port = {port}
+local-address-list = ["127.0.0.1"]
+[[neighbors]]
+[neighbors.config]
+neighbor-address = "127.0.0.1"
+peer-as = 65001
+[neighbors.transport.config]
+passive-mode = true
+[neighbors.graceful-restart.config]
+enabled = true
+restart-time = 100
+[[neighbors.afi-safis]]
+[neighbors.afi-safis.config]
+afi-safi-name = "ipv6-unicast"
+[neighbors.afi-safis.add-paths.config]
+receive = true
+"""
+OFFERED: dict[str, Json] = {
+    "MP": ["IPV4/UNICAST", "IPV6/UNICAST"],
+    "ROUTE_REFRESH": True,
+    "EXTENDED_NEXTHOP": ["IPV4/UNICAST/IPV6"],
+    "MULTIPLE_LABELS": ["IPV4/MPLS/3"],
+    "GRACEFUL_RESTART": {"flags": "RN", "time": 120, "families": [{"af": "IPV4/UNICAST", "flags": "F"}]},
+    "AS4": 65001,
+    "ADDPATH": ["IPV4/UNICAST/BIDIR", "IPV6/UNICAST/RECEIVE"],
+    "ENHANCED_ROUTE_REFRESH": True,
+    "LLGR": [{"af": "IPV6/UNICAST", "flags": "F", "time": 3600}],
+    "FQDN": {"host": "r1", "domain": "example.net"},
+    "VERSION": "x/1",
+    "PATHS_LIMIT": ["IPV4/UNICAST/3"],
+    "CAP_200": "0x0102",
+}
+V4, V6 = {1: [1], 2: [1]}, {1: [2], 2: [1]}
+# What its API (api/capability.proto) says of that: name, and values by number of the field.
+AS_GOBGP = [
+    ("MultiProtocol", {1: [V4]}),
+    ("MultiProtocol", {1: [V6]}),
+    ("RouteRefresh", {}),
+    ("ExtendedNexthop", {1: [{1: [V4], 2: [V6]}]}),
+    ("GracefulRestart", {1: [0xC], 2: [120], 3: [{1: [V4], 2: [0x80]}]}),
+    ("FourOctetASN", {1: [65001]}),
+    ("AddPath", {1: [{1: [V4], 2: [3]}, {1: [V6], 2: [1]}]}),
+    ("EnhancedRouteRefresh", {}),
+    ("LongLivedGracefulRestart", {1: [{1: [V6], 2: [0x80], 3: [3600]}]}),
+    ("Fqdn", {1: [b"r1"], 2: [b"example.net"]}),
+    ("Unknown", {1: [8], 2: [b"\0\1\4\3"]}),
+    ("Unknown", {1: [75], 2: [b"\3x/1"]}),
+    ("Unknown", {1: [76], 2: [b"\0\1\1\0\3"]}),
+    ("Unknown", {1: [200], 2: [b"\1\2"]}),
+]
+TEXTS = ("Fqdn", "Unknown")
+
+
+def protobuf(octets: bytes, texts: bool) -> dict[int, list[Json]]:
+    """Fields by number: varints, and messages, or `texts` in their place."""
+    found: dict[int, list[Json]] = {}
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        value = shift = 0
+        while True:
+            value |= (octets[at] & 0x7F) << shift
+            shift += 7
+            at += 1
+            if octets[at - 1] < 0x80:
+                return value
+
+    while at < len(octets):
+        tag = varint()
+        value: Json = varint()
+        if tag & 7 == 2:
+            at, value = at + value, octets[at : at + value]
+            value = value if texts else protobuf(value, texts)
+        found.setdefault(tag >> 3, []).append(value)
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def receive(connection: socket.socket) -> Msg:
+    with connection.makefile("rb", buffering=0) as file:
+        head = file.read(19) or b""
+        rest = int.from_bytes(head[16:18]) - 19
+        return Msg(head + (file.read(rest) or b"" if rest else b""))
+
+
+def connected(port: int) -> socket.socket:
+    for _ in range(300):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), timeout=30)
+        time.sleep(0.1)
+    raise AssertionError("gobgpd does not listen")
+
+
+@pytest.mark.skipif(not (shutil.which("gobgpd") and shutil.which("gobgp")), reason="GoBGP is not installed")
+def test_opens_as_gobgp_reads_them(tmp_path: Path) -> None:
+    port, api = free_port(), free_port()
+    (tmp_path / "gobgp.toml").write_text(GOBGP.format(port=port))
+    words = ["gobgpd", "-f", str(tmp_path / "gobgp.toml"), "--api-hosts", f"127.0.0.1:{api}", "--pprof-disable"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
+        try:
+            with connected(port) as connection:
+                connection.sendall(Open(asn=65001, id="192.0.2.1", capabilities=OFFERED).msg.wire)
+                theirs = receive(connection).open
+                connection.sendall(oracle.with_header(oracle.KEEPALIVE, b""))
+                assert receive(connection).type == "KEEPALIVE"
+                asked = ["gobgp", "-u", "127.0.0.1", "-p", str(api), "neighbor", "127.0.0.1", "-j"]
+                told = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout)
+        finally:
+            daemon.terminate()
+    found = []
+    for capability in told["state"]["remote_cap"]:
+        name = capability["type_url"].rpartition(".")[2].removesuffix("Capability")
+        found.append((name, protobuf(base64.b64decode(capability.get("value", "")), name in TEXTS)))
+    assert sorted(found, key=repr) == sorted(AS_GOBGP, key=repr)
+    assert theirs is not None
+    assert theirs.capabilities["ADDPATH"] == ["IPV6/UNICAST/RECEIVE"]
+    assert theirs.capabilities["GRACEFUL_RESTART"] == {"flags": "", "time": 100, "families": []}
+    assert set(theirs.capabilities["FQDN"]) == {"host", "domain"}

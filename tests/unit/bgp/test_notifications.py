@@ -42,3 +42,25 @@ def test_texts() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_texts_round_trip(text: str) -> None:
     assert notifications.parse_text(6, 2, notifications.encode_text(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "data", "text"),
+    [
+        (6, 2, "03627965", "bye"),
+        (6, 9, "0602 03627965", "CEASE/ADMIN_SHUTDOWN: bye"),
+        (6, 9, "0400", "HOLD_TIMER_EXPIRED"),
+        (6, 9, "06", ""),
+        (6, 3, "03627965", ""),
+    ],
+)
+def test_what_logs_say(code: int, subcode: int, data: str, text: str) -> None:
+    assert notifications.describe(code, subcode, bytes.fromhex(data)) == text
+
+
+@given(st.sampled_from(sorted(notifications.KEYS)), st.binary(max_size=12))
+def test_details_round_trip(place: tuple[int, int], data: bytes) -> None:
+    detail = notifications.parse_detail(*place, data)
+    if detail:
+        body = notifications.encode_notification({"code": place[0], "subcode": place[1], **detail})
+        assert body == bytes(place) + data
