@@ -1114,7 +1114,7 @@ def filter_entries(data: bytes, afi: int) -> Json:
     while reader.left():
         first = reader.number(1)
         action, match, rest = first >> 6, first >> 5 & 1, first & 0b11111
-        if action == 2 and not match and not rest:
+        if action == 2 and not match and not rest and entries[-1:] != [{"action": "REMOVE_ALL"}]:
             entries.append({"action": "REMOVE_ALL"})
             continue
         if action > 1 or rest:

@@ -181,8 +181,10 @@ cdef uint8_t* put_named(uint8_t* out, const char* name, uint32_t number) noexcep
 
 
 cdef uint8_t* put_prefix_filters(uint8_t* out, const uint8_t* p, uint32_t n, uint32_t bits) noexcept nogil:
-    # Entries of an address prefix ORF (RFC 5291 section 4, RFC 5292 section 2)
+    # Entries of an address prefix ORF (RFC 5291 section 4, RFC 5292 section 2). REMOVE_ALL twice in a row, which nobody needs, has no
+    # typed form: lines would get too long (docs/json.md), at 24 octets of text for one.
     cdef const uint8_t* end = p + n
+    cdef bint removed = False
     cdef uint8_t address[16]
     cdef uint32_t octets
     out[0] = 0x5B
@@ -191,7 +193,8 @@ cdef uint8_t* put_prefix_filters(uint8_t* out, const uint8_t* p, uint32_t n, uin
         out += 1
     while p < end:
         out = lit(out, b'{"action":"', 11)
-        if p[0] == 0x80:
+        if p[0] == 0x80 and not removed:
+            removed = True
             out = lit(put_text(out, ACTION_NAMES[2]), b'"},', 3)
             p += 1
             continue
@@ -213,6 +216,7 @@ cdef uint8_t* put_prefix_filters(uint8_t* out, const uint8_t* p, uint32_t n, uin
         out[0] = 0x2F
         out = lit(put_number(out + 1, p[7]), b'"},', 3)
         p += 8 + octets
+        removed = False
     out[-1] = 0x5D
     return out
 

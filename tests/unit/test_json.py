@@ -339,6 +339,12 @@ def test_failures_are_counted_and_typed_values_are_not():
     assert [(i, e.field) for i, e in batch.failures()] == [(1, "ORIGIN")]
 
 
+def extended(capabilities: bytes) -> bytes:
+    """RFC 9072"""
+    size = len(capabilities)
+    return message(1, bytes(9) + b"\xff\xff" + (size + 3).to_bytes(2) + b"\2" + size.to_bytes(2) + capabilities)
+
+
 def test_the_longest_text_there_is():
     # _json.pyx reserves 24 octets of JSON for one of the wire, and 4096 for a message: what needs most of them.
     worst = [
@@ -352,11 +358,15 @@ def test_the_longest_text_there_is():
         message(1, bytes(9) + b"\xf8\2\xf6" + b"\x45\xf4" + b"\x40\x0f\x4a\3" * 61),
         message(1, bytes(9) + b"\xf9\2\xf7" + b"\x49\xf5\xf3" + b"\n" * 243 + b"\0"),
         message(1, bytes(9) + b"\xf8\2\xf6" + b"\x40\xf2\x80\x78" + b"\x40\x0f\x4a\x80" * 60 + b"\2\0"),
+        extended((b"\x40\xfe\0\0" + b"\x40\x0f\x4a\x7f" * 63) * 253),
+        extended(b"\x44\2\x7f\x46" * 512),
         message(3, b"\6\2\xf0" + b"\x7f" * 240),
+        message(5, b"\0\1\0\1\1" + b"\x80\0\1\x80" * 16000),
+        message(5, b"\0\1\0\1\1\x40" + (7223 * 9).to_bytes(2) + (b"\x60" + b"\xff" * 6 + b"\0\x80") * 7223),
     ]
     for wire in worst:
         for as_size in (2, 4):
             (line,) = lines(wire, as_size=as_size)
-            assert len(line) <= 24 * len(wire) + 4096
+            assert len(line) <= min(24 * len(wire) + 4096, 1_310_720)  # so long may a line be
     (line,) = lines(update(unreach=b"\xff\xff\xff\xff\0" * 6000), addpath=True)
     assert len(line) <= 24 * 30023 + 4096

@@ -131,6 +131,18 @@ REFRESHES = [
         "40 0009 00 00000000 00 00 18 0a",
         {"type": "ADDRESS_PREFIX", "data": "0x00000000000000180a"},
     ),
+    filtered("all entries removed twice", "40 0002 8080", {"type": "ADDRESS_PREFIX", "data": "0x8080"}),
+    filtered(
+        "all entries removed behind a prefix",
+        "40 000b 00 00000000 00 00 09 0a80 80",
+        {
+            "type": "ADDRESS_PREFIX",
+            "entries": [
+                {"action": "ADD", "match": "PERMIT", "seq": 0, "min": 0, "max": 0, "prefix": "10.128.0.0/9"},
+                {"action": "REMOVE_ALL"},
+            ],
+        },
+    ),
     filtered("reserved bits", "40 0001 81", {"type": "ADDRESS_PREFIX", "data": "0x81"}),
     filtered("an unknown action", "40 0001 c0", {"type": "ADDRESS_PREFIX", "data": "0xc0"}),
     filtered("all entries removed, and a match", "40 0001 a0", {"type": "ADDRESS_PREFIX", "data": "0xa0"}),

@@ -85,7 +85,10 @@ def parse_reason(data: bytes) -> dict[str, Any] | None:
     if len(data) < 2:
         return None
     code, subcode, inner = data[0], data[1], data[2:]
-    reason: dict[str, Any] = {"code": code, "subcode": subcode, "name": name(code, subcode)}
+    reason: dict[str, Any] = {"code": code, "subcode": subcode}
+    if code in NOTIFICATIONS:
+        known, subcodes = NOTIFICATIONS[code]
+        reason["name"] = f"{known}/{subcodes[subcode]}" if subcode in subcodes else known
     detail = parse_detail(code, subcode, inner) if (code, subcode) != (CEASE, HARD_RESET) else {}
     return reason | (detail or ({"data": "0x" + inner.hex()} if inner else {}))
 

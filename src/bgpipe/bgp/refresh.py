@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FIXED_SIZE = 4  # AFI, subtype, SAFI
 PREFIX_TYPES = (64, 128)
 ACTION_REMOVE_ALL = 2
+REMOVE_ALL = {"action": ORF_ACTIONS[ACTION_REMOVE_ALL]}
 
 REFRESH_KEYS = ("af", "subtype", "when", "orfs", "data")
 ORF_KEYS = ("type", "entries", "data")
@@ -122,13 +123,13 @@ def _prefix(afi: int, value: Any) -> bytes:
 
 
 def _parse_entries(afi: int, data: bytes) -> list[dict[str, Any]] | None:
-    """None for what is not exactly as _entry makes it."""
+    """None for what is not exactly as _entry makes it, and for REMOVE_ALL twice in a row."""
     entries: list[dict[str, Any]] = []
     start = 0
     while start < len(data):
         action = data[start] >> 6
-        if data[start] == ACTION_REMOVE_ALL << 6:
-            entries.append({"action": ORF_ACTIONS[action]})
+        if data[start] == ACTION_REMOVE_ALL << 6 and entries[-1:] != [REMOVE_ALL]:
+            entries.append({**REMOVE_ALL})
             start += 1
             continue
         if action >= ACTION_REMOVE_ALL or data[start] & 0x1F or start + 8 > len(data):
