@@ -120,6 +120,11 @@ class Step:
         if self.missed:
             if self.output is not None and self.output.swallows:
                 self.output.swallowed(batch.take_off(self.encoder.types, self.directions))
+            elif self.output is not None and self.output.misses:
+                with batch:
+                    self.encoder.encode(batch, self.buffer)
+                self.output.swallowed(self.buffer.messages)
+                self.buffer.clear()
             return batch
         after = None
         if self.output is not None:

@@ -272,7 +272,7 @@ class Output(Stage):
     is `blocked` while enough is waiting to leave already, and tells the pipeline when there is `room` again.
 
     diverts: what it takes goes no further on the line. swallows: nor does what it can take no more, since that was to
-    be seen there first: swallowed() is told of it.
+    be seen there first: swallowed() is told of it. misses: it is told as well of what goes on without it.
     """
 
     looks = True
@@ -291,12 +291,17 @@ class Output(Stage):
         return False
 
     @property
+    def misses(self) -> bool:
+        """See above."""
+        return False
+
+    @property
     def full(self) -> bool:
         """Whether it is to be waited for before it gets more."""
         return self.blocked
 
     def swallowed(self, count: int) -> None:
-        """So many messages went no further, though nobody has them."""
+        """So many messages came that it was to have, and could take no more."""
 
     def target(self) -> str:
         """The path that it is going to write, as far as that is known in attach(); "" for standard output and none."""

@@ -9,14 +9,12 @@ import signal
 from bgpipe.errors import StageError
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import argument, option
-from bgpipe.stages.external import DRAIN_S, LOOK_S, ExternalOptions, Piped
+from bgpipe.stages.external import DRAIN_S, LOOK_S, STAY_S, ExternalOptions, Piped
 from bgpipe.transport.backoff import LONGEST_S, Backoff
-from bgpipe.transport.pipes import Reader
 from bgpipe.transport.process import Process
 
 _LAST_S = 0.5  # for a program that has closed a pipe to end, and for what it started to close the other
 _LINES = 1000  # of its standard error that a minute may have in the log
-_STAY_S = 10.0  # how long a program may say nothing, nor take anything, once the session that it was for is over
 _FIRST_S = 0.1  # how long to wait until it is started again, the first time
 
 
@@ -54,7 +52,7 @@ class Exec(Piped):
         if self.options.keep_stdout and (self.options.write or self.options.read):
             raise self.error("--keep-stdout has no meaning with --read or --write")
         self._words = (os.path.expanduser(self.options.program), *self.args)  # noqa: PTH111
-        self._kept: list[bytes] = []  # for the next one
+        self._kept: list[tuple[bytes, int]] = []  # for the next one, with the messages in it
 
     def reads(self) -> str:
         return f"{self.options.format} from {self.options.program}"
@@ -77,8 +75,8 @@ class Exec(Piped):
         self.open(process.stdin, process.stdout)
         self._began_s = asyncio.get_running_loop().time()
         kept, self._kept = self._kept, []
-        for data in kept:
-            self.send(data)
+        for data, messages in kept:
+            self.send(data, messages)
 
     def _said(self, line: str) -> None:
         if self._lines.admits():
@@ -86,10 +84,10 @@ class Exec(Piped):
 
     # ---- bytes -------------------------------------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, messages: int = 0) -> None:
         if self._writer is None:
-            self._kept.append(data)
-        super().send(data)
+            self._kept.append((data, messages))
+        super().send(data, messages)
 
     # ---- running -----------------------------------------------------------------------------------------------
 
@@ -97,64 +95,84 @@ class Exec(Piped):
         try:
             await self._run()
         finally:
+            self.swallowed(sum(messages for _, messages in self._kept))
             self._lines.close()
             self.drained = True
             self.room()
 
     async def _run(self) -> None:
         backoff = Backoff(_FIRST_S)
-        while True:
-            if self._reader is not None:
-                self._reader.start()
-            self.room()
-            problem = await self._serve()
-            cut = self._reader is not None and self._reader.cut
-            if self.back or asyncio.get_running_loop().time() - self._began_s > LONGEST_S:
-                backoff.reset()
-            await self._leave()
-            if problem or self.failure is not None:
-                self.part()
-            failure, self.failure = self.failure, None
-            if failure is not None and not (cut and problem):
-                failure.args = (f"what {self._words[0]} writes does not parse: {failure}",)
-                raise failure
-            if not problem:
-                break
-            if not self.options.restart or self.pipe.ending:
-                raise StageError(problem)
-            wait_s = backoff.next_s()
-            self.pipe.log.warn(f"{problem}; it is started again in {wait_s:.1f} s", self)
-            await self._pause(wait_s)
-            if self.pipe.ending:
-                raise StageError(problem)
-            if self.drained and not self._kept:
-                break
+        while problem := await self._through(backoff):
+            while problem:
+                if not self.options.restart or self.pipe.ending:
+                    raise StageError(problem)
+                wait_s = backoff.next_s()
+                self.pipe.log.warn(f"{problem}; it is started again in {wait_s:.1f} s", self)
+                await self._pause(wait_s)
+                if self.pipe.ending:
+                    raise StageError(problem)
+                if self.drained and not self._kept:
+                    return
+                problem = self._start_again()
+
+    def _start_again(self) -> str:
+        """Returns why that cannot be, if so: it may be that there is another version of it in a moment."""
+        try:
             self._start()
-            self.emit("restart")
+        except StageError as error:
+            return str(error)
+        self.emit("restart")
+        return ""
+
+    async def _through(self, backoff: Backoff) -> str:
+        """Have the program do its work. Returns why it did not do all of it, if so. Raises InputError."""
+        reader = self._reader
+        if reader is not None:
+            reader.start()
+        self.room()
+        self._partly = False
+        problem = await self._serve()
+        cut = reader is not None and reader.cut
+        if self.back or asyncio.get_running_loop().time() - self._began_s > LONGEST_S:
+            backoff.reset()
+        self.blocked = True  # until there is another one
+        await self._end()
+        if problem or self.failure is not None or self._partly or not self.diverts:
+            self.part()
+        self.close()
+        failure, self.failure = self.failure, None
+        if failure is not None and not (cut and problem):
+            failure.args = (f"what {self._words[0]} writes does not parse: {failure}",)
+            raise failure
+        return problem
 
     async def _pause(self, wait_s: float) -> None:
         end_s = asyncio.get_running_loop().time() + wait_s
         while not (self.drained or self.pipe.ending) and (left_s := end_s - asyncio.get_running_loop().time()) > 0:
             await self.wait(min(left_s, LOOK_S))
 
+    @property
+    def _misspoke(self) -> bool:
+        """Whether what it writes does not parse, for another reason than that it ends amid a message."""
+        return self.failure is not None and not (self._reader is not None and self._reader.cut)
+
     async def _serve(self) -> str:
         """Until there is nothing more to do with the program. Returns what is wrong with that, or nothing."""
         process, reader, writer = self._process, self._reader, self._writer
         assert process is not None
         told_s = 0.0
-        while True:
-            if self.failure is not None and not (reader is not None and reader.cut):
-                return ""
+        while not self._misspoke:
             if self.drained:
                 return await self._drain(process)
             if process.exit_code is not None:
-                await self._rest(_LAST_S)
+                await self._read_out(_LAST_S)
                 return "" if self.options.read and process.exit_code == 0 else process.fate
-            for pipe, name, keep in (
-                (reader, "output", self.options.keep_stdout),
-                (writer, "input", self.options.keep_stdin),
+            for name, closed, keep in (
+                ("output", reader is not None and reader.over, self.options.keep_stdout),
+                ("input", writer is not None and writer.broken, self.options.keep_stdin),
             ):
-                if pipe is not None and not keep and (pipe.over if isinstance(pipe, Reader) else pipe.broken):
+                self._partly = self._partly or closed
+                if closed and not keep:
                     while process.exit_code is None and await self.wait(_LAST_S):
                         pass
                     if process.exit_code is None:
@@ -168,54 +186,64 @@ class Exec(Piped):
                 if told_s > 2 * DRAIN_S:
                     return f"{process.name} takes no more"
             await self.wait(LOOK_S if self.pipe.ending or self.blocked else None)
+        return ""
 
     async def _drain(self, process: Process) -> str:
         """All that the program was to have, it has: take what it still writes."""
-        if self._writer is not None:
-            self._writer.close()
+        reader, writer = self._reader, self._writer
+        if writer is not None:
+            writer.close()
         silent_s = asked_s = 0.0
         before: tuple[int, int] | None = None
-        while process.exit_code is None or (self._reader is not None and not self._reader.over):
-            if self.failure is not None and self._reader is not None and not self._reader.cut:
+        while process.exit_code is None:
+            if self._misspoke:
                 return ""
             if await self.wait(LOOK_S):
                 continue
-            if process.exit_code is not None:
-                silent_s += LOOK_S
-                if silent_s > DRAIN_S and self._reader is not None:  # what it started has its output, and says nothing
-                    self._reader.abort()
-            elif self.pipe.ending or self.pipe.whole is not None:  # else nobody waits for it but who started us
-                now = self.back, self._writer.unsent if self._writer is not None else 0
-                silent_s = 0.0 if now != before and not self.pipe.ending else silent_s + LOOK_S
+            if self.pipe.ending or self.pipe.whole is not None:  # else nobody waits for it but who started us
+                now = self.back, writer.unsent if writer is not None else 0
+                goes_on = (now != before or (reader is not None and reader.waits)) and not self.pipe.ending
+                silent_s = 0.0 if goes_on else silent_s + LOOK_S
                 before = now
-                if silent_s > (DRAIN_S if self.pipe.ending else _STAY_S):
+                if silent_s > (DRAIN_S if self.pipe.ending else STAY_S):
                     asked_s += LOOK_S
                     process.end(signal.SIGTERM if asked_s <= DRAIN_S / 2 else signal.SIGKILL)
+        await self._read_out(DRAIN_S)
         if asked_s:
+            self._partly = True
             self.pipe.log.warn(f"it did not end when its standard input did; {process.fate}", self)
             return ""
-        return process.fate if process.exit_code else ""
+        if process.exit_code:
+            return process.fate
+        if writer is not None and writer.broken:
+            self._partly = True
+            if not self.options.keep_stdin:
+                return f"{process.name} ended before it had read all"
+        return ""
 
-    async def _rest(self, within_s: float) -> None:
-        """The program has ended: take what it has written before."""
-        while self._reader is not None and not self._reader.over and await self.wait(within_s):
-            pass
+    async def _read_out(self, moment_s: float) -> None:
+        """The program has ended: take what it has written, and what others write that it started, while they do."""
+        reader, silent_s, before = self._reader, 0.0, -1
+        while reader is not None and not reader.over:
+            if await self.wait(LOOK_S):
+                continue
+            goes_on = (self.back != before or reader.waits) and not self.pipe.ending
+            silent_s, before = 0.0 if goes_on else silent_s + LOOK_S, self.back
+            if silent_s > moment_s:
+                reader.abort()
 
-    async def _leave(self) -> None:
-        """Let go of the program."""
+    async def _end(self) -> None:
+        """Have the program end, if it has not."""
         process, self._process = self._process, None
-        if self._writer is not None:
-            self._writer.abort()
-        self.blocked = True  # until there is another one
-        if process is not None and process.exit_code is None:
-            process.end(signal.SIGTERM)
+        assert process is not None
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            process.end(number)
             for _ in range(int(DRAIN_S / LOOK_S)):
                 if process.exit_code is None:
                     await self.wait(LOOK_S)
-            process.end(signal.SIGKILL)
-        self.close()
+        process.close()
 
     def abort(self) -> None:
         super().abort()
         if self._process is not None:
-            self._process.end(signal.SIGTERM)
+            self._process.abandon()

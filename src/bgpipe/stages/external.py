@@ -11,6 +11,7 @@ import asyncio
 
 from bgpipe import formats
 from bgpipe.errors import InputError
+from bgpipe.formats import records
 from bgpipe.pipeline.events import Event, LostEvent
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import option
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 1.0  # how long the outside may take for a step of its end once the pipeline was told to end
 LOOK_S = 0.2  # how often to look whether that has happened
+STAY_S = 10.0  # how long the outside may say nothing, nor take anything, once the session that it was for is over
 
 
 class ExternalOptions(ReaderOptions):
@@ -87,8 +89,13 @@ class External(Output, Member):
 
     @property
     def swallows(self) -> bool:
+        return self.diverts and self._was_there
+
+    @property
+    def _was_there(self) -> bool:
+        """Whether messages that it cannot take would have been for it."""
         begun = self.state not in (NEW, STARTING) or (self.state == STARTING and self.pipe.ending)
-        return self.diverts and begun and not self._passed_by
+        return begun and not self._passed_by
 
     def prepare(self) -> Awaitable[None]:
         self.changed = asyncio.Event()  # something happened that run() may have to act on
@@ -100,7 +107,7 @@ class External(Output, Member):
 
     def attach(self) -> None:
         self._missed = 0
-        if self.diverts:
+        if self.looks:
             self.pipe.on_event("STOP")(self._sum_up)
 
     async def begin(self) -> None:
@@ -160,12 +167,18 @@ class External(Output, Member):
         self.changed.clear()
         return True
 
+    @property
+    def missing(self) -> int:
+        """Messages that went out for nothing, if the outside is gone now."""
+        return self.given - self.back if self.diverts else 0
+
     def part(self) -> None:
         """The outside is gone: what it had been given and not brought back is lost."""
-        missing = self.given - self.back if self.diverts else 0
+        missing = self.missing
         self.given = self.back = 0
         if missing > 0:
-            self.pipe.log.warn(f"{missing} messages had gone out and not come back: they are lost", self)
+            what = "not come back" if self.diverts else "not been read"
+            self.pipe.log.warn(f"{missing} messages had gone out and {what}: they are lost", self)
             self._lose(missing)
 
     def swallowed(self, count: int) -> None:
@@ -211,12 +224,26 @@ class Piped(External):
 
     def open(self, writing: int, reading: int) -> None:
         """Begin with these descriptors: messages are read once that is started."""
-        self._writer = Writer(writing, self._written) if self.looks else None
+        self._writer = Writer(writing, self._written, records.whole(self.options.format)) if self.looks else None
         self._reader = Reader(reading, self.decoder(), self.took, self.changed.set) if self.produces else None
 
-    def send(self, data: bytes) -> None:
+    @property
+    def misses(self) -> bool:
+        return self._was_there
+
+    @property
+    def missing(self) -> int:
+        if self.diverts or self._writer is None:
+            return super().missing
+        return self._writer.count(self._writer.unread)
+
+    def write(self, data: Buffer) -> None:
+        self.given += data.messages
+        self.send(bytes(data), data.messages)
+
+    def send(self, data: bytes, messages: int = 0) -> None:
         if self._writer is not None:
-            self._writer.write(data)
+            self._writer.write(data, messages)
             self.blocked = self._writer.full
 
     def _written(self) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import select
 import stat
-import termios
 
-from bgpipe.errors import StageError
+from bgpipe.errors import PassingError, StageError, reason
 from bgpipe.pipeline.options import argument
-from bgpipe.stages.external import DRAIN_S, LOOK_S, ExternalOptions, Piped
+from bgpipe.stages.external import DRAIN_S, LOOK_S, STAY_S, ExternalOptions, Piped
 from bgpipe.stages.messages import PATH
 from bgpipe.transport.pipes import widen
+
+_WATCH_S = 5.0  # how often to look whether the pipe is still there
 
 
 class PipeOptions(ExternalOptions):
@@ -46,21 +47,44 @@ class Pipe(Piped):
     async def begin(self) -> None:
         path = self.options.path
         try:
-            if not stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116
-                raise StageError(f"{path} is no named pipe; `read` and `write` take files and devices")
+            self._check(os.stat(path))  # noqa: PTH116 - a device may do something when it is opened
             self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._check(os.fstat(self._fd))
         except FileNotFoundError:
             raise StageError(f"{path} does not exist; mkfifo {path} makes it") from None
+        except PermissionError:
+            problem = "permission denied; it takes the right to read and to write"
+            raise StageError(f"cannot open {path}: {problem}") from None
         except OSError as error:
-            raise StageError(f"cannot open {path}: {(error.strerror or str(error)).lower()}") from None
+            raise StageError(f"cannot open {path}: {reason(error)}") from None
         widen(self._fd)
         self.open(os.dup(self._fd) if self.looks else -1, os.dup(self._fd) if self.produces else -1)
+
+    def _check(self, status: os.stat_result) -> None:
+        if not stat.S_ISFIFO(status.st_mode):
+            raise StageError(f"{self.options.path} is no named pipe; `read` and `write` take files and devices")
 
     @property
     def _unread(self) -> int:
         """Octets that nobody has taken, those in the pipe included."""
-        count = fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4))
-        return int.from_bytes(count, "little") + (self._writer.unsent if self._writer is not None else 0)
+        return self._writer.unread if self._writer is not None else 0
+
+    def _let_go(self) -> int:
+        """Close the pipe. Returns how many messages are lost: those in there, too, unless somebody has it open."""
+        if self._writer is None:
+            return 0
+        unread, unsent = self._writer.unread, self._writer.unsent
+        writer, last = self._writer, os.open(f"/proc/self/fd/{self._fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.close()
+        looking = select.poll()
+        looking.register(last, 0)
+        is_read = not any(found & select.POLLERR for _, found in looking.poll(0))  # by somebody who is slow
+        os.close(last)
+        lost = writer.count(unsent if is_read else unread)
+        self._lose(lost)
+        return lost
+
+    # ---- running -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         try:
@@ -78,14 +102,30 @@ class Pipe(Piped):
     async def _serve(self) -> None:
         silent_s, unread = 0.0, 0
         while self.failure is None:
-            if self.drained and (self._writer is None or not self._unread):
+            if self.drained and not self._unread:
                 return
-            if self.pipe.ending and (self.drained or self.blocked):
+            within_s = LOOK_S if self.drained else _WATCH_S
+            if (self.pipe.ending or self.pipe.whole is not None) and (self.drained or self.blocked):
+                within_s = LOOK_S
                 before, unread = unread, self._unread
                 silent_s = silent_s + LOOK_S if unread >= before else 0.0
-                if silent_s > DRAIN_S:
-                    raise StageError(f"nobody reads {self.options.path}: {unread} octets of messages in it are lost")
-            await self.wait(LOOK_S if self.drained or self.pipe.ending or self.blocked else None)
+                over = self.pipe.ending or self.drained  # else it is a router that waits
+                if over and silent_s > (DRAIN_S if self.pipe.ending else STAY_S):
+                    if lost := self._let_go():
+                        raise PassingError(f"nobody reads {self.options.path}: {lost} messages in it are lost")
+                    return
+            if not await self.wait(within_s) and self._is_gone():
+                gone = f"{self.options.path} was removed, or another one put in its place"
+                raise StageError(f"{gone}: {self._let_go()} messages in it are lost")
+        if lost := self._let_go():
+            self.pipe.log.warn(f"{lost} messages in the pipe are lost", self)
+
+    def _is_gone(self) -> bool:
+        """Whether nobody can open the pipe any more."""
+        try:
+            return not os.path.samestat(os.stat(self.options.path), os.fstat(self._fd))  # noqa: PTH116
+        except OSError:
+            return True
 
     def close(self) -> None:
         super().close()

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import sys
+import termios
 from collections import deque
 
 TYPE_CHECKING = False
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from bgpipe._codec import Batch, Decoder
+    from bgpipe.formats.records import Whole
 
 FULL = 256 << 10  # octets that wait to be written, beside those in the pipe
 _READ_SIZE = 256 << 10
@@ -30,17 +33,27 @@ def widen(fd: int) -> None:
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
 
+def pending(fd: int) -> int:
+    """Octets in a pipe."""
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 class Writer:
     """The writing end.
 
     changed: called when there is room again, when all is written behind close(), and when nobody reads any more.
+    whole: what counts messages in what is written.
     unsent: octets that wait. broken: nobody reads, and what waited is gone. closed: the pipe is closed.
     """
 
-    def __init__(self, fd: int, changed: Callable[[], None]) -> None:
+    def __init__(self, fd: int, changed: Callable[[], None], whole: Whole) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
         self._changed = changed
+        self._whole = whole
+        self._sent: deque[tuple[bytes, int]] = deque()  # what may be unread yet, with the messages in it
+        self._held = 0  # octets of it
+        self._left = 0  # octets that were unread when the pipe was closed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[memoryview] = deque()
         self._ending = False
@@ -53,9 +66,27 @@ class Writer:
         """Whether to write no more until there is room."""
         return self.unsent > FULL
 
-    def write(self, data: bytes) -> None:
+    @property
+    def unread(self) -> int:
+        """Octets that nobody has read, those in the pipe included; behind an end in good order, none."""
+        return self._left if self.closed else pending(self._fd) + self.unsent
+
+    def count(self, octets: int) -> int:
+        """How many messages end within these octets, the last of what was written; no more of them than are unread."""
+        self._forget(octets)
+        count = sum(messages for _, messages in self._sent)
+        if self._held > octets:
+            count -= self._whole(self._sent[0][0][: self._held - octets])[1]
+        return count
+
+    def write(self, data: bytes, messages: int = 0) -> None:
         """Write this behind all that came before."""
-        if self.closed or self._ending or not data:
+        if self._ending or not data:
+            return
+        self._sent.append((data, messages))
+        self._held += len(data)
+        if self.closed:
+            self._left += len(data)
             return
         self._queue.append(memoryview(data))
         self.unsent += len(data)
@@ -63,15 +94,21 @@ class Writer:
             self._write()
             if self._queue:
                 self._loop.add_writer(self._fd, self._write_on)
+        self._forget(self.unread)
 
     def close(self) -> None:
         """Close the pipe behind what has been written."""
         self._ending = True
         if not self._queue:
-            self.abort()
+            self._close()
 
     def abort(self) -> None:
         """Close the pipe at once."""
+        if not self.closed:
+            self._left = self.unread
+            self._close()
+
+    def _close(self) -> None:
         if not self.closed:
             self.closed = True
             if self._queue:
@@ -88,9 +125,14 @@ class Writer:
         if not self._queue:
             self._loop.remove_writer(self._fd)
             if self._ending:
-                self.abort()
+                self._close()
         if self.closed or (was_full and not self.full):
             self._changed()
+
+    def _forget(self, octets: int) -> None:
+        """Keep what has these last octets of what was written."""
+        while self._sent and self._held - len(self._sent[0][0]) >= octets:
+            self._held -= len(self._sent.popleft()[0])
 
     def _write(self) -> None:
         try:
@@ -115,7 +157,7 @@ class Reader:
 
     take: gets each batch that is not empty, or has an error, which is the last one; it returns what to wait for before
     there are more. changed: called at the end. over: nothing more comes, and all that came was taken. cut: the end was
-    amid a message.
+    amid a message. waits: for what it took last to get on.
     """
 
     def __init__(
@@ -136,6 +178,7 @@ class Reader:
         self._closed = False
         self.over = False
         self.cut = False
+        self.waits = False
 
     def start(self) -> None:
         """Read from now on."""
@@ -168,6 +211,7 @@ class Reader:
                 self.abort()
                 return
             if waiting is not None:
+                self.waits = True
                 self._read(False)
                 asyncio.ensure_future(waiting).add_done_callback(lambda done: self._go_on(done, eof))
                 return
@@ -180,6 +224,7 @@ class Reader:
             self._read(True)
 
     def _go_on(self, done: asyncio.Future[None], eof: bool) -> None:
+        self.waits = False
         if done.cancelled() or done.exception() is not None:
             self.abort()
         elif self._closed:

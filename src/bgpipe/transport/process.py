@@ -23,6 +23,9 @@ class Process:
     changed: called when it has ended. It has a session of its own, so that an interrupt of the terminal is not for it.
 
     exit_code: as subprocess has it; None while it runs. Raises StageError where it cannot be started.
+
+    Once it has ended it is kept, as a zombie, until close(): as long as that is so, nobody else can have its number, to
+    whom signals for what it started would go.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Process:
         self.name = words[0]
         self._changed = changed
         self.exit_code: int | None = None
+        self._abandoned = False  # nobody is going to close it
         ours: list[int] = []
         theirs: list[int] = []
         try:
@@ -50,6 +54,7 @@ class Process:
                 stderr=theirs[-1],
                 start_new_session=True,
             )
+            self._pidfd = self._watch()
         except (OSError, ValueError) as error:
             for fd in ours:
                 os.close(fd)
@@ -59,7 +64,6 @@ class Process:
                 os.close(fd)
         self._lines = pipes.Lines(stderr, say)
         self._loop = asyncio.get_running_loop()
-        self._pidfd = os.pidfd_open(self._popen.pid)
         self._loop.add_reader(self._pidfd, self._ended)
 
     @staticmethod
@@ -70,18 +74,45 @@ class Process:
         theirs.append(reading if to_it else writing)
         return ours[-1]
 
+    def _watch(self) -> int:
+        try:
+            return os.pidfd_open(self._popen.pid)
+        except OSError:  # no descriptors are left
+            self._popen.kill()
+            self._popen.wait()
+            raise
+
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        self.exit_code = self._popen.wait()
-        self._lines.close()
+        found = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+        assert found is not None
+        self.exit_code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
         self._changed()
+        if self._abandoned:
+            self.close()
+
+    def close(self) -> None:
+        """Hear no more of it. If it has ended, what it has started and left behind is to end, too."""
+        self._abandoned = True
+        if self.exit_code is not None and self._popen.returncode is None:
+            self._signal(signal.SIGTERM)
+            self._popen.wait()
+        self._lines.close()
+
+    def abandon(self) -> None:
+        """Have it end, and hear no more of it."""
+        self.end()
+        self.close()
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send it, and what it started, a signal."""
         if self.exit_code is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._popen.pid, number)
+            self._signal(number)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, number)
 
     @property
     def fate(self) -> str:

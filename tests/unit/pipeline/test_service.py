@@ -291,7 +291,7 @@ class TestMulti:
 
     def test_a_program_that_stays(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where both routers have gone, one that neither ends nor says anything does not keep the session."""
-        monkeypatch.setattr(exec_stage, "_STAY_S", 0.0)
+        monkeypatch.setattr(exec_stage, "STAY_S", 0.0)
         script = tmp_path / "stays"
         script.write_text("#!/bin/sh\ntrap '' TERM\ncat\nwhile true; do sleep 0.1; done\n")
         script.chmod(0o755)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from bgpipe.cli import main
 from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import LostEvent
+from bgpipe.stages.messages import MessageReader
 
 CYCLES = int(os.environ.get("BGPIPE_FAULTS", "10"))  # `make faults` has a hundred
 
@@ -375,6 +377,193 @@ class TestEnd:
         words = ["exec", "-LR", "-A", "cat"]
         run("--", "read", source, "--", *words, "--", *words, "--", "write", tmp_path / "out.json")
         assert read_lines(tmp_path / "out.json") == right(*range(1, 11))
+
+
+class TestOddOrders:
+    """Whatever a program does with its pipes: what went in has come out, or is told to be lost. None is left over."""
+
+    COUNT = 10_000  # more than fit into the pipes
+
+    @pytest.fixture
+    def big(self, tmp_path: Path) -> str:
+        return write_lines(tmp_path / "big.json", lines(self.COUNT))
+
+    @staticmethod
+    def check(source: str, target: Path, text: str, *options: str) -> tuple[str, int, int, int]:
+        """The error, how many messages came out, how many are lost, and how many were read, in a run with this program."""
+        pipe = Pipeline(["-l", "disabled", "--", "read", source, "--", "exec", *options, "-A", program(target.parent, text), "--", "write", str(target)])
+        lost: list[int] = []
+        pipe.on_event("exec/lost")(lambda event: lost.append(event.count))
+        pipe.execute()
+        assert children() == []
+        found = [number for _, number in read_lines(target)] if target.exists() else []
+        assert found == sorted(found)
+        stage = pipe.stages[0]
+        assert isinstance(stage, MessageReader)
+        return str(pipe.failure or ""), len(found), sum(lost), stage.messages
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("for n in range(100): print(sys.stdin.readline(), end='')\nsys.stdout.flush(); os.close(1); sys.stdin.read(); time.sleep(60)", "closed its standard output"),
+            ("for n in range(100): print(sys.stdin.readline(), end='')\nos.close(0); time.sleep(0.3); sys.stdout.flush(); time.sleep(60)", "closed its standard input"),
+            ("for n in range(100): print(sys.stdin.readline(), end='')\nsys.stdout.flush(); os.close(0); os.close(1); time.sleep(60)", "closed its standard"),
+            ("for n in range(100): print(sys.stdin.readline(), end='')\nsys.stdout.flush(); os._exit(0)", "ended with exit code 0"),
+            ("for n in range(100): print(sys.stdin.readline(), end='')\nsys.stdout.flush(); os.kill(os.getpid(), 9)", "was killed by SIGKILL"),
+            ("sys.stdin.read(1000); time.sleep(0.2); os.abort()", "was killed by SIGABRT"),
+            ("", "ended with exit code 0"),
+        ],
+    )  # fmt: skip
+    def test_it_leaves_early(self, text: str, problem: str, big: str, target: Path) -> None:
+        error, found, lost, given = self.check(big, target, f"import os, sys, time\n{text}")
+        assert problem in error
+        assert found == (100 if "100" in text.split("read(")[0] else 0)
+        assert found + lost == given
+
+    @pytest.mark.parametrize(("option", "fd"), [("--keep-stdin", 0), ("--keep-stdout", 1)])
+    def test_it_may_close_one(self, option: str, fd: int, big: str, target: Path) -> None:
+        """What it had been given is lost then, too, and counted."""
+        text = f"for n in range(100): print(sys.stdin.readline(), end='')\nsys.stdout.flush(); os.close({fd}); time.sleep(0.5)"
+        if fd:
+            text += "; sys.stdin.read(); os._exit(0)"
+        error, found, lost, given = self.check(big, target, f"import os, sys, time\n{text}", option)
+        assert (found, found + lost) == (100, given)
+        assert not error or fd == 0  # it has ended too early in any case
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "os.close(2)",
+            "sys.stdin = open(0, closefd=False); data = sys.stdin.read(); sys.stdout.write(data); os._exit((sys.stdout.flush(), 0)[1])",
+            "os.set_blocking(0, False); os.set_blocking(0, True)",
+            "time.sleep(0.5)",
+            "if os.fork(): os._exit((os.wait(), 0)[1])",
+            "if os.fork(): os.close(0); os.close(1); os.wait(); os._exit(0)",
+            "if os.fork() == 0: os.setsid(); time.sleep(0.2); os._exit(0)",
+            "if os.fork() == 0: signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+        ],
+    )
+    def test_nothing_is_missing(self, text: str, big: str, target: Path) -> None:
+        """Two that read share what there is: neither may cut a line of the other."""
+        if "setsid" not in text and text.endswith("SIG_IGN)"):
+            text += "; time.sleep(2); os._exit(0)"
+        code = f"import os, sys, time, signal\n{text}\nfor line in sys.stdin: sys.stdout.write(line)\n"
+        assert self.check(big, target, code, "--keep-stdin", "--keep-stdout") == ("", self.COUNT, 0, self.COUNT)
+
+    def test_what_it_started_goes_on(self, tmp_path: Path, target: Path) -> None:
+        """The program has ended, and somebody else writes still what it had read: that is taken as long as it comes."""
+        text = """
+            import os, sys, time
+            data = sys.stdin.readlines()
+            if os.fork() == 0:
+                for line in data:
+                    print(line, end="", flush=True)
+                    time.sleep(0.05)
+        """
+        source = write_lines(tmp_path / "source.json", lines(40))
+        assert self.check(source, target, text) == ("", 40, 0, 40)
+
+    def test_what_it_started_ends_with_it(self, source: str, target: Path) -> None:
+        """No process is left over that is silent, unless it has a session of its own."""
+        pid = target.with_suffix(".pid")
+        text = f"import subprocess, sys; open({str(pid)!r}, 'w').write(str(subprocess.Popen(['sleep', '61']).pid)); sys.stdout.write(sys.stdin.read())"
+        assert self.check(source, target, text) == ("", 1000, 0, 1000)
+        state = Path(f"/proc/{pid.read_text()}/stat")
+        assert not state.exists() or state.read_text().split()[2] == "Z"
+
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    def test_it_dies_amid_a_message(self, form: str, big: str, target: Path) -> None:
+        text = "import os; data = os.read(0, 5000); os.write(1, data); os.kill(os.getpid(), 9)"
+        error, found, lost, given = self.check(big, target, text, "--format", form)
+        assert "was killed by SIGKILL" in error
+        assert found + lost == given
+        assert 0 < found < 200
+
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    def test_half_a_message_at_the_end(self, form: str, source: str, target: Path) -> None:
+        text = "import os, sys; data = sys.stdin.buffer.read(); os.write(1, data[:-20])"
+        error, found, lost, given = self.check(source, target, text, "--format", form)
+        assert "what" in error and "does not parse" in error
+        assert (found, lost, given) == (999, 1, 1000)
+
+    def test_a_hundred_times(self, tmp_path: Path, target: Path) -> None:
+        source = write_lines(tmp_path / "source.json", lines(1000))
+        error, found, lost, given = self.check(source, target, "import sys\nfor line in sys.stdin: sys.stdout.write(100 * line)")
+        assert (error, found, lost, given) == ("", 100_000, 0, 1000)
+
+    def test_zeros_between_lines(self, source: str, target: Path) -> None:
+        text = "import sys\nfor line in sys.stdin: sys.stdout.write(line + 10 * chr(0) + chr(10))"
+        assert self.check(source, target, text, "--pardon") == ("", 1000, 0, 1000)
+
+    def test_a_line_of_a_gibibyte(self, source: str, target: Path) -> None:
+        """It is skipped, in no more memory than any other, and what comes behind it is there."""
+        text = "import sys\nfor n in range(1024): sys.stdout.write('x' * (1 << 20))\nprint(); sys.stdout.write(sys.stdin.read())"
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert self.check(source, target, text, "--pardon") == ("", 1000, 0, 1000)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 << 10
+
+    def test_stopped_and_continued(self, big: str, target: Path) -> None:
+        text = """
+            import os, signal, sys
+            for number, line in enumerate(sys.stdin):
+                sys.stdout.write(line)
+                if number in (0, 3000, 9999) and os.fork() == 0:
+                    os.kill(os.getppid(), signal.SIGSTOP)
+                    os.system("sleep 0.2")
+                    os.kill(os.getppid(), signal.SIGCONT)
+                    os._exit(0)
+        """
+        assert self.check(big, target, text) == ("", self.COUNT, 0, self.COUNT)
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ("", "time.sleep(60)"),
+            ("--write", "sys.stdin.read(5000); time.sleep(60)"),
+            ("--restart", "os.kill(os.getpid(), signal.SIGSTOP)"),
+            ("--keep-stdin --keep-stdout", "os.close(0); os.close(1); time.sleep(60)"),
+            ("", "signal.signal(signal.SIGTERM, signal.SIG_IGN); sys.stdin.read(); [time.sleep(60) for _ in range(9)]"),
+            ("", "signal.signal(signal.SIGTERM, signal.SIG_IGN); [print(line, end='', flush=True) for line in sys.stdin]; time.sleep(60)"),
+        ],
+    )
+    def test_it_does_not_want_to_end(self, options: str, text: str, tmp_path: Path, target: Path) -> None:
+        """Behind a signal it is killed, and what it had is counted."""
+        feed = tmp_path / "feed"
+        os.mkfifo(feed)
+        words = ["exec", *options.split(), "-A", program(tmp_path, f"import os, signal, sys, time\n{text}")]
+
+        async def test() -> None:
+            live = Live("--", "read", "--format", "json", str(feed), "--", *words, "--", "write", str(target))
+            with await asyncio.to_thread(feed.open, "w") as file:
+                giving = asyncio.ensure_future(asyncio.to_thread(file.write, lines(500)))
+                await giving
+                await asyncio.to_thread(file.flush)
+                stage = live.pipe.stages[0]
+                assert isinstance(stage, MessageReader)
+                while stage.messages < 500:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.3)
+                live.pipe.signalled = True
+                await live.stop()
+            lost = sum(event.count for event in live.events if isinstance(event, LostEvent))
+            found = len(read_lines(target)) if target.exists() else 0
+            if options == "--write":
+                assert found == 500
+                assert lost <= 500
+            else:
+                assert found + lost == 500
+            assert children() == []
+
+        in_loop(test())
+
+    def test_what_a_recorder_has_not_read_is_counted(self, big: str, target: Path) -> None:
+        """Messages go on without it; of those that it was to have, it has got the others."""
+        got = target.with_suffix(".got")
+        text = f"import os; open({str(got)!r}, 'wb').write(b''.join(os.read(0, 1000) for _ in range(500))); os.abort()"
+        error, found, lost, given = self.check(big, target, text, "--write")
+        assert "was killed by SIGABRT" in error
+        assert found == given
+        assert got.read_bytes().count(b"\n") + lost == found
 
 
 def descriptors() -> set[str]:

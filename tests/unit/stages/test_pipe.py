@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 from lines import lines, read_lines, right, write_lines
-from live import Live
+from live import KEEPALIVE, Live, Server, dial, free_port, open_message, update
 from live import run as in_loop
 
 from bgpipe.errors import StageError
+from bgpipe.formats.records import whole
 from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.events import LostEvent
+from bgpipe.stages.messages import MessageReader
 
 COUNT = 5000  # more than fit into a pipe
 
@@ -74,15 +79,102 @@ def test_writers_come_and_go(source: str, fifo: Path, tmp_path: Path) -> None:
     assert read_lines(tmp_path / "out.json") == right(*range(1, COUNT + 1)) * 2
 
 
-def test_nobody_reads(source: str, fifo: Path) -> None:
-    """That is told, and how much it was; not before we are asked to end."""
+@pytest.mark.parametrize(
+    ("form", "count", "read"),
+    [("json", 100, 0), ("json", 30_000, 0), *((form, COUNT, 30_000) for form in ("json", "mrt", "raw"))],
+)
+def test_nobody_reads(form: str, count: int, read: int, fifo: Path, tmp_path: Path) -> None:
+    """That is told, and how many messages it was, to the message; not before we are asked to end."""
+    source = write_lines(tmp_path / "source.json", lines(count))
+
+    async def test() -> None:
+        live = Live("--", "read", source, "--", "pipe", "--write", "--format", form, str(fifo))
+        await live.until("pipe/START")
+        first = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        await asyncio.sleep(0.3)
+        data = os.read(first, read) if read else b""
+        os.close(first)
+        error = await live.stop()
+        lost = sum(event.count for event in live.events if isinstance(event, LostEvent))
+        stage = live.pipe.stages[0]
+        assert isinstance(stage, MessageReader)
+        assert lost + whole(form)(data)[1] == stage.messages
+        assert "nobody reads" in str(error)
+        assert str(fifo) in str(error)
+
+    in_loop(test())
+
+
+def test_who_is_slow_gets_what_is_in_the_pipe(fifo: Path, tmp_path: Path) -> None:
+    """We end, since it takes nothing for a while; what it still has is not counted as lost."""
+    source = write_lines(tmp_path / "source.json", lines(COUNT * 4))
 
     async def test() -> None:
         live = Live("--", "read", source, "--", "pipe", "--write", str(fifo))
-        await live.until("read/STOP")
-        error = await live.stop()
-        assert "nobody reads" in str(error)
-        assert str(fifo) in str(error)
+        await live.until("pipe/START")
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        await asyncio.sleep(0.2)
+        await live.stop()
+        lost = sum(event.count for event in live.events if isinstance(event, LostEvent))
+        stage = live.pipe.stages[0]
+        assert isinstance(stage, MessageReader)
+        found = 0
+        while data := os.read(reader, 1 << 20):
+            found += data.count(b"\n")
+        os.close(reader)
+        assert lost > 0
+        assert found + lost == stage.messages
+
+    in_loop(test())
+
+
+@pytest.mark.parametrize("number", [20, 30_000])
+def test_the_next_session_does_not_wait_for_a_reader(
+    number: int, fifo: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Once both routers have gone, it has some time, and no more; what is lost is counted."""
+    monkeypatch.setattr("bgpipe.stages.pipe.STAY_S", 0.5)
+
+    async def test() -> None:
+        async with Server() as server:
+            port = free_port()
+            ends = f"listen --reconnect 127.0.0.1:{port}", f"connect --wait listen 127.0.0.1:{server.port}"
+            live = Live("--", *f"{ends[0]} -- pipe --write {fifo} -- {ends[1]}".split())
+            for _ in range(2):
+                left, right = await dial(port), await server.accept()
+                left.send(open_message(65001))
+                right.send(open_message(65002), KEEPALIVE)
+                await left.message()
+                left.send(KEEPALIVE, *(update(number) for number in range(number)))
+                got = asyncio.ensure_future(right.rest())
+                await asyncio.sleep(0.5)
+                left.close()
+                right.writer.write_eof()
+                passed = (await got).count(b"\xff" * 16)
+                right.close()
+                while not (lost := sum(event.count for event in live.events if isinstance(event, LostEvent))):
+                    await asyncio.sleep(0.01)
+                assert lost >= passed > 20
+                live.events.clear()
+            await live.stop()
+
+    in_loop(test())
+
+
+def test_it_is_removed_meanwhile(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could get to it any more: that is no reason to wait for ever."""
+    monkeypatch.setattr("bgpipe.stages.pipe._WATCH_S", 0.05)
+
+    async def test() -> None:
+        for new in (False, True):
+            if not fifo.exists():
+                os.mkfifo(fifo)
+            live = Live("--", "pipe", "--read", str(fifo), "--", "stdout")
+            await live.until("pipe/START")
+            fifo.unlink()
+            if new:
+                os.mkfifo(fifo)
+            assert "was removed, or another one put in its place" in str(await live.task)
 
     in_loop(test())
 
@@ -93,6 +185,9 @@ def test_nobody_reads(source: str, fifo: Path) -> None:
         (lambda _: None, "does not exist; mkfifo"),
         (lambda path: path.write_text(""), "is no named pipe; `read` and `write` take files"),
         (lambda path: path.mkdir(), "is no named pipe"),
+        (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "is no named pipe"),
+        (lambda path: path.symlink_to("/dev/null"), "is no named pipe"),
+        (lambda path: path.symlink_to(path), "too many levels of symbolic links"),
     ],
 )
 def test_no_pipe(make, error: str, source: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
