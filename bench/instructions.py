@@ -73,7 +73,7 @@ def work(kernel: str, path: Path) -> None:
     else:
         from bgpipe._mrt import MrtDecoder
 
-        decoder = MrtDecoder()
+        decoder = MrtDecoder(guess_addpath=True)
     if kernel in ("json", "rib-json"):
         from bgpipe._json import JsonEncoder
 

@@ -17,6 +17,7 @@ from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder
 from bgpipe.errors import InputError
+from oracle_guess import Guesser
 
 Message = oracle.Message
 Json = oracle.Json
@@ -45,10 +46,16 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Converter:
-    """From MRT data to messages: all of them, or the first `count` at least. With `pardon` past damaged records."""
+    """From MRT data to messages: all of them, or the first `count` at least. With `pardon` past damaged records.
+
+    guess: path ids that records do not declare are found out.
+    """
 
     name: str
-    read: Callable[[bytes, int | None, bool], Conversion]
+    _read: Callable[[bytes, int | None, bool, bool], Conversion]
+
+    def read(self, mrt: bytes, count: int | None, pardon: bool, guess: bool = False) -> Conversion:
+        return self._read(mrt, count, pardon, guess)
 
 
 def oracle_decode(wires: list[bytes], as_size: int, addpath: bool) -> list[tuple[str | int, Json]]:
@@ -59,10 +66,10 @@ def oracle_encode(messages: list[tuple[str | int, Json]]) -> list[bytes]:
     return [oracle.encode_message(kind, data) for kind, data in messages]
 
 
-def oracle_read(mrt: bytes, count: int | None = None, pardon: bool = False) -> Conversion:
+def oracle_read(mrt: bytes, count: int | None, pardon: bool, guess: bool) -> Conversion:
     """Slow, so it stops at `count`."""
     conversion = Conversion([])
-    for record in oracle.read_mrt(mrt, pardon):
+    for record in oracle.read_mrt(mrt, pardon, Guesser(asn=False, addpath=guess)):
         conversion.messages += record.messages
         if record.error is not None:
             conversion.damaged.append((record.number, record.offset))
@@ -112,7 +119,7 @@ def core_encode(messages: list[tuple[str | int, Json]]) -> list[bytes]:
     return [batch.wire(index) for batch in found for index in range(len(batch))]
 
 
-def core_read(mrt: bytes, count: int | None = None, pardon: bool = False) -> Conversion:
+def core_read(mrt: bytes, count: int | None, pardon: bool, guess: bool) -> Conversion:
     damaged: list[tuple[int | None, int | None]] = []
 
     def skipped(error: InputError) -> None:
@@ -120,7 +127,7 @@ def core_read(mrt: bytes, count: int | None = None, pardon: bool = False) -> Con
 
     encoder, out = JsonEncoder(), Buffer()
     following = 1, 1
-    for batch in batches(MrtDecoder(pardon=pardon, on_skip=skipped), mrt):
+    for batch in batches(MrtDecoder(pardon=pardon, guess_addpath=guess, on_skip=skipped), mrt):
         following = batch.number(*following)
         encoder.encode(batch, out)
         if batch.error is not None:

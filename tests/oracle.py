@@ -13,10 +13,13 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bgpipe import names
 from bgpipe.errors import MessageError, MrtError
+
+if TYPE_CHECKING:
+    from oracle_guess import Guesser
 
 Json = Any
 Message = list[Any]
@@ -1231,6 +1234,7 @@ LEGACY_BGP, TABLE_DUMP, TABLE_DUMP_V2, BGP4MP, BGP4MP_ET = 5, 12, 13, 16, 17
 ASSIGNED_TYPES = {*range(14), 16, 17, 32, 33, 48, 49}
 
 # Subtype of BGP4MP -> (bytes of an AS number, ADD-PATH): RFC 6396 section 4.4, RFC 8050 section 3
+BGP4MP_LOCAL = (6, 7, 10, 11)
 BGP4MP_MESSAGES = {
     1: (2, False),
     4: (4, False),
@@ -1331,7 +1335,8 @@ class RibEntry:
 class MrtReader:
     """Keeps what lasts from one record to the next: the sequence number, the peers, the bundles."""
 
-    def __init__(self) -> None:
+    def __init__(self, guesser: Guesser | None = None) -> None:
+        self.guesser = guesser
         self.seq = 0
         self.peers: list[Peer] | None = None
         self.inline_peers: dict[tuple[int, bytes], int] = {}
@@ -1351,7 +1356,7 @@ class MrtReader:
             time += reader.number(4)
         if kind in (BGP4MP, BGP4MP_ET):
             if subtype in BGP4MP_MESSAGES:
-                self.bgp4mp_message(reader, time, *BGP4MP_MESSAGES[subtype])
+                self.bgp4mp_message(reader, time, subtype)
             elif subtype in BGP4MP_STATES:
                 self.state_change(reader, BGP4MP_STATES[subtype])
             elif subtype == BGP4MP_ENTRY:
@@ -1368,7 +1373,10 @@ class MrtReader:
         elif kind not in ASSIGNED_TYPES:
             raise Malformed(f"MRT type {kind} does not exist")
 
-    def bgp4mp_message(self, reader: Reader, time: int, as_size: int, addpath: bool) -> None:
+    def bgp4mp_message(self, reader: Reader, time: int, subtype: int) -> None:
+        as_size, declared = BGP4MP_MESSAGES[subtype]
+        addpath: AddPath = declared
+        start = reader.at
         peer_as, local_as = reader.number(as_size), reader.number(as_size)
         interface = reader.number(2)
         size = address_size(reader.number(2))
@@ -1376,7 +1384,12 @@ class MrtReader:
         tags = session_tags(peer_as, peer_ip, local_as, local_ip)
         if interface:
             tags["INTERFACE"] = str(interface)
-        self.send(time, reader.rest(), tags, as_size, addpath)
+        header, wire = reader.data[start : reader.at], reader.rest()
+        if self.guesser is not None:
+            decode_message(wire)  # where its header is damaged, nothing is known of it
+            as_size, addpath, told = self.guesser.read(header, subtype in BGP4MP_LOCAL, wire, as_size, addpath)
+            tags |= told
+        self.send(time, wire, tags, as_size, addpath)
 
     def legacy_message(self, reader: Reader, time: int, kind: int) -> None:
         peer_as, peer_ip = reader.number(2), reader.take(4)
@@ -1389,8 +1402,13 @@ class MrtReader:
 
     def state_change(self, reader: Reader, as_size: int) -> None:
         """RFC 6396 section 4.4.1: there is no message in it."""
+        start = reader.at
         reader.take(2 * as_size + 2)
-        reader.take(2 * address_size(reader.number(2)) + 4)
+        reader.take(2 * address_size(reader.number(2)))
+        header = reader.data[start : reader.at]
+        reader.take(4)
+        if self.guesser is not None:
+            self.guesser.forget(header)
 
     def inline_peer(self, asn: int, ip: bytes) -> tuple[tuple[int, int], Peer]:
         """A peer that its own record names: numbered in order of first appearance."""
@@ -1617,13 +1635,13 @@ def bundle_message(bundle: Bundle) -> bytes:
     return with_header(UPDATE, bytes(2) + u16(len(attributes)) + attributes + nlri)
 
 
-def read_mrt(data: bytes, pardon: bool = False) -> Iterator[Record]:
+def read_mrt(data: bytes, pardon: bool = False, guesser: Guesser | None = None) -> Iterator[Record]:
     """Every record in turn. A damaged one has `error` set and no messages; without `pardon` it is the last.
 
     The messages of a record are those that it completes: a RIB's come when their bundle ends, the last ones
-    with a record of type -1 behind all others.
+    with a record of type -1 behind all others. guesser: finds out what records do not say.
     """
-    state = MrtReader()
+    state = MrtReader(guesser)
     number, offset = 0, 0
     while offset < len(data):
         number += 1

@@ -12,11 +12,13 @@ class MrtDecoder(RecordDecoder):
     neighbouring prefixes with equal attributes of one peer bundled. Times are ns, from seconds, of _ET records from
     microseconds.
 
-    Errors are MrtErrors. `guess_asn`: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but
-    does with the other, take the other.
+    Errors are MrtErrors. `guess_asn`, `guess_addpath`: find out, for the messages of each peer, how long AS numbers
+    are, and which prefixes carry path ids (RFC 7911), where BGP4MP records do not say so. Messages that are read
+    otherwise than their records say have a tag AS_SIZE or ADDPATH.
     """
 
     guess_asn: bool
+    guess_addpath: bool
     @property
     def state_changes(self) -> int:
         """STATE_CHANGE records, which hold no message."""
@@ -28,6 +30,7 @@ class MrtDecoder(RecordDecoder):
         *,
         recover: bool = False,
         guess_asn: bool = False,
+        guess_addpath: bool = False,
         context: int = 0,
         direction: str = "R",
         pardon: bool = False,

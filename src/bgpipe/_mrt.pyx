@@ -11,14 +11,16 @@ or another length than the record leaves for it. Whether a message parses behind
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from bgpipe._check cimport family
-from bgpipe._codec cimport Batch, Buffer, Encoder, PeerTable, index_attrs, next_table
+from bgpipe._codec cimport Batch, Buffer, Encoder, PeerTable, index_attrs, next_table, unpack_pairs
+from bgpipe._guess cimport guess_addpath, guess_as_size, guess_t, is_settled, tag_of_families
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
     TYPE_UPDATE, addpath_all, attrs_t, ctx_t, has_addpath, msg_t, peer_t, wanted_type,
 )
-from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, reads_better
+from bgpipe._records cimport NO, WAIT, YES, RecordDecoder
 from bgpipe._rib cimport DAMAGED, PAUSED, Rib
 from bgpipe._wire cimport ASAN, be16, be32, be64, put16, put32
 
@@ -93,16 +95,22 @@ cdef str address(const uint8_t* p, uint32_t n):
 cdef class MrtDecoder(RecordDecoder):
     """MRT records -> batches.
 
-    Options of `RecordDecoder`, and: guess_asn: where AS_PATH does not parse with the AS size that a BGP4MP record declares, but does with the other, take the other.
+    Options of `RecordDecoder`, and: 
+    guess_asn, guess_addpath: find out for the messages of a peer how long AS numbers are, and which prefixes carry path ids,
+    where BGP4MP records do not say so (_guess.pyx). Tags AS_SIZE and ADDPATH tell of it.
     context: bits of ctx_t that BGP4MP messages get beside what their records say.
     """
 
     def __cinit__(self, *args, **options):
         self.rib = Rib()
 
-    def __init__(self, *, bint guess_asn=False, ctx_t context=0, **options):
+    def __dealloc__(self):
+        free(self.guesses)
+
+    def __init__(self, *, bint guess_asn=False, bint guess_addpath=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.guess_asn = guess_asn
+        self.guess_addpath = guess_addpath
         self.context = context
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
@@ -224,10 +232,69 @@ cdef class MrtDecoder(RecordDecoder):
         cdef const peer_t* peer = self.peers.get(key, key_len)
         if peer != NULL:
             return peer
+        return self.table_with_room(b).add(key, key_len, peer_tags(key, key_len))
+
+    cdef PeerTable table_with_room(self, Batch b):
         if self.peers.full():
             memset(self.cache, 0, sizeof(self.cache))
+            memset(self.guesses, 0, self.guesses_n * sizeof(guess_t))
             self.peers = next_table(self.peers, b)
-        return self.peers.add(key, key_len, peer_tags(key, key_len))
+        return self.peers
+
+    # ---- what records do not say ------------------------------------------------------------------------------------
+
+    cdef int more_guesses(self, uint32_t n) except -1 nogil:
+        cdef guess_t* guesses = <guess_t*>realloc(self.guesses, n * sizeof(guess_t))
+        if guesses == NULL:
+            with gil:
+                raise MemoryError()
+        memset(guesses + self.guesses_n, 0, (n - self.guesses_n) * sizeof(guess_t))
+        self.guesses = guesses
+        self.guesses_n = n
+        return 0
+
+    cdef void forget(self, const peer_t* peer) noexcept nogil:
+        # Another session may begin, to which both ends may have agreed otherwise.
+        if 2 * peer.index < self.guesses_n:
+            memset(&self.guesses[2 * peer.index], 0, 2 * sizeof(guess_t))
+
+    cdef int guess(self, Batch b, msg_t* m, guess_t* g) except -1 nogil:
+        cdef ctx_t families = 0
+        cdef uint32_t as_size = 0
+        if self.guess_addpath:
+            families = guess_addpath(g, m.wire, m.len, m.ctx)
+        if self.guess_asn:
+            as_size = guess_as_size(g, m.wire, m.len, m.ctx)
+            if as_size == (2 if m.ctx & CTX_AS2 else 4):
+                as_size = 0
+        if families or as_size:
+            m.ctx |= families
+            if as_size:
+                m.ctx ^= CTX_AS2
+            m.peer = self.told(b, m.peer, families, as_size)
+        return 0
+
+    cdef const peer_t* told(self, Batch b, const peer_t* peer, ctx_t families, uint32_t as_size) except NULL nogil:
+        # The peer with tags that say what was found out. It has its record beside the other one: no header of a peer is as long.
+        cdef uint8_t key[64]
+        cdef const peer_t* found
+        memcpy(key, peer.key, peer.key_len)
+        key[peer.key_len] = <uint8_t>(families >> CTX_ADDPATH_SHIFT)
+        key[peer.key_len + 1] = <uint8_t>as_size
+        found = self.peers.get(key, peer.key_len + 2)
+        if found == NULL:
+            with gil:
+                found = self.tell(b, peer, key, peer.key_len + 2, families, as_size)
+        return found
+
+    cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
+                            uint32_t as_size) except NULL:
+        tags = unpack_pairs(peer.pairs, peer.pairs_len)
+        if families:
+            tags["ADDPATH"] = f"guessed {tag_of_families(families)}"
+        if as_size:
+            tags["AS_SIZE"] = f"guessed {as_size}"
+        return self.table_with_room(b).add(key, key_len, tags)
 
 
 cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
@@ -236,6 +303,7 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     cdef const uint8_t* wire
     cdef msg_t* m
     cdef const peer_t* peer
+    cdef guess_t* g
     if subtype == BGP4MP_ENTRY:
         return self.stop(self.rib.entry(b, p, n, time))
     if subtype >= BGP4MP_SUBTYPES or not ((BGP4MP_MESSAGES | BGP4MP_STATES) >> subtype) & 1:
@@ -261,7 +329,9 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
             self.what = "its state change is cut short"
             return 1
         self.state_changes += 1
-        (<peer_t*>peer_of(self, b, p, head)).reset = True
+        peer = peer_of(self, b, p, head)
+        (<peer_t*>peer).reset = True
+        self.forget(peer)
         return 0
     if n < head + HEADER_LEN:
         self.what = "its BGP message is cut short"
@@ -274,6 +344,8 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     if be16(wire + 16) != length:
         self.what = "its BGP message has another length than the record"
         return 1
+    if wire[18] == TYPE_OPEN or wire[18] == TYPE_NOTIFICATION:
+        self.forget(peer_of(self, b, p, head))
     if not wanted_type(self.types, wire[18]):
         return 0
     peer = peer_of(self, b, p, head)
@@ -294,8 +366,12 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
         m.ctx |= addpath_all()
     if (BGP4MP_LOCAL >> subtype) & 1:
         m.flags |= MSG_LOCAL
-    if self.guess_asn and m.type == TYPE_UPDATE and reads_better(wire, length, m.ctx ^ CTX_AS2):
-        m.ctx ^= CTX_AS2
+    if m.type == TYPE_UPDATE and (self.guess_addpath or self.guess_asn):
+        if 2 * peer.index >= self.guesses_n:
+            self.more_guesses(4 * peer.index + 64)
+        g = &self.guesses[2 * peer.index + (m.flags & MSG_LOCAL != 0)]
+        if self.guess_asn or not is_settled(g, wire, length):
+            self.guess(b, m, g)
     return 0
 
 

@@ -32,6 +32,7 @@ def read(
     pardon: bool = False,
     recover: bool = False,
     guess_asn: bool = False,
+    guess_addpath: bool = True,
     on_skip: Callable[[InputError], object] | None = None,
     threads: int = 1,
 ) -> Reader:
@@ -43,7 +44,8 @@ def read(
     filter: only messages that match it come out, such as "as_origin == 15169" (docs/filters.md).
     pardon: skip what does not parse and call on_skip with the InputError, instead of failing there.
     recover: MRT: find the next record behind damage, and call on_skip with what was lost (RFC 6396).
-    guess_asn: MRT: find out per message whether AS numbers take 2 or 4 bytes (RFC 6793).
+    guess_asn: MRT: find out per peer whether AS numbers take 2 or 4 bytes (RFC 6793).
+    guess_addpath: MRT: find out whose prefixes carry path ids that no record declares (RFC 7911).
     threads: how many threads decompression may keep busy.
 
     Raises StageError where there is nothing to open, UsageError (FilterError) where an option makes no sense.
@@ -51,12 +53,13 @@ def read(
     if format != "auto" and format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
     options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": mask(types)}
+    of_mrt = {"recover": recover, "guess_asn": guess_asn, "guess_addpath": guess_addpath}
     program = None
     if filter is not None:
         from bgpipe.filters import Filter
 
         program = (filter if isinstance(filter, Filter) else Filter(filter)).program
-    return Reader(os.fspath(path), format, decompress, threads, recover, guess_asn, options, program)
+    return Reader(os.fspath(path), format, decompress, threads, of_mrt, options, program)
 
 
 class Reader:
@@ -72,8 +75,7 @@ class Reader:
         form: str,
         decompress: str,
         threads: int,
-        recover: bool,
-        guess_asn: bool,
+        of_mrt: dict[str, bool],
         options: dict[str, object],
         program: Program | None = None,
     ) -> None:
@@ -85,7 +87,7 @@ class Reader:
             self._source.close()
             raise
         if form == "mrt":
-            options |= {"recover": recover, "guess_asn": guess_asn}
+            options |= of_mrt
         self.name = self._source.name
         self._form = form
         self._decoder = formats.decoder(form, **options)

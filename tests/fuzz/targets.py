@@ -230,7 +230,7 @@ def mrt(data: bytes) -> None:
     how, piece, file = *(data[:2] + b"\0\0")[:2], data[2:]
 
     def run(piece: int) -> tuple[list[Batch], object]:
-        decoder = MrtDecoder(pardon=bool(how & 1), recover=bool(how & 2), guess_asn=bool(how & 4), block_size=64)
+        decoder = MrtDecoder(pardon=bool(how & 1), recover=bool(how & 2), guess_asn=bool(how & 4), guess_addpath=bool(how & 8), block_size=64)
         found, error = decode(decoder, file, piece)
         assert error is None or not how & 2, "what is recovered from is no error"
         checked(found)

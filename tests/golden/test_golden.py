@@ -95,7 +95,11 @@ def extended_length(path: str, theirs: Json, ours: Json) -> bool:
 
 
 def undeclared_addpath(path: str, theirs: Json, ours: Json) -> bool:
-    return path == "data" and "0.0.0.0/0" in theirs["reach"] and oracle.is_hex(ours)
+    return path == "data.reach" and "0.0.0.0/0" in theirs and all(text.startswith("#") for text in ours)
+
+
+def guessed(path: str, theirs: Json, ours: Json) -> bool:
+    return path == "tags.ADDPATH" and theirs == MISSING
 
 
 class Explanation(NamedTuple):
@@ -117,6 +121,7 @@ EXPLAINED = [
     Explanation(unspecified_nexthop, "the reference leaves out the next hop ::"),
     Explanation(extended_length, "an MP_REACH longer than 255 bytes needs the flag", "rib6."),
     Explanation(undeclared_addpath, "path ids read as nonsense prefixes with host bits", "routeviews.sample"),
+    Explanation(guessed, "the reference does not find out whose prefixes carry path ids", "routeviews.sample"),
 ]
 
 
@@ -131,9 +136,9 @@ def unreadable_route(message: Message) -> bool:
 
 
 def has_untyped(message: Message) -> bool:
-    """Whether the reference could not parse a message: something in it does not parse here either."""
+    """Whether the reference could not parse a message: something in it does not parse here either, or takes a guess."""
     data = message[4]
-    if isinstance(data, str):
+    if isinstance(data, str) or "ADDPATH" in message[5]:
         return True
     known = ("ASPATH", "MP_REACH", "MP_UNREACH", "AGGREGATOR")
     return any(oracle.is_hex(data["attrs"][name]["value"]) for name in known if name in data["attrs"])
@@ -151,7 +156,7 @@ def golden(name: str) -> list[Message]:
 
 
 def first_messages(name: str, count: int, converter: Converter) -> list[Message]:
-    return converter.read(corpus.read(corpus.folder() / "mrt" / name), count, False).messages[:count]
+    return converter.read(corpus.read(corpus.folder() / "mrt" / name), count, False, guess=True).messages[:count]
 
 
 def check(name: str, theirs: list[Message], ours: list[Message]) -> set[Explanation]:

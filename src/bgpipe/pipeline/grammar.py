@@ -79,7 +79,10 @@ class GlobalOptions(Options):
     short_asn: bool = option(
         "-2 --short-asn", "AS numbers of raw input take 2 bytes, not 4; json and mrt tell by themselves"
     )
-    guess_asn: bool = option("-g --guess-asn", "find out per message whether AS numbers take 2 or 4 bytes")
+    guess_asn: bool = option("-g --guess-asn", "mrt: find out per peer whether AS numbers take 2 or 4 bytes")
+    no_guess_addpath: bool = option(
+        "--no-guess-addpath", "mrt: do not find out whose prefixes carry path ids that no record declares"
+    )
     caps: int = option(
         "--caps",
         "take these BGP capabilities for agreed on, where the input does not tell: "

@@ -129,6 +129,7 @@ def make_decoder(
         options["context"] = pipe.options.caps
     if form == "mrt":
         options["guess_asn"] = pipe.options.guess_asn
+        options["guess_addpath"] = not pipe.options.no_guess_addpath
     return formats.decoder(
         form,
         direction="L" if stage.directions == LEFT else "R",
