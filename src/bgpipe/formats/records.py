@@ -16,6 +16,11 @@ _MRT_HEADER = 12  # RFC 6396 section 2; its last four octets are the length of w
 _BGP_HEADER = 19  # RFC 4271 section 4.1; the length, of all of it, is in octets 16 and 17
 
 
+def counts(form: str) -> bool:
+    """Whether a record is a message; in other formats several records may be of one message."""
+    return form in ("json", "mrt", "raw")
+
+
 def whole(form: str) -> Whole:
     """What counts the records of this format. It stops at what cannot be one."""
     return {"json": _lines, "mrt": _mrt, "raw": _raw, "exa": _lines, "bgpdump": _lines}[form]

@@ -224,7 +224,8 @@ class Piped(External):
 
     def open(self, writing: int, reading: int) -> None:
         """Begin with these descriptors: messages are read once that is started."""
-        self._writer = Writer(writing, self._written, records.whole(self.options.format)) if self.looks else None
+        whole = records.whole(self.options.format) if records.counts(self.options.format) else None
+        self._writer = Writer(writing, self._written, whole) if self.looks else None
         self._reader = Reader(reading, self.decoder(), self.took, self.changed.set) if self.produces else None
 
     @property

@@ -132,7 +132,12 @@ class Write(MessageWriter):
     def open(self) -> Sink | RotatingSink:
         options = self.options
         now_s = time.time()
-        remains = Remains(records.whole(self.form), lambda text: self.pipe.log.warn(text, self), options.compress)
+        remains = Remains(
+            records.whole(self.form),
+            lambda text: self.pipe.log.warn(text, self),
+            options.compress,
+            records.counts(self.form),
+        )
         if not options.every_s:
             return open_sink(
                 self.path_at(now_s),

@@ -42,11 +42,11 @@ class Writer:
     """The writing end.
 
     changed: called when there is room again, when all is written behind close(), and when nobody reads any more.
-    whole: what counts messages in what is written.
+    whole: what counts messages in what is written; None where that cannot be, and those read in part count as unread.
     unsent: octets that wait. broken: nobody reads, and what waited is gone. closed: the pipe is closed.
     """
 
-    def __init__(self, fd: int, changed: Callable[[], None], whole: Whole) -> None:
+    def __init__(self, fd: int, changed: Callable[[], None], whole: Whole | None) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
         self._changed = changed
@@ -75,7 +75,7 @@ class Writer:
         """How many messages end within these octets, the last of what was written; no more of them than are unread."""
         self._forget(octets)
         count = sum(messages for _, messages in self._sent)
-        if self._held > octets:
+        if self._held > octets and self._whole is not None:
             count -= self._whole(self._sent[0][0][: self._held - octets])[1]
         return count
 

@@ -56,13 +56,18 @@ class Remains:
     whole stays.
 
     whole: of bytes of the file, how many make up whole records (formats.records); what is behind them is cut off.
-    tell: gets a line on what was done.
+    counts: whether a record is a message. tell: gets a line on what was done.
     """
 
     def __init__(
-        self, whole: Whole | None = None, tell: Callable[[str], None] = lambda text: None, compress: str = "auto"
+        self,
+        whole: Whole | None = None,
+        tell: Callable[[str], None] = lambda text: None,
+        compress: str = "auto",
+        counts: bool = True,
     ) -> None:
         self.whole = whole
+        self.counts = counts
         self._tell = tell
         self._compress = compress
 
@@ -226,7 +231,7 @@ def open_sink(
         output.close()
         raise
     compress = compression.by_name(path) if compress == "auto" else compress
-    return Sink(path, output, file, compress, threads, remains.whole)
+    return Sink(path, output, file, compress, threads, remains.whole if remains.counts else None)
 
 
 class Sink:
@@ -297,13 +302,13 @@ class Sink:
     def cut(self) -> None:
         """Give up what waits, and complete the file: it ends behind the last message that is whole. Raises StageError.
 
-        In a compressed file, what got there of the last member is written anew, as one that has an end.
+        In a compressed file, what got there of the last member is written anew, as one that has an end. Where messages
+        cannot be counted, what is not whole goes altogether.
         """
-        assert self._count is not None
         behind = self.bytes_written - self._whole_bytes
         plain = self._compress == "none"
         data = self._waiting[:behind] if plain else self._unpack(behind)
-        octets, messages = self._count(data)
+        octets, messages = self._count(data) if self._count is not None else (0, 0)
         self._encoder, self._waiting = None, b""
         try:
             self._shorten(behind - octets if plain else behind)
@@ -314,7 +319,7 @@ class Sink:
                     break
                 except DiskFull:
                     self._shorten(self.bytes_written - self._whole_bytes)
-                    octets, messages = self._count(data[: octets // 2])
+                    octets, messages = self._count(data[: octets // 2]) if self._count is not None else (0, 0)
             self.lost += self._open - messages
             self._open = messages
             self._whole()

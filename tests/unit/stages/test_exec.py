@@ -27,6 +27,7 @@ from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import LostEvent
 from bgpipe.stages.messages import MessageReader
 
+LIMIT = int(os.environ.get("BGPIPE_LIMIT", "100000"))  # octets of an archive that go there and back
 CYCLES = int(os.environ.get("BGPIPE_FAULTS", "10"))  # `make faults` has a hundred
 
 
@@ -44,6 +45,13 @@ def program(folder: Path, text: str, name: str = "program.py") -> str:
     path = folder / name
     path.write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")
     path.chmod(0o755)
+    return str(path)
+
+
+def start_of(name: str, folder: Path) -> str:
+    """The start of an archive, as a file."""
+    path = folder / "start.mrt"
+    path.write_bytes(corpus.start_of_mrt(corpus.read(corpus.folder() / "mrt" / name), LIMIT))
     return str(path)
 
 
@@ -81,6 +89,22 @@ class TestThrough:
         run("--", "read", archive, "--", "exec", "-A", "cat", "--", "write", tmp_path / "there.json")
         run("--", "read", archive, "--", "write", tmp_path / "direct.json")
         assert (tmp_path / "there.json").read_bytes() == (tmp_path / "direct.json").read_bytes()
+
+    @pytest.mark.parametrize("name", [name for name in corpus.names("mrt") if not name.startswith("torn.")])
+    @pytest.mark.parametrize("form", ["json", "mrt", "raw"])
+    def test_every_archive_both_ways(self, form: str, name: str, tmp_path: Path) -> None:
+        """To the right and to the left at once; BGPIPE_LIMIT octets of it."""
+        source = start_of(name, tmp_path)
+        ends = [str(tmp_path / f"{end}.{'json' if form == 'json' else 'raw'}") for end in "LR"]
+        words = ["exec", "-LR" if form == "json" else "-R", "--format", form, "-A", "cat"]
+        if form != "json":
+            words += ["--", "exec", "-L", "--format", form, "-A", "cat"]
+        run("-l", "disabled", "--", "read", source, "--", "write", "-L", ends[0], "--", *words, "--", "write", "-R", ends[1], "--", "read", source)
+        direct = [str(tmp_path / f"direct.{Path(end).name}") for end in ends]
+        run("-l", "disabled", "--", "read", source, "--", "write", "-L", direct[0], "--", "write", "-R", direct[1], "--", "read", source)
+        for end, expected in zip(map(Path, ends), map(Path, direct), strict=True):
+            assert end.exists() == expected.exists()
+            assert not end.exists() or end.read_bytes() == expected.read_bytes()
 
     def test_the_program_decides(self, source: str, target: Path, tmp_path: Path) -> None:
         text = """

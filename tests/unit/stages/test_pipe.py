@@ -18,6 +18,7 @@ from bgpipe.formats.records import whole
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import LostEvent
 from bgpipe.stages.messages import MessageReader
+from bgpipe.stages.pipe import Pipe
 
 COUNT = 5000  # more than fit into a pipe
 
@@ -57,6 +58,32 @@ def test_there_and_back(form: str, source: str, fifo: Path, tmp_path: Path) -> N
         in_loop(test())
         program.wait(5)
     assert back.read_bytes() == direct.read_bytes()
+
+
+def test_both_directions(fifo: Path, tmp_path: Path) -> None:
+    """Through one program, to the right and to the left at once."""
+    second = tmp_path / "second"
+    os.mkfifo(second)
+    sources = [write_lines(tmp_path / f"{way}.json", lines(COUNT, way)) for way in "RL"]
+    ends = [tmp_path / f"{way}.out" for way in "RL"]
+    with subprocess.Popen(["sh", "-c", f"cat {fifo} > {second}"]) as program:
+
+        async def test() -> None:
+            outs = "--", "write", "-L", str(ends[1]), "--", "pipe", "-LR", "--read", str(second), "--", "write", "-R", str(ends[0])
+            there = Live(*outs)
+            await there.until("pipe/START")
+            here = Live("--", "read", sources[0], "--", "pipe", "-LR", "--write", str(fifo), "--", "read", sources[1])
+            assert await here.task is None
+            stage = there.pipe.stages[1]
+            assert isinstance(stage, Pipe)
+            while stage.back < 2 * COUNT:
+                await asyncio.sleep(0.01)
+            await there.stop()
+
+        in_loop(test())
+        program.wait(5)
+    for source, end in zip(sources, ends, strict=True):
+        assert end.read_text() == Path(source).read_text()
 
 
 def test_who_reads_may_come_late(source: str, fifo: Path, tmp_path: Path) -> None:

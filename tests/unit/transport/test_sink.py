@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from bgpipe.errors import ClosedOutput, InputError, StageError
-from bgpipe.formats.records import whole
+from bgpipe.formats.records import counts, whole
 from bgpipe.transport import sink as sink_module
 from bgpipe.transport.sink import DiskFull, Remains, Sink, open_sink
 from bgpipe.transport.source import Interrupted, open_source
@@ -435,6 +435,23 @@ class TestFullDisk:
                 assert lost < 200
             kept += len(found)
         assert kept > 20_000
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_messages_of_several_lines(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part of one is left, and the count is right, though lines do not tell what belongs together."""
+    disk = Disk(monkeypatch, 30_000)
+    sink = open_sink(str(tmp_path / f"x{suffix}"), remains=Remains(whole("bgpdump"), counts=counts("bgpdump")))
+    given = 0
+    with pytest.raises(DiskFull):
+        while True:
+            given += 10
+            sink.write(b"".join(b"%s\n" % os.urandom(20).hex().encode() for _ in range(30)), 10)
+    sink.cut()
+    assert disk.room >= 0
+    path = tmp_path / f"x{suffix}"
+    found = len(read_back(path).splitlines()) if path.exists() else 0
+    assert found == 3 * (given - sink.lost)
 
 
 def test_something_else_has_the_temporary_name(tmp_path: Path) -> None:
