@@ -78,7 +78,7 @@ def parse_filters(afi: int, data: bytes) -> dict[str, Any] | None:
         if first > len(data) or end > len(data):
             return None
         kind, octets = data[start], data[first:end]
-        entries = _parse_entries(afi, octets) if kind in PREFIX_TYPES else None
+        entries = _parse_entries(afi, octets) if kind in PREFIX_TYPES and afi in (1, 2) else None
         form = {"data": "0x" + octets.hex()} if entries is None else {"entries": entries}
         orfs.append({"type": ORF_TYPES.get(kind, kind), **form})
         start = end
@@ -152,8 +152,6 @@ def _parse_entries(afi: int, data: bytes) -> list[dict[str, Any]] | None:
 
 
 def _parse_prefix(afi: int, octets: bytes) -> Prefix | None:
-    if afi not in (1, 2):
-        return None
     try:
         (prefix,) = decode_prefixes(octets, afi)
         return prefix if _prefix(afi, prefix) == octets else None

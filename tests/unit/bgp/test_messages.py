@@ -237,6 +237,7 @@ def test_route_refresh_filters() -> None:
     view.orfs = []
     assert (view.when, view.orfs, view.data) == (None, [], b"")
     assert RouteRefresh("IPV4/UNICAST", data=b"\1\x40\0").orfs == []
+    assert RouteRefresh("L2VPN/EVPNS", data=b"\1\x40\0\0").orfs == [{"type": "ADDRESS_PREFIX", "data": "0x"}]
 
 
 @pytest.mark.parametrize(
