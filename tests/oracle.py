@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import oracle_nlri
+
 from bgpipe import names
 from bgpipe.errors import MessageError, MrtError
 
@@ -346,7 +348,9 @@ def mp_reach_json(value: bytes, ctx: Context) -> Json:
     data = reader.rest()
     entry: dict[str, Json] = {"af": family_text(family)}
     if not is_prefix_family(family):
-        return {**entry, "nh": hex_text(nexthop) if nexthop else "", "data": hex_text(data) if data else ""}
+        hop = oracle_nlri.next_hop_json(nexthop, family) if family in oracle_nlri.TYPED else None
+        entry |= {"nh": hex_text(nexthop) if nexthop else ""} if hop is None else hop
+        return entry | other_nlri_json(data, family, ctx)
     match family[0], len(nexthop):
         case _, 0:
             pass
@@ -361,14 +365,24 @@ def mp_reach_json(value: bytes, ctx: Context) -> Json:
     return entry
 
 
+def other_nlri_json(data: bytes, family: Family, ctx: Context) -> dict[str, Json]:
+    if family in oracle_nlri.TYPED:
+        nlri = oracle_nlri.nlri_json(data, family, addpath_in(ctx.addpath, family))
+        if nlri is not None:
+            return {"nlri": nlri}
+    return {"data": hex_text(data) if data else ""}
+
+
 def mp_reach_bytes(entry: Json) -> bytes:
     family = family_of(entry["af"])
+    nexthop = unhex(entry["nh"]) if "nh" in entry else oracle_nlri.next_hop_octets(entry, family)
+    return u16(family[0]) + u8(family[1]) + u8(len(nexthop)) + nexthop + b"\0" + mp_nlri_bytes(entry, family)
+
+
+def mp_nlri_bytes(entry: Json, family: Family) -> bytes:
     if "prefixes" in entry:
-        nexthop = b"".join(ip_bytes(entry[key]) for key in ("nexthop", "link-local") if key in entry)
-        data = b"".join(map(prefix_bytes, entry["prefixes"]))
-    else:
-        nexthop, data = unhex(entry["nh"]), unhex(entry["data"])
-    return u16(family[0]) + u8(family[1]) + u8(len(nexthop)) + nexthop + b"\0" + data
+        return b"".join(map(prefix_bytes, entry["prefixes"]))
+    return oracle_nlri.nlri_octets(entry["nlri"], family) if "nlri" in entry else unhex(entry["data"])
 
 
 def mp_unreach_json(value: bytes, ctx: Context) -> Json:
@@ -379,13 +393,12 @@ def mp_unreach_json(value: bytes, ctx: Context) -> Json:
     if is_prefix_family(family):
         prefixes = prefix_texts(data, family[0], addpath_in(ctx.addpath, family))
         return {"af": family_text(family), "prefixes": prefixes}
-    return {"af": family_text(family), "data": hex_text(data) if data else ""}
+    return {"af": family_text(family)} | other_nlri_json(data, family, ctx)
 
 
 def mp_unreach_bytes(entry: Json) -> bytes:
     family = family_of(entry["af"])
-    data = b"".join(map(prefix_bytes, entry["prefixes"])) if "prefixes" in entry else unhex(entry["data"])
-    return u16(family[0]) + u8(family[1]) + data
+    return u16(family[0]) + u8(family[1]) + mp_nlri_bytes(entry, family)
 
 
 def fixed(size: int, value: bytes) -> bytes:
@@ -1696,7 +1709,8 @@ def has_path_ids(data: Json) -> bool:
     values = [attrs[name]["value"] for name in ("MP_REACH", "MP_UNREACH") if name in attrs]
     lists = [data.get("reach", []), data.get("unreach", [])]
     lists += [value.get("prefixes", []) for value in values if isinstance(value, dict)]
-    return any(text.startswith("#") for texts in lists for text in texts)
+    others = [entry for value in values if isinstance(value, dict) for entry in value.get("nlri", [])]
+    return any(text.startswith("#") for texts in lists for text in texts) or any("path_id" in entry for entry in others)
 
 
 def write_mrt(messages: Iterable[Message]) -> bytes:

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, final
 
 from bgpipe.errors import FieldError
@@ -25,6 +25,9 @@ def lookup(value: object, numbers: Mapping[str, int], maximum: int, what: str) -
 
 def unhex(value: object) -> bytes:
     """Bytes of "0x.." text; "" is empty. FieldError."""
+
+def items_of(value: object, what: str) -> Sequence[Any]:
+    """The items of a list, tuple or other iterable, but not of text or a mapping. FieldError."""
 
 def pack_address(value: object, bits: int = 0) -> bytes:
     """An address, as text or as an ipaddress object, as its 4 or 16 octets.
@@ -121,8 +124,17 @@ def pack_large_community(value: object) -> bytes:
 def pack_ext_community(value: object) -> bytes:
     """8 octets (RFC 4360 section 2) of what ExtCommunity takes. FieldError."""
 
-def encode_mp_nexthop(afi: int, nexthop: object, link_local: object) -> bytes:
-    """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 3: 0, 4, 16 or 32 octets. FieldError."""
+VPN_SAFIS: Final[tuple[int, ...]]
+"""Those whose next hops stand behind a route distinguisher (RFC 4364 section 4.3.2)."""
+
+def encode_mp_nexthop(family: tuple[int, int], nexthop: object, link_local: object) -> bytes:
+    """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 4: 0, 4, 16 or 32 octets; 12, 24 or 48 for VPNs.
+
+    FieldError.
+    """
+
+def encode_mp_nlri(values: object, family: tuple[int, int], paths: dict[tuple[int, int], bool]) -> bytes:
+    """NLRI of a family that has other than plain prefixes, packed; paths: see encode_prefixes. FieldError."""
 
 def path_segments(value: object, counts: object = None) -> list[tuple[int, list[int]]]:
     """Segments [(type, [AS number, ...]), ...] of a path as JSON has it.

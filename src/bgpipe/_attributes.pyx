@@ -796,12 +796,13 @@ cdef list unpack_addresses(const uint8_t* p, uint32_t n):
 
 
 # ---- MP_REACH_NLRI, MP_UNREACH_NLRI (RFC 4760) --------------------------------------------------------------------
-MP_REACH_KEYS = ("af", "nexthop", "link-local", "prefixes", "nh", "data")
-MP_UNREACH_KEYS = ("af", "prefixes", "data")
+MP_NLRI_KEYS = ("prefixes", "nlri", "data")
+MP_REACH_KEYS = ("af", "nexthop", "link-local", "nh", *MP_NLRI_KEYS)
+MP_UNREACH_KEYS = ("af", *MP_NLRI_KEYS)
 
 
 def encode_mp(code, value, paths):
-    """MP_REACH or MP_UNREACH, of {"af", "nexthop", "link-local", "prefixes"} or {"af", "nh", "data"}."""
+    """MP_REACH or MP_UNREACH, of {"af", "nexthop" and "link-local" or "nh", "prefixes" or "nlri" or "data"}."""
     known = MP_REACH_KEYS if code == ATTR_MP_REACH else MP_UNREACH_KEYS
     if not isinstance(value, dict):
         raise expected(value, 'an object with "af"')
@@ -809,13 +810,16 @@ def encode_mp(code, value, paths):
     for key in given:
         if key not in known:
             raise expected(key, ", ".join(known))
-    if "prefixes" in given and "data" in given:
-        raise FieldError("both prefixes and data are given, expected one of them")
+    forms = [key for key in MP_NLRI_KEYS if key in given]
+    if len(forms) > 1:
+        raise FieldError(f"both {forms[0]} and {forms[1]} are given, expected one of them")
     if "nh" in given and ("nexthop" in given or "link-local" in given):
         raise FieldError("both nexthop and nh are given, expected one of them")
     family = at("af", parse_family, given.get("af"))
     if "prefixes" in given:
         nlri = at("prefixes", lambda prefixes: encode_mp_prefixes(prefixes, family, paths), given["prefixes"])
+    elif "nlri" in given:
+        nlri = at("nlri", lambda values: encode_mp_nlri(values, family, paths), given["nlri"])
     else:
         nlri = at("data", unhex, given.get("data", ""))
     head = family[0].to_bytes(2, "big") + family[1].to_bytes(1, "big")
@@ -826,8 +830,14 @@ def encode_mp(code, value, paths):
         if len(nexthop) > 255:
             raise FieldError(f"{len(nexthop)} octets, expected 255 at most").under("nh")
     else:
-        nexthop = encode_mp_nexthop(family[0], given.get("nexthop"), given.get("link-local"))
+        nexthop = encode_mp_nexthop(family, given.get("nexthop"), given.get("link-local"))
     return head + len(nexthop).to_bytes(1, "big") + nexthop + b"\0" + nlri
+
+
+def encode_mp_nlri(values, family, paths):
+    from bgpipe.bgp.nlri import encode_nlri
+
+    return encode_nlri(values, family, paths)
 
 
 def encode_mp_prefixes(prefixes, family, paths):
@@ -837,17 +847,23 @@ def encode_mp_prefixes(prefixes, family, paths):
     return encode_prefixes(prefixes, afi, safi, paths)
 
 
-def encode_mp_nexthop(afi, nexthop, link_local):
-    """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 3: 0, 4, 16 or 32 octets."""
+VPN_SAFIS = (128, 129)
+
+
+def encode_mp_nexthop(family, nexthop, link_local):
+    """RFC 4760 section 3, RFC 2545 section 3, RFC 8950 section 4: no octets, an address, or an IPv6 one and its link-local one; each
+    behind a route distinguisher of zero where the family is one of VPNs (RFC 4364 section 4.3.2, RFC 4659 section 3.2.1)."""
+    afi, safi = family
+    distinguisher = bytes(8) if safi in VPN_SAFIS else b""
     if nexthop is None:
         packed = b""
     else:
-        packed = at("nexthop", pack_ipv6 if afi == 2 else pack_address, nexthop)
+        packed = distinguisher + at("nexthop", pack_ipv6 if afi == 2 and safi <= 2 else pack_address, nexthop)
     if link_local is None:
         return packed
-    if len(packed) != 16:
+    if len(packed) != len(distinguisher) + 16:
         raise FieldError("a link-local address goes with an IPv6 next hop").under("link-local")
-    return packed + at("link-local", pack_ipv6, link_local)
+    return packed + distinguisher + at("link-local", pack_ipv6, link_local)
 
 
 def pack_ipv6(value):

@@ -31,6 +31,10 @@ cdef inline bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ct
     return attr_problem(code, p, n, ctx) == FINE
 # Packed prefixes of `bits` (32 or 128) at most to the end of p[:n], with path ids or not.
 cdef bint check_prefixes(const uint8_t* p, uint32_t n, uint32_t bits, bint addpath) noexcept nogil
+# Octets of the first NLRI of p[:n], its path id included; 0 where those of the family are not known, or it does not end within.
+cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil
+# Octets of the labels (RFC 8277 section 2) that p[:n] begins with, 3 at least; 0 if there are none.
+cdef uint32_t labels_size(const uint8_t* p, uint32_t n) noexcept nogil
 # The MessageError that says where a message does not parse.
 cdef object message_error(msg_t* m)
 # Subcode of RFC 4271 section 6.3 for a value that does not parse.

@@ -80,6 +80,68 @@ cdef inline uint32_t family_bits(uint16_t afi, uint8_t safi) noexcept nogil:
     return 0
 
 
+cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
+    cdef uint32_t path_id = 4 if addpath else 0
+    cdef uint32_t size = 0
+    if n <= path_id:
+        return 0
+    p += path_id
+    n -= path_id
+    if afi <= 2 and (safi <= 2 or safi == 4 or safi == 73 or safi == 128 or safi == 129 or safi == 132):
+        size = 1 + ((<uint32_t>p[0] + 7) >> 3)                              # a length in bits
+    elif safi == 133 or safi == 134:                                        # RFC 8955 section 4.1
+        size = 1 + p[0] if p[0] < 0xF0 else 2 + (be16(p) & 0xFFF) if n >= 2 else 0
+    elif safi == 70 or safi == 5:                                           # RFC 7432 section 7, RFC 6514 section 4
+        size = 2 + p[1] if n >= 2 else 0
+    elif safi == 65:                                                        # RFC 4761 section 3.2.2
+        size = 2 + be16(p) if n >= 2 else 0
+    elif safi == 71 or safi == 72:                                          # RFC 9552 section 5.2
+        size = 4 + be16(p + 2) if n >= 4 else 0
+    return path_id + size if size <= n and size else 0
+
+
+cdef uint32_t labels_size(const uint8_t* p, uint32_t n) noexcept nogil:
+    # RFC 8277 section 2.3: up to the one with the S bit; of a withdrawal, 0x800000 (section 2.4) or, as some send it, 0. Where no stack
+    # ends, there is one label, whose S bit does not count (section 2.2).
+    cdef uint32_t i = 0
+    while i + 3 <= n:
+        if p[i + 2] & 1 or p[i + 1] | p[i + 2] == 0 and p[i] & 0x7F == 0:
+            return i + 3
+        i += 3
+    return 3 if n >= 3 else 0
+
+
+cdef bint fits_family(uint16_t afi, uint8_t safi, const uint8_t* p) noexcept nogil:
+    # Whether the length in bits of an NLRI at p, which is there to its last octet, can be one of the family (RFC 7606 section 5.3).
+    cdef uint32_t bits = p[0]
+    cdef uint32_t most = 32 if afi == 1 else 128
+    cdef uint32_t distinguisher = 64 if safi == 128 else 0
+    if safi == 132:                                                         # RFC 4684 section 4
+        return bits == 0 or 32 <= bits <= 96
+    if safi == 129:                                                         # RFC 6514 section 10: no label, though some send one
+        return 64 <= bits <= 24 + 64 + most
+    if bits < 24 + distinguisher:
+        return False
+    return bits - distinguisher - 8 * labels_size(p + 1, (bits - distinguisher) >> 3) <= most
+
+
+cdef bint check_nlri(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
+    # Whether NLRI of a family that has other than plain prefixes end where p[:n] does; True where it is not known how they do. What is
+    # in those that say their type does not count: a type may be new (RFC 7606 section 5.4).
+    cdef const uint8_t* end = p + n
+    cdef uint32_t size
+    cdef bint ip = afi == 1 or afi == 2
+    cdef bint bits = ip and (safi == 4 or safi == 128 or safi == 129) or afi == 1 and safi == 132
+    if not (bits or ip and (safi == 5 or safi == 133 or safi == 134) or afi == 25 and safi == 70):
+        return True
+    while p < end:
+        size = nlri_size(afi, safi, p, <uint32_t>(end - p), addpath)
+        if size == 0 or bits and not fits_family(afi, safi, p + 4 if addpath else p):
+            return False
+        p += size
+    return True
+
+
 cdef inline uint8_t path_problem(const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
     # RFC 4271 section 4.3, RFC 5065 section 3, RFC 7606 section 7.2
     cdef const uint8_t* end = p + n
@@ -101,6 +163,7 @@ cdef uint8_t mp_problem(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noe
     cdef uint16_t afi
     cdef uint8_t safi, next_hop_len, reserved
     cdef uint32_t bits
+    cdef bint addpath
     if not (take_u16(&c, &afi) and take_u8(&c, &safi)):
         return BAD_LENGTH
     bits = family_bits(afi, safi)
@@ -110,9 +173,10 @@ cdef uint8_t mp_problem(const uint8_t* p, uint32_t n, ctx_t ctx, bint reach) noe
         # None at all: a route of a RIB dump that was the router's own.
         if bits and not (next_hop_len == 16 or next_hop_len == 32 or next_hop_len == 0 or (next_hop_len == 4 and afi == 1)):
             return BAD_NEXT_HOP
-    if bits and not check_prefixes(c.p, <uint32_t>(c.end - c.p), bits, has_addpath(ctx, family(afi, safi))):
-        return BAD_NLRI
-    return FINE
+    addpath = has_addpath(ctx, family(afi, safi))
+    if bits:
+        return FINE if check_prefixes(c.p, <uint32_t>(c.end - c.p), bits, addpath) else BAD_NLRI
+    return FINE if check_nlri(afi, safi, c.p, <uint32_t>(c.end - c.p), addpath) else BAD_NLRI
 
 
 cdef inline uint8_t length_problem(bint right) noexcept nogil:

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """UPDATEs in parts, and dividing those that are too long; the code is in _edit.pyx."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 from bgpipe._codec cimport Batch
 from bgpipe._message cimport attr_t, ctx_t
@@ -77,8 +77,6 @@ cdef struct pieces_t:                       # in the order of the messages
 
 # Put message d.index of the batch in parts into as many messages as it takes: itself, and `pieces`; none made: it is as it was.
 cdef int put_divided(Batch b, pieces_t* pieces, division_t* d) except -1 nogil
-# Octets of the first NLRI of p[:n]; 0 where those of the family are not known, or it does not parse.
-cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil
 # The attribute at p, which parses; returns the place behind it.
 cdef const uint8_t* next_attr(const uint8_t* p, attr_t* a) noexcept nogil
 # The header of an attribute with a value of n octets; returns its own.

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
-from bgpipe._check cimport check, family
+from bgpipe._check cimport check, family, nlri_size
 from bgpipe._codec cimport Batch
 from bgpipe._message cimport (
     CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_EDITED, MSG_EXTRA, MSG_LEFT, MSG_REPORTED, MSG_UNSEEN, STATUS_OK,
@@ -195,26 +195,6 @@ cdef uint32_t join_paths(
 
 
 # ---- division ---------------------------------------------------------------------------------------------------------------
-cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
-    cdef uint32_t path_id = 4 if addpath else 0
-    cdef uint32_t size = 0
-    if n <= path_id:
-        return 0
-    p += path_id
-    n -= path_id
-    if afi <= 2 and (safi <= 2 or safi == 4 or safi == 73 or safi == 128 or safi == 129 or safi == 132):
-        size = 1 + ((<uint32_t>p[0] + 7) >> 3)                              # a length in bits
-    elif safi == 133 or safi == 134:                                        # RFC 8955 section 4.1
-        size = 1 + p[0] if p[0] < 0xF0 else 2 + (be16(p) & 0xFFF) if n >= 2 else 0
-    elif safi == 70 or safi == 5:                                           # RFC 7432 section 7, RFC 6514 section 4
-        size = 2 + p[1] if n >= 2 else 0
-    elif safi == 65:                                                        # RFC 4761 section 3.2.2
-        size = 2 + be16(p) if n >= 2 else 0
-    elif safi == 71 or safi == 72:                                          # RFC 9552 section 5.2
-        size = 4 + be16(p + 2) if n >= 4 else 0
-    return path_id + size if size <= n and size else 0
-
-
 cdef const uint8_t* next_attr(const uint8_t* p, attr_t* a) noexcept nogil:
     a.flags = p[0]
     a.code = p[1]

@@ -17,6 +17,7 @@ from bgpipe._message cimport (
 )
 from bgpipe._json_session cimport put_notification, put_open, put_refresh
 from bgpipe._json_text cimport kept, lit, put_family, put_hex, put_hex_number, put_ipv6, put_text
+from bgpipe._nlri cimport put_next_hop, put_nlri, typed_family
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
 from bgpipe import names
@@ -420,6 +421,7 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
     cdef const uint8_t* next_hop
     cdef uint32_t afi, next_hop_len
     cdef uint8_t safi
+    cdef uint8_t* typed
     cdef bint plain
     if n < 3:
         return NULL
@@ -454,10 +456,14 @@ cdef uint8_t* put_mp(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx, bint
                 return NULL
             out[0] = 0x22
             out += 1
+        elif not plain and typed_family(afi, safi):
+            out = put_next_hop(out, safi, next_hop, next_hop_len)
         elif not plain:
             out = put_hex_or_empty(put_text(out, b',"nh":'), next_hop, next_hop_len)
     if not plain:
-        out = put_hex_or_empty(put_text(out, b',"data":'), p, <uint32_t>(end - p))
+        n = <uint32_t>(end - p)
+        typed = put_nlri(out, afi, safi, p, n, has_addpath(ctx, family(afi, safi))) if typed_family(afi, safi) else NULL
+        out = typed if typed != NULL else put_hex_or_empty(put_text(out, b',"data":'), p, n)
         out[0] = 0x7D
         return out + 1
     out = lit(out, b',"prefixes":[', 13)
@@ -648,6 +654,8 @@ cdef inline uint8_t* put_attributes(uint8_t* out, msg_t* m, const uint8_t* p, co
                 out = lit(mark, b"true", 4)
             else:
                 out = put_hex(mark, p, n)
+        elif (code | 1) == 15 and p[2] > 2 and not check_attr(code, p, n, m.ctx):
+            check(m, NULL)              # NLRI that do not parse are hex by themselves
         out[0] = 0x7D
         out[1] = 0x2C
         out += 2

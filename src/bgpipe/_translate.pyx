@@ -10,12 +10,12 @@ cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
-from bgpipe._check cimport check, family, message_error
+from bgpipe._check cimport check, family, message_error, nlri_size
 from bgpipe._codec cimport Batch, Buffer, RawEncoder
 from bgpipe._message cimport CTX_AS2, CTX_EXTENDED, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t
 from bgpipe._edit cimport (
     AGGREGATOR, AROUND, AS4_AGGREGATOR, AS4_PATH, AS_PATH, AS_TRANS, HEADER_LEN, LONGEST, LONGEST_ATTRS, LONGEST_EXTENDED, MP_REACH, MP_UNREACH,
-    division_t, join_paths, mp_t, next_attr, nlri_size, part, part_t, piece_t, pieces_t, put_divided, put_head, put_part, put_plain, split_mp,
+    division_t, join_paths, mp_t, next_attr, part, part_t, piece_t, pieces_t, put_divided, put_head, put_part, put_plain, split_mp,
 )
 from bgpipe._wire cimport be16, be32, put16, put32
 

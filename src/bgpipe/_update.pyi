@@ -100,6 +100,15 @@ class MpUnreach:
     @prefixes.setter
     def prefixes(self, value: Iterable[Prefix | str]) -> None: ...
     @property
+    def nlri(self) -> list[dict[str, Any]] | None:
+        """NLRI of labelled, VPN, EVPN, MCAST-VPN and route target families, as in JSON (docs/json.md); a new list.
+
+        None for other families (see `prefixes`), and where the octets have no typed form (see `data`).
+        Assign the whole list.
+        """
+    @nlri.setter
+    def nlri(self, value: Iterable[Mapping[str, Any]]) -> None: ...
+    @property
     def data(self) -> bytes:
         """The octets of the NLRI, for any family."""
     @data.setter
@@ -221,10 +230,13 @@ class Update:
         """All path attributes, by name."""
     @property
     def announced(self) -> list[Prefix]:
-        """All prefixes that it announces: reach and those of MP_REACH. A new list."""
+        """All plain prefixes that it announces: reach and those of MP_REACH. A new list.
+
+        NLRI of other families, such as VPNs, are no plain prefixes: see `mp_reach.nlri`.
+        """
     @property
     def withdrawn(self) -> list[Prefix]:
-        """All prefixes that it withdraws: unreach and those of MP_UNREACH. A new list."""
+        """All plain prefixes that it withdraws: unreach and those of MP_UNREACH. A new list."""
     @property
     def end_of_rib(self) -> str | None:
         """Name of the family whose End-of-RIB this is (RFC 4724 section 2), or None."""

@@ -23,9 +23,11 @@ from bgpipe._view cimport Msg
 from bgpipe._wire cimport be16, be32
 
 from bgpipe._attributes import (
-    USUAL_FLAGS, attribute_code, attribute_octets, encode_attribute, encode_mp_nexthop, encode_prefixes, encode_segments,
-    expected, family_name, number, path_segments,
+    USUAL_FLAGS, VPN_SAFIS, attribute_code, attribute_octets, encode_attribute, encode_mp_nexthop, encode_mp_nlri, encode_prefixes,
+    encode_segments, expected, family_name, number, path_segments,
 )
+from bgpipe._nlri import decode_nlri
+from bgpipe._view import FAMILIES
 from bgpipe.errors import FieldError, MessageError
 from bgpipe.names import ATTRIBUTES, ORIGINS
 
@@ -62,9 +64,17 @@ Aggregator = namedtuple("Aggregator", "asn address")
 Aggregator.__doc__ = "Who formed an aggregate (RFC 4271 section 5.1.7): AS number and address as text."
 
 
+cdef dict PATH_IDS = {}                     # by context; sessions have few
+
+
 cdef dict path_ids(ctx_t ctx):
-    """Whether prefixes carry path ids, by family, as encode_prefixes wants it."""
-    return {(afi, safi): has_addpath(ctx, family(afi, safi)) for afi in (1, 2) for safi in (1, 2)}
+    """Whether NLRI carry path ids, by family, as encode_prefixes wants it. Not to be changed."""
+    found = PATH_IDS.get(ctx)
+    if found is None:
+        if len(PATH_IDS) == 64:
+            PATH_IDS.clear()
+        found = PATH_IDS[ctx] = {(afi, safi): has_addpath(ctx, family(afi, safi)) for afi, safi in FAMILIES}
+    return found
 
 
 # ---- values by slot -----------------------------------------------------------------------------------------------------------
@@ -608,6 +618,18 @@ class MpUnreach:
         cdef uint32_t head = mp_head(self._slot, a.value)
         return PyBytes_FromStringAndSize(<const char*>a.value + head, a.length - head)
 
+    @property
+    def nlri(self):
+        """NLRI of a family that has other than plain prefixes; None where there is no typed form."""
+        cdef Msg msg = self._msg
+        afi, safi = mp_family(msg, self._slot)
+        return decode_nlri(afi, safi, self.data, has_addpath(msg.record().ctx, family(afi, safi)))
+
+    @nlri.setter
+    def nlri(self, value):
+        cdef Msg msg = self._msg
+        self.data = encode_mp_nlri(value, mp_family(msg, self._slot), path_ids(msg.record().ctx))
+
     @data.setter
     def data(self, value):
         cdef Msg msg = self._msg
@@ -648,26 +670,38 @@ class MpReach(MpUnreach):
     @property
     def next_hop(self):
         """The next hop's address as text (RFC 2545, RFC 8950); None where it is no address, see `nh`."""
-        octets = self.nh
-        if len(octets) == 4:
-            return address_text(octets, 4)
-        return address_text(octets, 16) if len(octets) in (16, 32) else None
+        return split_next_hop(self.safi, self.nh)[0]
 
     @next_hop.setter
     def next_hop(self, value):
-        octets = encode_mp_nexthop(self.afi, value, None)
-        old = self.nh
-        self.nh = octets + old[16:] if len(octets) == 16 and len(old) == 32 else octets
+        octets = encode_mp_nexthop((self.afi, self.safi), value, None)
+        link_local = self.link_local
+        if link_local is not None and split_next_hop(self.safi, octets + octets)[1] is not None:
+            octets = encode_mp_nexthop((self.afi, self.safi), value, link_local)
+        self.nh = octets
 
     @property
     def link_local(self):
         """The link-local address that goes with the next hop (RFC 2545 section 3), or None."""
-        octets = self.nh
-        return address_text(<const uint8_t*>PyBytes_AS_STRING(octets) + 16, 16) if len(octets) == 32 else None
+        return split_next_hop(self.safi, self.nh)[1]
 
     @link_local.setter
     def link_local(self, value):
-        self.nh = encode_mp_nexthop(self.afi, self.next_hop, value)
+        self.nh = encode_mp_nexthop((self.afi, self.safi), self.next_hop, value)
+
+
+cdef tuple split_next_hop(safi, bytes octets):
+    """Addresses of a next hop and of its link-local one as text, None for what is none (see encode_mp_nexthop)."""
+    cdef const uint8_t* p = <const uint8_t*>PyBytes_AS_STRING(octets)
+    cdef uint32_t n = <uint32_t>len(octets)
+    cdef uint32_t skip = 8 if safi in VPN_SAFIS else 0
+    if n not in (skip + 4, skip + 16, 2 * (skip + 16)) or octets[:skip].strip(b"\0"):
+        return None, None
+    if n <= skip + 16:
+        return address_text(p + skip, n - skip), None
+    if octets[skip + 16:n - 16].strip(b"\0"):
+        return None, None
+    return address_text(p + skip, 16), address_text(p + n - 16, 16)
 
 
 cdef const attr_t* mp_attribute(Msg msg, int slot) except NULL:

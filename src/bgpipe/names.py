@@ -145,6 +145,30 @@ EXA_SAFIS = {
     "flow-vpn": 134,
 }
 
+# Types of routes: IANA "EVPN Route Types" and "BGP MCAST-VPN Route Types".
+EVPN_ROUTES = {
+    1: "ETHERNET_AD",  # RFC 7432
+    2: "MAC_IP",  # RFC 7432
+    3: "INCLUSIVE_MULTICAST",  # RFC 7432
+    4: "ETHERNET_SEGMENT",  # RFC 7432
+    5: "IP_PREFIX",  # RFC 9136
+    6: "SELECTIVE_MULTICAST",  # RFC 9251
+    7: "MEMBERSHIP_REPORT_SYNCH",  # RFC 9251
+    8: "LEAVE_SYNCH",  # RFC 9251
+    9: "PER_REGION_I_PMSI_AD",  # RFC 9572
+    10: "S_PMSI_AD",  # RFC 9572
+    11: "LEAF_AD",  # RFC 9572
+}
+MCAST_VPN_ROUTES = {
+    1: "INTRA_AS_I_PMSI_AD",  # RFC 6514
+    2: "INTER_AS_I_PMSI_AD",  # RFC 6514
+    3: "S_PMSI_AD",  # RFC 6514
+    4: "LEAF_AD",  # RFC 6514
+    5: "SOURCE_ACTIVE_AD",  # RFC 6514
+    6: "SHARED_TREE_JOIN",  # RFC 6514
+    7: "SOURCE_TREE_JOIN",  # RFC 6514
+}
+
 ORIGINS = {0: "IGP", 1: "EGP", 2: "INCOMPLETE"}  # RFC 4271 section 5.1.1
 ROLES = {0: "PROVIDER", 1: "RS", 2: "RS-CLIENT", 3: "CUSTOMER", 4: "PEER"}  # RFC 9234 section 4.1
 ADDPATH_DIRECTIONS = {1: "RECEIVE", 2: "SEND", 3: "BIDIR"}  # RFC 7911 section 4, RFC 5291 section 5

@@ -78,12 +78,12 @@ def capability(path: str, theirs: Json, ours: Json) -> bool:
     return code is not None and oracle.unhex(theirs) == oracle.capability_bytes(code, ours)
 
 
-def multicast(path: str, theirs: Json, ours: Json) -> bool:
+def other_families(path: str, theirs: Json, ours: Json) -> bool:
     encode = {
         "data.attrs.MP_REACH.value": oracle.mp_reach_bytes,
         "data.attrs.MP_UNREACH.value": oracle.mp_unreach_bytes,
     }.get(path)
-    return encode is not None and "MULTICAST" in ours["af"] and encode(theirs) == encode(ours)
+    return encode is not None and "data" in theirs and "data" not in ours and encode(theirs) == encode(ours)
 
 
 def unspecified_nexthop(path: str, theirs: Json, ours: Json) -> bool:
@@ -117,7 +117,7 @@ EXPLAINED = [
     Explanation(no_caps, "an OPEN without optional parameters has no caps here"),
     Explanation(refresh, "ROUTE-REFRESH is hex there"),
     Explanation(capability, "GRACEFUL_RESTART and LLGR are hex there"),
-    Explanation(multicast, "multicast families are hex there"),
+    Explanation(other_families, "multicast, labelled, VPN, EVPN and other families are hex there"),
     Explanation(unspecified_nexthop, "the reference leaves out the next hop ::"),
     Explanation(extended_length, "an MP_REACH longer than 255 bytes needs the flag", "rib6."),
     Explanation(undeclared_addpath, "path ids read as nonsense prefixes with host bits", "routeviews.sample"),
@@ -130,7 +130,7 @@ def unreadable_route(message: Message) -> bool:
     data = message[4]
     attrs = data.get("attrs", {})
     mp_reach = attrs.get("MP_REACH", {"value": {}})["value"]
-    if oracle.has_path_ids(data) or "data" in mp_reach:
+    if oracle.has_path_ids(data) or "data" in mp_reach or "nlri" in mp_reach:
         return True
     return oracle.is_hex(attrs.get("AGGREGATOR", {"value": 0})["value"])
 

@@ -80,13 +80,22 @@ def as_paths(draw: DrawFn, as_size: int) -> bytes:
     return path
 
 
-families = st.tuples(st.sampled_from([1, 2, 1, 2, 25, 16388, 77]), st.sampled_from([1, 2, 1, 4, 70, 128, 133, 200]))
+families = st.one_of(
+    st.tuples(st.sampled_from([1, 2, 1, 2, 25, 16388, 77]), st.sampled_from([1, 2, 1, 4, 70, 128, 133, 200])),
+    st.sampled_from([(1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (25, 70), (1, 132)]),
+)
 
 
 @st.composite
 def mp_reach(draw: DrawFn, addpath: bool) -> bytes:
     """RFC 4760 section 3."""
+    from property import nlri as other
+
     afi, safi = draw(families)
+    if (afi, safi) in other.FAMILIES and draw(st.integers(0, 9)):
+        nexthop = draw(other.next_hops((afi, safi)))
+        head = be16(afi) + bytes([safi, len(nexthop)]) + nexthop + bytes([draw(st.sampled_from([0] * 9 + [1]))])
+        return head + draw(other.nlri((afi, safi), addpath))
     usual = [4, 16, 32] if afi == 1 else [16, 32]
     length = draw(st.sampled_from([*usual * 4, 0, 4, 12, 24]))
     nexthop = draw(ipv4s) if length == 4 else b"".join(draw(ipv6s) for _ in range(2))[:length]
@@ -98,7 +107,11 @@ def mp_reach(draw: DrawFn, addpath: bool) -> bytes:
 @st.composite
 def mp_unreach(draw: DrawFn, addpath: bool) -> bytes:
     """RFC 4760 section 4."""
+    from property import nlri as other
+
     afi, safi = draw(families)
+    if (afi, safi) in other.FAMILIES and draw(st.integers(0, 9)):
+        return be16(afi) + bytes([safi]) + draw(other.nlri((afi, safi), addpath))
     return be16(afi) + bytes([safi]) + draw(nlri(1 if afi == 1 else 2, addpath))
 
 

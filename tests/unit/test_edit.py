@@ -186,9 +186,20 @@ class TestNextHop:
             value = octets("0001 02", hop, "00 18 c00002")
             assert edited(update(octets("80 0e", bytes([len(value)]), value), reach=""), self.EDITOR) == update(after, reach="")
 
-    @pytest.mark.parametrize("family", ["0001 80", "0002 80", "0001 04", "0002 85", "0019 46", "0003 01"])
-    def test_other_families_keep_theirs(self, family: str) -> None:
-        wire = update(octets("80 0e 0d", family, "04 c0000201 00 18 c00002"), reach="")
+    @pytest.mark.parametrize(
+        ("family", "nlri"),
+        [
+            ("0001 80", "58 000641 0000fde800000001"),
+            ("0002 80", "58 000641 0000fde800000001"),
+            ("0001 04", "18 000641"),
+            ("0002 85", "03 c00002"),
+            ("0019 46", "18 02 c002"),
+            ("0003 01", "18 c00002"),
+        ],
+    )
+    def test_other_families_keep_theirs(self, family: str, nlri: str) -> None:
+        value = octets(family, "04 c0000201 00", nlri)
+        wire = update(octets("80 0e", bytes([len(value)]), value), reach="")
         assert edited(wire, self.EDITOR) == wire
 
     def test_one_family_alone(self) -> None:

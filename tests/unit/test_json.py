@@ -208,8 +208,10 @@ LL = "fe800000000000000000000000000001"
         (f"000202 20 {V6}{LL} 00 80{V6}", {"af": "IPV6/MULTICAST", "nexthop": "2001:db8::1", "link-local": "fe80::1", "prefixes": ["2001:db8::1/128"]}),
         ("000101 04 0a000001 00 080a", {"af": "IPV4/UNICAST", "nexthop": "10.0.0.1", "prefixes": ["10.0.0.0/8"]}),
         (f"000101 10 {V6} 00", {"af": "IPV4/UNICAST", "nexthop": "2001:db8::1", "prefixes": []}),
-        ("000180 0c 00000000000000000a000001 00 aabb", {"af": "IPV4/MPLS_VPN", "nh": "0x00000000000000000a000001", "data": "0xaabb"}),
-        ("001946 00 00", {"af": "L2VPN/EVPNS", "nh": "", "data": ""}),
+        ("000180 0c 00000000000000000a000001 00 aabb", {"af": "IPV4/MPLS_VPN", "nexthop": "10.0.0.1", "data": "0xaabb"}),
+        ("000180 0c 00000000000000010a000001 00", {"af": "IPV4/MPLS_VPN", "nh": "0x00000000000000010a000001", "nlri": []}),
+        ("001946 00 00", {"af": "L2VPN/EVPNS", "nlri": []}),
+        ("400447 00 00", {"af": "LS/LS", "nh": "", "data": ""}),
         ("0fff 63 00 00", {"af": "AFI(4095)/SAFI(99)", "nh": "", "data": ""}),
         # reserved octet, host bits, impossible next hop, cut short
         (f"000201 10 {V6} 01", None),
@@ -227,7 +229,7 @@ def test_mp_reach(body, shown):
 
 def test_mp_unreach():
     assert value(15, bytes.fromhex("0002013020010db80001"))["value"] == {"af": "IPV6/UNICAST", "prefixes": ["2001:db8:1::/48"]}
-    assert value(15, bytes.fromhex("001946"))["value"] == {"af": "L2VPN/EVPNS", "data": ""}
+    assert value(15, bytes.fromhex("001946"))["value"] == {"af": "L2VPN/EVPNS", "nlri": []}
 
 
 def test_path_ids():

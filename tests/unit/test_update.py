@@ -626,14 +626,14 @@ def test_mp_reach_changed() -> None:
 
 
 def test_other_families() -> None:
-    view = update({"MP_REACH": {"af": "L2VPN/EVPNS", "nh": "0x0102", "data": "0x030405"}})
+    view = update({"MP_REACH": {"af": "LS/LS", "nh": "0x0102", "data": "0x030405"}})
     reach = view.mp_reach
     assert reach is not None
-    assert (reach.af, reach.nh, reach.data, reach.next_hop, reach.link_local) == ("L2VPN/EVPNS", b"\1\2", b"\3\4\5", None, None)
-    assert (reach.prefixes, view.announced) == ([], [])
+    assert (reach.af, reach.nh, reach.data, reach.next_hop, reach.link_local) == ("LS/LS", b"\1\2", b"\3\4\5", None, None)
+    assert (reach.prefixes, reach.nlri, view.announced) == ([], None, [])
     reach.data = b"\6"
     assert (reach.nh, reach.data) == (b"\1\2", b"\6")
-    with pytest.raises(FieldError, match="L2VPN/EVPNS has no plain prefixes"):
+    with pytest.raises(FieldError, match="LS/LS has no plain prefixes"):
         reach.prefixes.append("::/0")
 
 
@@ -887,6 +887,8 @@ def test_real_messages_read_as_the_oracle_does() -> None:
             if shown is None or (isinstance(shown, str) and shown.startswith("0x")):
                 continue
             if code in (14, 15):
+                if "data" in shown:
+                    continue
                 shown = shown.get("prefixes") or None
             assert as_json(view, name) == (None if shown is True and code != 6 else shown), (source, name)
             compared += 1

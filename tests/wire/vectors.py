@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from wire.nlri_vectors import NAMES, NLRI
+
 
 class Vector(NamedTuple):
     name: str
@@ -642,11 +644,11 @@ MULTIPROTOCOL = [
         "0001 80 0c 0000000000000000c0000201 00 7005dcb10000fbf30000000f0a0000",
         {
             "af": "IPV4/MPLS_VPN",
-            "nh": "0x0000000000000000c0000201",
-            "data": "0x7005dcb10000fbf30000000f0a0000",
+            "nexthop": "192.0.2.1",
+            "nlri": [{"rd": "64499:15", "prefix": "10.0.0.0/24", "labels": [24011]}],
         },
     ),
-    reach("of EVPN without anything", "0019 46 00 00", {"af": "L2VPN/EVPNS", "nh": "", "data": ""}),
+    reach("of EVPN without anything", "0019 46 00 00", {"af": "L2VPN/EVPNS", "nlri": []}),
     reach("of no known family", "00ff fe 01 aa 00 bb", {"af": "AFI(255)/SAFI(254)", "nh": "0xaa", "data": "0xbb"}),
     reach("of flow rules", "0001 85 00 00 03 01 08 0a", {"af": "IPV4/FLOWSPEC", "nh": "", "data": "0x0301080a"}),
     reach("of a VPN with a reserved octet", "0001 80 00 01", "0x0001800001"),
@@ -654,7 +656,7 @@ MULTIPROTOCOL = [
     unreach("of IPv6 with path ids", "0002 01 00000001 00", V6 | {"prefixes": ["#1#::/0"]}, addpath=True),
     unreach("that ends the RIB", "0002 01", V6 | {"prefixes": []}),
     unreach("of IPv4 multicast", "0001 02 08 0a", {"af": "IPV4/MULTICAST", "prefixes": ["10.0.0.0/8"]}),
-    unreach("that ends a VPN's RIB", "0001 80", {"af": "IPV4/MPLS_VPN", "data": ""}),
+    unreach("that ends a VPN's RIB", "0001 80", {"af": "IPV4/MPLS_VPN", "nlri": []}),
     unreach("of a VPN", "0001 80 08 0a", {"af": "IPV4/MPLS_VPN", "data": "0x080a"}),
     unreach("with a prefix cut short", "0002 01 20 2001", "0x000201202001"),
     unreach("too short", "0002", "0x0002"),
@@ -697,4 +699,42 @@ MULTIPROTOCOL += [
     unreach(f"of {text}", f"0002 01 80 {wire}", V6 | {"prefixes": [f"{text}/128"]}) for wire, text in ADDRESSES
 ]
 
-VECTORS = [*BARE, *REFRESHES, *NOTIFICATIONS, *OPENS, *UPDATES, *ATTRIBUTES, *MULTIPROTOCOL]
+# Next hops of families other than plain prefixes (RFC 4364 section 4.3.2, RFC 4659 section 3.2.1, RFC 8950 section 4, RFC 6515 section 2)
+RD0 = "00" * 8
+NEXT_HOPS = [
+    ("0001 04", "04 c0000201", {"nexthop": "192.0.2.1"}),
+    ("0001 04", f"10 {GLOBAL}", {"nexthop": "2001:db8::1"}),
+    ("0001 04", f"20 {GLOBAL} {LOCAL}", {"nexthop": "2001:db8::1", "link-local": "fe80::1"}),
+    ("0001 04", f"0c {RD0} c0000201", {"nh": "0x0000000000000000c0000201"}),
+    ("0001 80", f"0c {RD0} c0000201", {"nexthop": "192.0.2.1"}),
+    ("0001 80", f"18 {RD0} {GLOBAL}", {"nexthop": "2001:db8::1"}),
+    ("0001 80", f"30 {RD0} {GLOBAL} {RD0} {LOCAL}", {"nexthop": "2001:db8::1", "link-local": "fe80::1"}),
+    ("0001 80", "0c 0000000000000001 c0000201", {"nh": "0x0000000000000001c0000201"}),
+    ("0001 80", "04 c0000201", {"nh": "0xc0000201"}),
+    ("0002 80", f"18 {RD0} {MAPPED}", {"nexthop": "::ffff:192.0.2.1"}),
+    ("0002 81", f"18 {RD0} {GLOBAL}", {"nexthop": "2001:db8::1"}),
+    ("0002 05", "04 c0000201", {"nexthop": "192.0.2.1"}),
+    ("0019 46", "04 c0000201", {"nexthop": "192.0.2.1"}),
+    ("0001 84", f"10 {GLOBAL}", {"nexthop": "2001:db8::1"}),
+    ("0019 46", "00", {}),
+]
+OTHER_FAMILIES = [
+    reach(f"of {NAMES[family]} by {hop.split()[0]} octets, {i}", f"{family} {hop} 00", {"af": NAMES[family], **value, "nlri": []})
+    for i, (family, hop, value) in enumerate(NEXT_HOPS)
+]
+for item in NLRI:
+    octets = "0x" + item.wire.replace(" ", "")
+    value = {"af": NAMES[item.family]} | ({"data": octets} if item.value is None else {"nlri": [item.value]})
+    OTHER_FAMILIES.append(unreach(f"of {NAMES[item.family]}: {item.name}", f"{item.family} {item.wire}", value))
+    if item.value is not None:
+        twice = [{"path_id": 0} | item.value, {"path_id": 4294967295} | item.value]
+        OTHER_FAMILIES.append(
+            unreach(
+                f"of {NAMES[item.family]} with path ids: {item.name}",
+                f"{item.family} 00000000 {item.wire} ffffffff {item.wire}",
+                {"af": NAMES[item.family], "nlri": twice},
+                addpath=True,
+            )
+        )
+
+VECTORS = [*BARE, *REFRESHES, *NOTIFICATIONS, *OPENS, *UPDATES, *ATTRIBUTES, *MULTIPROTOCOL, *OTHER_FAMILIES]
