@@ -21,6 +21,7 @@ VPN_MULTICAST = {(1, 129), (2, 129)}
 MCAST_VPN = {(1, 5), (2, 5)}
 EVPN = {(25, 70)}
 ROUTE_TARGET = {(1, 132)}
+FLOWSPEC = {(1, 133), (2, 133), (1, 134), (2, 134)}
 TYPED = LABELLED | VPN | VPN_MULTICAST | MCAST_VPN | EVPN | ROUTE_TARGET
 
 
@@ -116,7 +117,7 @@ def take_stack(reader: Octets, spare: int) -> bytes:
     stack = b""
     while len(stack) + 3 <= room:
         stack += reader.data[len(stack) : len(stack) + 3]
-        if stack[-1] % 2 or stack[-3:] in (b"\x80\0\0", b"\0\0\0"):
+        if stack[-1] % 2 or stack in (b"\x80\0\0", b"\0\0\0"):
             return reader.take(len(stack))
     if room < 3:
         raise Untyped
@@ -406,6 +407,38 @@ def nlri_json(data: bytes, family: Family, addpath: bool) -> list[Json] | None:
     except Untyped:
         return None
     return result
+
+
+def parses(data: bytes, family: Family, addpath: bool) -> bool:
+    """Whether NLRI end where `data` does and have lengths that the family can have (RFC 7606 section 5.3)."""
+    reader = Octets(data)
+    try:
+        while reader.data:
+            if addpath:
+                reader.take(4)
+            if family in EVPN | MCAST_VPN:
+                reader.take(2 + (reader.data + b"\0\0")[1])
+            elif family in FLOWSPEC:
+                first = reader.number(1)
+                reader.take(first if first < 0xF0 else (first & 0x0F) << 8 | reader.number(1))
+            elif not possible(reader.number(1), reader, family):
+                return False
+    except Untyped:
+        return False
+    return True
+
+
+def possible(bits: int, reader: Octets, family: Family) -> bool:
+    """Whether an NLRI, of which `reader` holds what is behind its length, can be that long; takes it."""
+    inner = Octets(reader.take((bits + 7) // 8))
+    if family in ROUTE_TARGET:
+        return bits == 0 or 32 <= bits <= 96
+    width = 32 if family[0] == 1 else 128
+    if family in VPN_MULTICAST:  # some send a label, though RFC 6514 section 10 has none
+        return 64 <= bits <= 88 + width
+    distinguisher = 64 if family in VPN else 0
+    stack = take_stack(inner, distinguisher // 8 + (1 if bits % 8 else 0))
+    return bits - 8 * len(stack) - distinguisher <= width
 
 
 def nlri_octets(entries: list[Json], family: Family) -> bytes:

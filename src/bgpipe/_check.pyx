@@ -101,11 +101,11 @@ cdef uint32_t nlri_size(uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n
 
 
 cdef uint32_t labels_size(const uint8_t* p, uint32_t n) noexcept nogil:
-    # RFC 8277 section 2.3: up to the one with the S bit; of a withdrawal, 0x800000 (section 2.4) or, as some send it, 0. Where no stack
-    # ends, there is one label, whose S bit does not count (section 2.2).
+    # RFC 8277 section 2.3: up to the one with the S bit; in a withdrawal, one of 0x800000 (section 2.4) or, as some send it, 0. Where no
+    # stack ends, there is one label, whose S bit does not count (section 2.2).
     cdef uint32_t i = 0
     while i + 3 <= n:
-        if p[i + 2] & 1 or p[i + 1] | p[i + 2] == 0 and p[i] & 0x7F == 0:
+        if p[i + 2] & 1 or i == 0 and p[1] | p[2] == 0 and p[0] & 0x7F == 0:
             return i + 3
         i += 3
     return 3 if n >= 3 else 0

@@ -8,5 +8,6 @@ MCAST_VPN_LAYOUTS: Final[dict[int, str]]
 def decode_nlri(afi: int, safi: int, data: bytes, addpath: bool) -> list[dict[str, Any]] | None:
     """NLRI of a family that has other than plain prefixes, as in JSON (docs/json.md).
 
-    addpath: whether each has a path id in front (RFC 7911 section 3). None where the family or its octets have no typed form.
+    addpath: whether each has a path id in front (RFC 7911 section 3).
+    None where the family or its octets have no typed form.
     """

@@ -53,6 +53,7 @@ LABELLED = [
     Nlri("the default route", V4_MPLS, "18 fffff1", {"prefix": "0.0.0.0/0", "labels": [1048575]}),
     Nlri("withdrawn", V4_MPLS, "20 800000 0a", {"prefix": "10.0.0.0/8", "labels": ["0x800000"]}),
     Nlri("withdrawn with zero", V4_MPLS, "20 000000 0a", {"prefix": "10.0.0.0/8", "labels": ["0x000000"]}),
+    Nlri("explicit null between others", V4_MPLS, "48 000640 000000 000c81", {"prefix": "0.0.0.0/0", "labels": [100, 0, 200]}),
     Nlri("explicit null", V4_MPLS, "20 000001 0a", {"prefix": "10.0.0.0/8", "labels": [0]}),
     Nlri("traffic class", V4_MPLS, "20 00064f 0a", {"prefix": "10.0.0.0/8", "labels": ["0x00064f"]}),
     Nlri("no bottom of stack", V4_MPLS, "20 000640 0a", {"prefix": "10.0.0.0/8", "labels": ["0x000640"]}),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Fields = dict[str, Any]
 
 EVPN_NUMBERS = {name: code for code, name in EVPN_ROUTES.items()}
+WITHDRAWN = (b"\x80\0\0", b"\0\0\0")  # the one label of a withdrawal (RFC 8277 section 2.4, or as some send it)
 MCAST_VPN_NUMBERS = {name: code for code, name in MCAST_VPN_ROUTES.items()}
 
 
@@ -71,7 +72,7 @@ def take(fields: Fields, key: str, encode: Callable[[Any], bytes]) -> bytes:
 
 # ---- fields ---------------------------------------------------------------------------------------------------
 def encode_assigned(value: Any, what: str) -> tuple[int, bytes]:
-    """Type and 6 octets of "65000:1", "192.0.2.1:1", "70000:1", "2:65000:1" (RFC 4364 section 4.2, RFC 4360 section 3)."""
+    """Type and 6 octets of "65000:1", "192.0.2.1:1", "70000:1", "2:65000:1" (RFC 4364 section 4.2)."""
     left, colon, right = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     kind, colons, administrator = left.rpartition(":")
     if not colon or (colons and kind not in ("0", "1", "2")) or not right.isascii() or not right.isdigit():
@@ -124,6 +125,8 @@ def encode_labels(values: Any, stack: bool = True) -> bytes:
             else:
                 last = not stack or i == len(labels) - 1
                 octets += (number(value, 0xFFFFF, "a label") << 4 | last).to_bytes(3, "big")
+            if octets in WITHDRAWN and stack and len(labels) > 1:
+                raise expected(value, "a label that others may follow: this one stands alone")
         except FieldError as error:
             raise error.under(i) from None
     return octets
