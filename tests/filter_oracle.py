@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import oracle
 import oracle_nlri
+
+import oracle
 from bgpipe import Msg
 from bgpipe.filters.tree import And, Not, Or, Prefix, PrefixFile, Test
 from oracle import Malformed, Reader
@@ -85,9 +86,8 @@ def read_mp(value: bytes, reach: bool, addpath: oracle.AddPath) -> Mp:
         nexthop = reader.take(reader.number(1))
         reader.take(1)
     if not oracle.is_prefix_family(family):
-        if family in oracle_nlri.TYPED | oracle_nlri.FLOWSPEC:
-            if not oracle_nlri.parses(reader.rest(), family, oracle.addpath_in(addpath, family)):
-                raise Malformed("NLRI that cannot be")
+        if not oracle_nlri.parses(reader.rest(), family, oracle.addpath_in(addpath, family)):
+            raise Malformed("NLRI that cannot be")
         return Mp(family, nexthop)
     # RFC 2545 section 3, RFC 8950 section 3; none at all in what was made of a RIB
     if len(nexthop) not in ((0, 4, 16, 32) if family[0] == 1 else (0, 16, 32)):

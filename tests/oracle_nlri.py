@@ -410,8 +410,11 @@ def nlri_json(data: bytes, family: Family, addpath: bool) -> list[Json] | None:
 
 
 def parses(data: bytes, family: Family, addpath: bool) -> bool:
-    """Whether NLRI end where `data` does and have lengths that the family can have (RFC 7606 section 5.3)."""
-    reader = Octets(data)
+    """Whether NLRI end where `data` does and have lengths that the family can have (RFC 7606 section 5.3).
+
+    True for families of which that is not known.
+    """
+    reader = Octets(data if family in TYPED | FLOWSPEC else b"")
     try:
         while reader.data:
             if addpath:
