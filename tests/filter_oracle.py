@@ -250,6 +250,8 @@ class Message:
             return False
         if self.kind == oracle.KEEPALIVE:
             return not body
+        if self.kind == oracle.REFRESH and body[2:3] in (b"\1", b"\2"):  # RFC 7313 section 5
+            return len(body) == 4
         return len(body) >= LEAST.get(self.kind, 0)
 
 
