@@ -4,7 +4,7 @@
 #   make test    linters, fuzzers for some seconds each (where there is clang), tests
 #   make filters filters, at length: an hour or so
 #   make interop sessions with the BGP daemons of Debian
-#   make faults  programs that are killed and disks that are full, 100 times each
+#   make faults  programs and far ends that are killed, links that are down, disks that are full, 100 times each
 #   make soak    20 minutes of sessions that are cut off again and again
 #
 # PYTHON=python3.12 takes another Python; BGPIPE_CORPUS=folder (default ../shared/data) is the real data of the tests.
@@ -61,9 +61,11 @@ interop: build
 soak: build
 	$(PY) tests/soak/soak.py
 
-# Programs that are killed, and disks that are full, a hundred times each: `make test` has a tenth of it.
+# Programs and far ends that are killed, links that are down, and disks that are full, a hundred times each: `make test`
+# has a tenth of it.
 faults: build
-	BGPIPE_FAULTS=100 $(PY) -m pytest -q tests/unit/stages/test_exec.py tests/unit/stages/test_pipe.py tests/unit/stages/test_write.py
+	BGPIPE_FAULTS=100 $(PY) -m pytest -q tests/unit/stages/test_exec.py tests/unit/stages/test_pipe.py tests/unit/stages/test_write.py \
+		tests/unit/stages/test_websocket.py tests/interop/test_websocket.py
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build

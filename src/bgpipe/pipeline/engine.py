@@ -77,6 +77,10 @@ class Driver:
             turn()
         stage.write(data)
 
+    def when_written(self, function: Callable[[], None]) -> None:
+        """Call a function once files and pipes have all that they were given by now; never, if that fails."""
+        raise AssertionError("it takes an event loop")
+
     def emit(self, event: Event) -> None:
         """Tell an event of an output, from the thread in which that writes."""
         raise AssertionError

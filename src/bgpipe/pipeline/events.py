@@ -78,6 +78,22 @@ class LostEvent(StageEvent):
         return f"{self.count} messages"
 
 
+class UnconfirmedEvent(StageEvent):
+    """Messages have gone out, and whether they have arrived is not to be known any more.
+
+    count: how many.
+    """
+
+    __slots__ = ("count",)
+
+    def __init__(self, stage: Stage, count: int) -> None:
+        super().__init__(stage, "unconfirmed")
+        self.count = count
+
+    def describe(self) -> str:
+        return f"{self.count} messages"
+
+
 class MatchEvent(StageEvent):
     """A message is one that a stage looks for, or is none."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 
 from bgpipe.errors import BgpipeError, StageError
 from bgpipe.pipeline.engine import EXITED, Driver
@@ -200,6 +201,13 @@ class LoopDriver(Driver):
             stage.write(data)
         else:
             self._writers.put(stage, data)
+
+    def when_written(self, function: Callable[[], None]) -> None:
+        whole = self.pipe.whole
+        if whole is not None and whole.driver is not None:
+            self._writers.when_written(partial(whole.driver.when_written, function))
+        else:
+            self._writers.when_written(function)
 
     def emit(self, event: Event) -> None:
         self._loop.call_soon_threadsafe(self.pipe.emit, event)

@@ -16,13 +16,12 @@ import contextlib
 import traceback
 from collections import Counter
 
-from bgpipe.errors import BgpipeError, PassingError, StageError, UsageError, reason
+from bgpipe.errors import BgpipeError, PassingError, StageError, UsageError
 from bgpipe.pipeline.engine import Driver
 from bgpipe.pipeline.log import Allowance, Throttle
 from bgpipe.pipeline.loop import LoopDriver
 from bgpipe.pipeline.stage import RUNNING, STARTING, STOPPED, Output, Stage
 from bgpipe.pipeline.writer import Writers
-from bgpipe.transport import tcp
 from bgpipe.transport.backoff import Backoff
 
 TYPE_CHECKING = False
@@ -61,7 +60,7 @@ class Gate(Stage):
         raise AssertionError
 
     async def admit(self) -> tuple[socket.socket, str]:
-        """The next client, and its address with the port. OSError."""
+        """The next client, and its address with the port."""
         raise AssertionError
 
     def refuse(self, client: socket.socket) -> Coroutine[Any, Any, None]:
@@ -106,7 +105,6 @@ class Service(Driver):
         self._hosts: Counter[str] = Counter()  # how many sessions each has
         self._own_lines: dict[str, Allowance] = {}
         self._refused = Throttle(pipe.log, "clients were refused", self._gate)
-        self._paused = Throttle(pipe.log, "times nobody was let in", self._gate, 1)
         self._lines = Throttle(pipe.log, "lines of sessions were left out", self._gate, _LINES)
 
     async def run(self) -> None:
@@ -148,7 +146,7 @@ class Service(Driver):
             self.pipe.finish(stage)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        for throttle in (self._refused, self._paused, self._lines):
+        for throttle in (self._refused, self._lines):
             throttle.close()
         if self._gate is not None and self._begun + self._failed + self._refused.total:
             counts = f"{self._begun} sessions, {self._failed} of them failed; {self._refused.total} clients refused"
@@ -188,13 +186,7 @@ class Service(Driver):
             return
         try:
             while True:
-                try:
-                    client, peer = await gate.admit()
-                except OSError as error:
-                    if error.errno in tcp.NO_ROOM:
-                        self._paused.count(f"nobody is let in for now: {reason(error)}")
-                        await asyncio.sleep(tcp.PAUSE_S)
-                    continue  # else it was the client's connection that broke
+                client, peer = await gate.admit()
                 if (problem := self._full(gate, peer)) is not None:
                     self._refused.count(f"{peer} is refused: {problem}")
                     if len(self._tasks) < _FAREWELLS:
@@ -351,6 +343,9 @@ class Service(Driver):
             self._writers.put(stage, data)
         else:
             stage.write(data)
+
+    def when_written(self, function: Callable[[], None]) -> None:
+        self._writers.when_written(function)
 
     def emit(self, event: Event) -> None:
         self._loop.call_soon_threadsafe(self.pipe.emit, event)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
+from functools import partial
 
 from bgpipe._codec import Buffer
 from bgpipe.errors import StageError
@@ -48,6 +49,7 @@ class Writer:
         self._size = self._messages = 0  # of what waits, or is being written
         self._closed = False  # nothing is added any more
         self._ended = False
+        self._whole = True  # nothing was given up
         self._gathering = False  # the thread sleeps, though there may be something to write
         self._changed = threading.Condition()
         threading.Thread(target=self._work, name=f"bgpipe {stage.label}", daemon=True).start()
@@ -80,6 +82,16 @@ class Writer:
                 self._queue.append(function)
                 self._changed.notify()
 
+    def when_written(self, function: Callable[[], None]) -> None:
+        """Call a function on the loop once all is written that is there by now; never, if that fails."""
+        with self._changed:
+            if not self._closed:
+                self._queue.append(lambda: self._tell(function))
+                if not self._gathering:
+                    self._changed.notify()
+                return
+        self._over.add_done_callback(lambda _: function() if self._whole else None)
+
     async def finish(self, within_s: float | None = None) -> bool:
         """Wait until all is written, and for the thread. Returns whether that came about, within this time if given."""
         with self._changed:
@@ -96,6 +108,7 @@ class Writer:
         with self._changed:
             self._closed = True
             queue, messages = [*self._queue], self._messages
+            self._whole = self._whole and not self._queue
             self._queue.clear()
             self._changed.notify()
             if self._changed.wait_for(lambda: self._ended, _MOMENT_S):
@@ -128,6 +141,7 @@ class Writer:
             failure = error
         with self._changed:
             self._closed = self._ended = True
+            self._whole = self._whole and failure is None
             self._queue.clear()
             self._changed.notify()
         self._tell(self._end, failure)
@@ -182,6 +196,20 @@ class Writers:
     def get(self, stage: Stage) -> Writer | None:
         """That of this stage, if there is one."""
         return self._writers.get(stage)
+
+    def when_written(self, function: Callable[[], None]) -> None:
+        """Call a function once all of them have written what is there by now; never, if one fails."""
+        waiting = set(self._writers)
+
+        def one(stage: Stage) -> None:
+            waiting.discard(stage)
+            if not waiting:
+                function()
+
+        for stage, writer in self._writers.items():
+            writer.when_written(partial(one, stage))
+        if not waiting:
+            function()
 
     def finish(self, stage: Stage, within_s: float | None) -> Awaitable[None] | None:
         """Stage.finish(), behind all that is to be written. StageError: not within this time."""

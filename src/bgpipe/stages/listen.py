@@ -112,6 +112,7 @@ class Listen(Peer, Gate):
         self.open_hold_s = options.open_timeout_s
         self._strangers = Throttle(self.pipe.log, "have connected, and were not of --peer", self)
         self._broken_off = Throttle(self.pipe.log, "connections came to nothing", self)
+        self._paused = Throttle(self.pipe.log, "times nobody was let in", self, 1)
 
     def place(self) -> str:
         return f"the peer that connects to {tcp.show((self._host, self._port))}"
@@ -133,8 +134,6 @@ class Listen(Peer, Gate):
         except TimeoutError:
             text = f"nobody has connected within {self.options.timeout_s:g} s"
             raise StageError("; ".join((text, *(drop.explain() for drop in drops)))) from None
-        except OSError as error:
-            raise PassingError(f"cannot accept: {reason(error)}") from None
         finally:
             gate.rest()
             if gate is self:
@@ -177,13 +176,13 @@ class Listen(Peer, Gate):
         self.rest()
         if self._listening is not None:
             self._listening.close()
-        self._strangers.close()
-        self._broken_off.close()
+        for throttle in (self._strangers, self._broken_off, self._paused):
+            throttle.close()
 
     async def admit(self) -> tuple[socket.socket, str]:
         assert self._listening is not None
         while True:
-            client, address = await asyncio.get_running_loop().sock_accept(self._listening)
+            client, address = await tcp.accept(self._listening, self._paused.count)
             host = ipaddress.ip_address(tcp.unmapped(address[0]).partition("%")[0])
             if self.options.peer and not any(host in network for network in self.options.peer):
                 self._strangers.count(f"{host} has connected, and is not of --peer")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from urllib.parse import unquote, urlsplit
 
 from bgpipe._frames import frames
 from bgpipe._tag import Tagger
-from bgpipe.errors import InputError, StageError, UsageError
+from bgpipe.errors import InputError, PassingError, StageError, UsageError
+from bgpipe.pipeline.events import UnconfirmedEvent
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option, secret
 from bgpipe.pipeline.service import raise_limit
@@ -16,11 +19,12 @@ from bgpipe.stages.external import DRAIN_S, LOOK_S, External, ExternalOptions
 from bgpipe.stages.messages import PATH
 from bgpipe.transport import tcp
 from bgpipe.transport.backoff import Backoff
+from bgpipe.transport.receipts import Receipt, Receipts, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     import aiohttp
     from aiohttp import web
@@ -37,6 +41,8 @@ _TICK_S = 1.0
 _FIRST_S = 0.1  # how long to wait until it is tried again, the first time
 _LONGEST_S = 10.0  # for who goes on sending though he was told to stop
 _LINGER_S = 2.0  # for a client that is too slow, to hear of that
+_SETTLE_S = 300.0  # for who was connected, to come back and say what had arrived
+_LATEST = 8  # connections that a server is told of, what we took over them
 _NORMAL, _AWAY, _TRY_LATER = 1000, 1001, 1013  # RFC 6455 section 7.4.1, and its registry
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -122,7 +128,7 @@ class Websocket(External):
     )
     options_class = WebsocketOptions
     options: WebsocketOptions
-    events = ("connected", "disconnected", "lost")
+    events = ("connected", "disconnected", "lost", "unconfirmed")
     awaited = ("connected",)
 
     def __init__(
@@ -134,6 +140,7 @@ class Websocket(External):
         self._crash: BaseException | None = None
         self._kept: list[Frame] = []  # for the next one
         self._met = False  # somebody was there
+        self._receipts = Receipts()
         self._end_s: float | None = None
         self._absent = 0  # messages that nobody was there for
         self._new: Link | None = None  # of a client, to be started
@@ -194,6 +201,7 @@ class Websocket(External):
         self._context = self._make_context() if self._secure else None
         self._refused = Throttle(self.pipe.log, "clients were refused or lost", self)
         self._guests = Throttle(self.pipe.log, "clients have come or gone", self)
+        self._paused = Throttle(self.pipe.log, "times nobody was let in", self, 1)
         if self.options.listen:
             self._open()
             self.blocked = self.diverts
@@ -239,6 +247,7 @@ class Websocket(External):
             longest=self._longest,
             crowded=lambda: 0 < options.max_clients <= len(self._running),
             say=self._refused.count,
+            pauses=self._paused.count,
         )
 
     async def _try(self) -> bool:
@@ -259,7 +268,9 @@ class Websocket(External):
         except StageError as error:
             self._tries += 1
             self._trouble = f"cannot connect to {self.place}: {error}"
-            if not options.retry or self._tries == options.retry_max or self.pipe.ending:
+            if not options.retry:
+                raise PassingError(self._trouble) from None
+            if self._tries == options.retry_max or self.pipe.ending:
                 raise StageError(self._trouble) from None
             self._warn_of_trouble()
             return False
@@ -288,11 +299,11 @@ class Websocket(External):
         link = Link(
             ws,
             transport,
-            self._moved,
+            self,
             form=self.options.format,
             decoder=decoder,
             take=take,
-            on_skip=self._on_skip,
+            receipt=Receipt() if self.looks and not self.diverts else None,  # else what comes back is the receipt
         )
         tagger = Tagger({f"{self.name}/remote": link.remote}, ())
         return link
@@ -308,6 +319,8 @@ class Websocket(External):
             self.links.append(link)
             kept, self._kept = self._kept, []
             self._send(kept)
+        if not self.options.listen:
+            self._ask_and_tell(link)
         self.emit("connected")
         self._pace()
         return task
@@ -324,23 +337,26 @@ class Websocket(External):
         elif self._guests.admits():
             self.pipe.log.info(f"{link.remote} has gone: {link.fate}", self)
 
-    def _moved(self, link: Link) -> None:
-        if self.blocked and not link.full:
-            self._pace()
-        self.changed.set()
-
     def _ended(self, link: Link, task: asyncio.Task[None]) -> None:
         del self._running[link]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._crash = error
+        elif link.theirs and link.failure is None and not task.cancelled():
+            self._receipts.take(link.theirs, link.frames)
         if link in self.links:
-            self.links.remove(link)
-            self._forgo(link)
+            self._dismiss(link)
+        if link.receipt is not None and link.receipt.open:
+            self._keep_receipt(link, link.receipt)
         if not self.links:
             self.part()
         self._pace()
         self.emit("disconnected")
         self.changed.set()
+
+    def _dismiss(self, link: Link) -> None:
+        """It gets no more messages."""
+        self.links.remove(link)
+        self._forgo(link)
 
     def _forgo(self, link: Link) -> None:
         """What the link has not sent is kept for the next one where it has to pass, or lost."""
@@ -355,6 +371,7 @@ class Websocket(External):
 
     def _look(self, link: Link) -> None:
         """See to one that is gone without a word, or takes nothing."""
+        link.ask()
         if link.dead():
             link.abort()
         elif not self.diverts and 0 < self.options.timeout_s < link.stuck_s():
@@ -363,11 +380,77 @@ class Websocket(External):
 
     def _drop(self, link: Link, reason: str) -> None:
         link.fate = reason
-        self.links.remove(link)
         self._refused.count(f"{link.remote} is too slow: {reason}")
-        self._forgo(link)
+        self._dismiss(link)
         link.close(_TRY_LATER, "too slow")
         asyncio.get_running_loop().call_later(_LINGER_S if self.options.listen else 0, link.abort)
+
+    # ---- what a link calls -------------------------------------------------------------------------------------
+
+    def moved(self, link: Link) -> None:
+        if link.failure is not None and link in self.links:
+            self._dismiss(link)
+        if self.blocked and not link.full:
+            self._pace()
+        self.changed.set()
+
+    def skipped(self, error: InputError) -> None:
+        self._on_skip(error)
+
+    def when_written(self, function: Callable[[], None]) -> None:
+        assert self.pipe.driver is not None
+        self.pipe.driver.when_written(function)
+
+    async def taken(self, link: Link, name: str) -> int | None:
+        for other, task in tuple(self._running.items()):
+            if other.theirs == name and other is not link:  # it broke, and only the far end knows
+                other.abort()
+                await asyncio.wait((task,))
+        return self._receipts.taken(name)
+
+    def told(self, link: Link, name: str, frames: int | None) -> None:
+        receipt = self._receipts.pop(name)
+        if receipt is not None:
+            if frames is not None:
+                receipt.settle(frames)
+            self._settle(receipt)
+            return
+        for other in self._running:
+            if frames is not None and other is not link and other.receipt is not None and other.receipt.name == name:
+                other.receipt.settle(frames)
+                other.abort()
+
+    # ---- what has arrived --------------------------------------------------------------------------------------
+
+    def _ask_and_tell(self, link: Link) -> None:
+        """To a server, about connections with it that broke: see transport/receipts.py."""
+        def tell() -> None:
+            for name, count in taken:
+                link.confirm(words(name, count))
+
+        if taken := self._receipts.latest(_LATEST):
+            self.when_written(tell)
+        for name in self._receipts.open:
+            link.inquire(words(name, None))
+
+    def _keep_receipt(self, link: Link, receipt: Receipt) -> None:
+        if receipt.settled:
+            self._settle(receipt)
+            return
+        text = f"{receipt.open} messages have gone to {link.remote}, which has not confirmed them"
+        self.pipe.log.warn(text, self)
+        for old in self._receipts.push(receipt, asyncio.get_running_loop().time()):
+            self._settle(old)
+
+    def _settle(self, receipt: Receipt) -> None:
+        if not receipt.settled:
+            self.pipe.log.warn(f"whether {receipt.open} messages that were sent have arrived is not to be known", self)
+            self.pipe.emit(UnconfirmedEvent(self, receipt.open))
+        elif receipt.open:
+            self.pipe.log.warn(f"{receipt.open} messages that were sent have not arrived: they are lost", self)
+            self._lose(receipt.open)
+        else:
+            self.pipe.log.info("all messages have arrived that were not confirmed", self)
 
     def tune(self) -> None:
         self._decoders += [link.decoder for link in self._running if link.decoder is not None]
@@ -380,7 +463,7 @@ class Websocket(External):
         made = frames(data, self.options.format, _FRAME_SIZE if self.options.batch else 0)
         if self.links:
             self._send(made)
-        elif self.diverts:
+        elif self.diverts or self._new is not None:
             self._kept += made
         else:
             if not self._absent:
@@ -419,9 +502,14 @@ class Websocket(External):
             self._cut_off()
             if self._running:
                 await asyncio.wait(self._running.values(), timeout=DRAIN_S)
+            self._settle_before(math.inf)
             if self._session is not None:
                 await self._session.close()
             self.room()
+
+    def _settle_before(self, time_s: float) -> None:
+        for receipt in self._receipts.before(time_s):
+            self._settle(receipt)
 
     def _lose_kept(self) -> None:
         count = sum(messages for _, messages in self._kept)
@@ -440,6 +528,7 @@ class Websocket(External):
                 link.abort()
             else:
                 self._look(link)
+        self._settle_before(asyncio.get_running_loop().time() - _SETTLE_S)
         await self.wait(LOOK_S if self.drained or self.pipe.ending or self.blocked else _TICK_S)
 
     async def _serve(self) -> None:
@@ -468,8 +557,9 @@ class Websocket(External):
             while not (task.done() or self.drained):
                 await self._pause()
             done = not task.done() and await self._leave()
-            if self.drained and link.code in (_NORMAL, _AWAY) and self.lost == lost:
-                done = not self._kept  # both ends closed at once
+            may_end = self.drained or (self.looks and not self.options.retry)
+            if may_end and link.code in (_NORMAL, _AWAY) and await self._at_once(lost):
+                done = not self._kept
             if self._crash is not None:
                 raise self._crash
             if self._session is not None:
@@ -484,6 +574,14 @@ class Websocket(External):
             if link.active:
                 self._backoff.reset()
             self._warn_of_trouble()
+
+    async def _at_once(self, lost: int) -> bool:
+        """The other side has closed: whether both did, since there is nothing more for it, nor soon will be."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while not self.drained and self.lost == lost:
+                    await self.wait(LOOK_S)
+        return self.drained and self.lost == lost
 
     def _warn_of_trouble(self) -> None:
         self._wait_s = self._backoff.next_s()
@@ -509,9 +607,16 @@ class Websocket(External):
         while any(link.unsent for link in self.links) and not self._late:
             await self._pause()
         since_s = loop.time()
+        while not self._late and any(self._unconfirmed(link, since_s) for link in self.links):
+            for link in self.links:
+                link.ask(at_once=True)
+            await self._pause()
+        since_s = loop.time()
         if self.looks and self.produces:
             while self._running and self.back < self.given and not (self._silent(since_s) or self._late):
                 await self._pause()
+        if not self._late:
+            await self._confirm()
         tasks = {*self._running.values()}
         met = bool(tasks)
         since_s = loop.time()
@@ -525,6 +630,25 @@ class Websocket(External):
             elif self._silent(since_s) or loop.time() - since_s > _LONGEST_S:
                 self._cut_off()
         return met
+
+    async def _confirm(self) -> None:
+        """Say what was taken by now without being asked: there may be no time for questions any more."""
+        taken = [(link, words(link.theirs, link.frames)) for link in self._running if link.theirs]
+        if taken:
+            written = asyncio.Event()
+            self.when_written(written.set)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await written.wait()
+                for link, data in taken:
+                    link.confirm(data)
+
+    def _unconfirmed(self, link: Link, since_s: float) -> bool:
+        """Whether the far end may still confirm something."""
+        if link.receipt is None or not link.receipt.open:
+            return False
+        patience_s = (self.options.timeout_s or math.inf) if link.receipt.answered else DRAIN_S
+        return asyncio.get_running_loop().time() - max(since_s, link.heard_s) < patience_s
 
     @property
     def _late(self) -> bool:
@@ -559,5 +683,5 @@ class Websocket(External):
 
     def _hush(self) -> None:
         if hasattr(self, "_refused"):
-            self._refused.close()
-            self._guests.close()
+            for throttle in (self._refused, self._guests, self._paused):
+                throttle.close()

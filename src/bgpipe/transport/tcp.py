@@ -17,6 +17,7 @@ from bgpipe.errors import StageError, UsageError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     Found = list[tuple[socket.AddressFamily, Any]]
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 PORT = 179  # RFC 4271 section 8
 
 # Of accept(2): there is no room now, for another descriptor or another buffer. How soon to accept again then.
-NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-PAUSE_S = 0.5
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE_S = 0.5
 
 # <linux/in.h>, <linux/in6.h>, <linux/tcp.h>: those that the socket module does not name everywhere
 _IP_MINTTL = 21
@@ -188,6 +189,21 @@ def set_transparent(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_TRANSPARENT, 1)
     except OSError as error:
         raise StageError(f"--transparent: {reason(error)}; it takes the capability CAP_NET_ADMIN") from None
+
+
+async def accept(listening: socket.socket, pauses: Callable[[str], None]) -> tuple[socket.socket, Any]:
+    """The next client, and its address. Waits for descriptors, where there are none; `pauses` tells that once."""
+    said = False
+    while True:
+        try:
+            return await asyncio.get_running_loop().sock_accept(listening)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                if not said:
+                    pauses(f"nobody is let in for now: {reason(error)}")
+                said = True
+                await asyncio.sleep(_PAUSE_S)
+            # else it was the client's connection that broke
 
 
 def has_left(sock: socket.socket) -> bool:

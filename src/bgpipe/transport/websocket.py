@@ -24,23 +24,46 @@ from bgpipe.errors import InputError, StageError
 from bgpipe.formats import TEXTS
 from bgpipe.transport import tcp
 from bgpipe.transport.http import why
+from bgpipe.transport.receipts import Receipt, parse, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any
+    from typing import Any, Protocol
 
     from bgpipe._codec import Batch, Decoder
 
     Socket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
     Frame = tuple[bytes, int]  # the octets, and how many messages they are
 
+    class Keeper(Protocol):
+        """Who has the links, and looks after them."""
+
+        def moved(self, link: Link) -> None:
+            """Something has happened that matters outside, as full, failure and receipt tell."""
+
+        def skipped(self, error: InputError) -> None:
+            """A part of what came was skipped."""
+
+        def when_written(self, function: Callable[[], None]) -> None:
+            """Call a function once all that came by now is written."""
+
+        async def taken(self, link: Link, name: str) -> int | None:
+            """How many frames came over an earlier connection; nothing more does. None: it is not known."""
+
+        def told(self, link: Link, name: str, frames: int | None) -> None:
+            """The far end has taken so many frames of an earlier connection; or it does not know."""
+
 FULL = 256 << 10  # octets that wait, beside those in the transport, until there should come no more
 LONGEST = 16 << 20  # octets of a frame that comes
 _DEFLATE = 15  # permessage-deflate with the usual window (RFC 7692 section 7.1.2)
 _QUIET_S = 30.0  # nothing heard for so long: are you there?
 _ANSWER_S = 30.0  # and so long for the answer
+_ASK_SIZE = 256 << 10  # octets, behind which the far end is asked whether it has them
+_ASK_S = 0.5  # and how often, where there are fewer
+_KNOWN_S = 0.5  # how long messages wait for the far end to know the name of the connection
+_MOST_ANSWERS = 1000  # that wait to be written
 _FAREWELL_S = 2.0  # for the other side's close frame, where it is an error that ends the connection
 _GREETINGS = 128  # clients at once that have connected, and not asked properly yet
 _BACKLOG = 1024
@@ -56,31 +79,32 @@ class Link:
     """A connection that is open.
 
     remote: the far end's address. take: gets each batch of what comes that is not empty; it returns what to wait for
-    before there are more. Without a decoder, messages that come are not looked at. changed: called when something has
-    happened that matters outside, as full and failure tell.
+    before there are more. Without a decoder, messages that come are not looked at.
 
     unsent: octets that wait. code: that of the far end's close frame, or 1006. fate: how it ended. failure: what came
-    does not parse.
+    does not parse. receipt: of what went out, where that is to be confirmed. theirs: what the far end calls the
+    connection, where it asks for that; frames: how many came.
     """
 
     def __init__(
         self,
         ws: Socket,
         transport: asyncio.Transport,
-        changed: Callable[[Link], None],
+        keeper: Keeper,
         *,
         form: str,
         decoder: Decoder | None,
         take: Callable[[Batch], Awaitable[None] | None],
-        on_skip: Callable[[InputError], None],
+        receipt: Receipt | None,
     ) -> None:
         self._ws = ws
         self._transport = transport
-        self._changed = changed
+        self._keeper = keeper
         self._form = form
         self.decoder = decoder
         self._take = take
-        self._on_skip = on_skip
+        self.receipt = receipt
+        self.theirs = ""
         self._loop = asyncio.get_running_loop()
         self.remote = remote_of(transport)
         self._queue: deque[Frame] = deque()
@@ -90,11 +114,18 @@ class Link:
         self._some = asyncio.Event()
         self._room = asyncio.Event()
         self._taking = False
-        self._frames = 0
+        self.frames = 0
+        self._held = 0  # frames, those that are not taken yet included
+        self._mark: tuple[int, bytes] | None = None  # an answer that is due behind so many frames
+        self._words: deque[tuple[bytes, WSMsgType]] = deque()  # pings and pongs that wait
+        self._unasked = 0  # octets, since the far end was asked whether it has them
+        self._asks_s = self._loop.time()  # when it was, or is to be
         self._asked_s: float | None = None  # a ping is due, or on its way
         self._farewell: bytes | None = None
         self._told = False  # our close frame is out
         self._silent = False  # nothing more comes
+        self._begun = receipt is None  # messages may go out
+        self._sending = 0  # octets of the frame that is on its way to the transport
         self.unsent = 0
         self.code = _BROKEN
         self.fate = "the connection broke"
@@ -121,8 +152,32 @@ class Link:
         """Take back what has not been sent."""
         left = list(self._queue)
         self._queue.clear()
-        self.unsent = 0
+        self.unsent = self._sending
         return left
+
+    def inquire(self, data: bytes) -> None:
+        """Send a ping with these words, in front of what waits."""
+        self._say(data, WSMsgType.PING)
+
+    def confirm(self, *answers: bytes) -> None:
+        """Send pongs, likewise."""
+        for data in answers:
+            self._say(data, WSMsgType.PONG)
+
+    def _say(self, data: bytes, kind: WSMsgType) -> None:
+        if len(self._words) < _MOST_ANSWERS:
+            self._words.append((data, kind))
+            self._news.set()
+
+    def ask(self, *, at_once: bool = False) -> None:
+        """Ask the far end what it has, as often as that is due."""
+        if self.receipt is not None and self.receipt.due and (at_once or self._loop.time() - self._asks_s >= _ASK_S):
+            self._ask(self.receipt)
+
+    def _ask(self, receipt: Receipt) -> None:
+        self._unasked = 0
+        self._asks_s = self._loop.time()
+        self.inquire(receipt.ask())
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame behind what waits; the far end answers it by one of its own."""
@@ -137,7 +192,7 @@ class Link:
     @property
     def active(self) -> bool:
         """Whether messages went either way."""
-        return self._sent + self._frames > 0
+        return self._sent + self.frames > 0
 
     def stuck_s(self) -> float:
         """For how long nothing of what waits has been taken, as far as it was asked now and then."""
@@ -164,23 +219,35 @@ class Link:
         return False
 
     async def _write(self) -> None:
-        queue = self._queue
+        queue, receipt, send = self._queue, self.receipt, self._ws.send_frame
         asked_s: float | None = None
+        if receipt is not None:
+            self._ask(receipt)  # in front of all, or it will not be able to tell what it has
         with contextlib.suppress(ConnectionError, aiohttp.ClientError):  # what reads finds out why
             while True:
-                while queue:
+                while self._words or (queue and self._begun):
+                    if self._words:
+                        await send(*self._words.popleft())
+                        continue
+                    if self.failure is not None or self._transport.is_closing():
+                        break
                     was_full = self.full
-                    data = queue[0][0]
-                    await self._ws.send_frame(data, WSMsgType.BINARY)
-                    if queue:  # else it was taken back, and this one with it
-                        queue.popleft()
-                        self.unsent -= len(data)
+                    data, messages = queue.popleft()
+                    self._sending = len(data)
+                    if receipt is not None:
+                        receipt.sent(messages)
+                        self._unasked += self._sending
+                    await send(data, WSMsgType.BINARY)
+                    self.unsent -= self._sending
+                    self._sending = 0
                     self._sent += 1
+                    if self._unasked > _ASK_SIZE:
+                        self.ask(at_once=True)
                     if was_full and not self.full:
-                        self._changed(self)
-                self._changed(self)
+                        self._keeper.moved(self)
+                self._keeper.moved(self)
                 if self._farewell is not None:
-                    await self._ws.send_frame(self._farewell, WSMsgType.CLOSE)
+                    await send(self._farewell, WSMsgType.CLOSE)
                     self._told = True
                     return
                 if self._asked_s is not None and self._asked_s != asked_s:
@@ -195,21 +262,23 @@ class Link:
         """Write and read until it is over."""
         writing = self._loop.create_task(self._write())
         taking = self._loop.create_task(self._take_all())
+        beginning = self._loop.call_later(_KNOWN_S, self._begin)
         try:
             await self._read()
             self._silent = True
             self._some.set()
             await taking
             if self.code != _BROKEN and not self._told:
-                await self._answer()
+                await self._agree()
         finally:
             writing.cancel()
             taking.cancel()
+            beginning.cancel()
             if self.code == _BROKEN:
                 self._transport.abort()
             else:
                 self._transport.close()
-            self._changed(self)
+            self._keeper.moved(self)
 
     async def _read(self) -> None:
         while True:
@@ -222,8 +291,9 @@ class Link:
                     self._room.clear()
                     await self._room.wait()
             elif kind is WSMsgType.PING:
-                with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-                    await self._ws.pong(data)
+                await self._on_ping(data)
+            elif kind is WSMsgType.PONG:
+                self._on_pong(data)
             elif kind is WSMsgType.CLOSE:
                 self.code = data or WSCloseCode.OK
                 reason = f": {message.extra}" if message.extra else ""
@@ -235,8 +305,40 @@ class Link:
                 elif data is not None:
                     self.fate = f"the connection broke: {why(data)}"
                 return
-            elif kind is not WSMsgType.PONG:
+            else:
                 return
+
+    def _begin(self) -> None:
+        self._begun = True
+        self._news.set()
+
+    async def _on_ping(self, data: bytes) -> None:
+        asked = parse(data)
+        if asked is None:
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                await self._ws.pong(data)
+            return
+        name, frames = asked
+        if frames is None:
+            before = await self._keeper.taken(self, name)
+            answers = (data,) if before is None else (words(name, before), data)
+            self._keeper.when_written(partial(self.confirm, *answers))
+        elif self.decoder is not None:  # else nothing is taken
+            self.theirs = name
+            self._mark = self._held, data
+            self._some.set()
+
+    def _on_pong(self, data: bytes) -> None:
+        said = parse(data)
+        if said is None:
+            return
+        name, frames = said
+        if self.receipt is None or name != self.receipt.name:
+            self._keeper.told(self, name, frames)
+        elif frames is not None:
+            self.receipt.confirm(frames)
+            self._begin()
+            self._keeper.moved(self)
 
     def _keep(self, data: bytes, text: bool) -> None:
         if self.decoder is None or self.failure is not None:
@@ -246,20 +348,22 @@ class Link:
             return
         self._came.append(data.rstrip(b"\n") if self._form in TEXTS else data)
         self._came_size += len(data)
+        self._held += 1
         self._some.set()
 
     def _fail(self, error: InputError, code: int = WSCloseCode.INVALID_TEXT) -> None:
         """What came is none of our messages: there is no sense in going on (RFC 6455 section 7.4.1)."""
         self.failure = error
-        self._queue.clear()
-        self.unsent = 0
         self.close(code, str(error))
         self._loop.call_later(_FAREWELL_S, self.abort)
         self._room.set()
-        self._changed(self)
+        self._keeper.moved(self)
 
     async def _take_all(self) -> None:
         while self.failure is None:
+            if self._mark is not None and self._mark[0] <= self.frames:
+                self._keeper.when_written(partial(self.confirm, self._mark[1]))
+                self._mark = None
             if self._came:
                 frames, self._came, self._came_size = self._came, [], 0
                 self._room.set()
@@ -275,13 +379,13 @@ class Link:
 
     async def _bring_frames(self, frames: list[bytes]) -> None:
         if self._form in TEXTS:
-            self._frames += len(frames)
+            self.frames += len(frames)
             frames.append(b"")
             await self._bring(b"\n".join(frames))
             return
         good: list[bytes] = []
         for data in frames:
-            self._frames += 1
+            self.frames += 1
             size = whole(data, self._form)
             if size == len(data):
                 good.append(data)
@@ -293,10 +397,10 @@ class Link:
 
     async def _bring_torn(self, data: bytes, size: int) -> None:
         assert self.decoder is not None
-        problem = InputError(f"frame {self._frames} ends amid a message: {len(data) - size} octets of it are there")
+        problem = InputError(f"frame {self.frames} ends amid a message: {len(data) - size} octets of it are there")
         if self.decoder.pardon:
             await self._bring(data[:size])
-            self._on_skip(problem)
+            self._keeper.skipped(problem)
             return
         await self._bring(data)  # the decoder may know better what is wrong
         if self.failure is None:
@@ -317,7 +421,7 @@ class Link:
                 return
             data = b""
 
-    async def _answer(self) -> None:
+    async def _agree(self) -> None:
         """Close as the far end asks for, so far as it still listens."""
         with contextlib.suppress(TimeoutError, ConnectionError, aiohttp.ClientError):
             async with asyncio.timeout(_FAREWELL_S):
@@ -398,7 +502,8 @@ class Server:
     """Lets clients in that ask for a WebSocket at `path` and know the password, if there is one.
 
     auth: "user:password". serve: what is done with each client; its connection is closed when that has returned.
-    crowded: asked whether there is no room for another one. say: gets a line for each that is refused.
+    crowded: asked whether there is no room for another one. say: gets a line for each that is refused. pauses: gets one
+    when nobody is let in for a while.
     """
 
     def __init__(
@@ -414,6 +519,7 @@ class Server:
         longest: int,
         crowded: Callable[[], bool],
         say: Callable[[str], None],
+        pauses: Callable[[str], None],
     ) -> None:
         self._listening = listening
         self._serve = serve
@@ -425,6 +531,7 @@ class Server:
         self._longest = longest
         self._crowded = crowded
         self._say = say
+        self._pauses = pauses
         self._loop = asyncio.get_running_loop()
         self._greetings: set[asyncio.Task[None]] = set()
 
@@ -434,14 +541,7 @@ class Server:
         try:
             while True:
                 await greeted.acquire()
-                try:
-                    client, _ = await self._loop.sock_accept(self._listening)
-                except OSError as error:
-                    greeted.release()
-                    if error.errno in tcp.NO_ROOM:
-                        self._say(f"nobody is let in for now: {error.strerror}")
-                        await asyncio.sleep(tcp.PAUSE_S)
-                    continue  # else it was the client's connection that broke
+                client, _ = await tcp.accept(self._listening, self._pauses)
                 task = self._loop.create_task(self._greet(client))
                 self._greetings.add(task)
                 task.add_done_callback(self._greetings.discard)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import KEEPALIVE, NO_EXTENDED, Live, Remote, Server, dial, free_port, open_message, run, update
+from live import KEEPALIVE, NO_EXTENDED, Clock, Live, Remote, Server, dial, free_port, open_message, run, update
 
 from bgpipe._view import Msg
 from bgpipe.bgp import watch
@@ -28,7 +28,6 @@ from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
 from bgpipe.stages import exec as exec_stage
 from bgpipe.stages.exec import Exec
-from bgpipe.stages.listen import Listen
 from bgpipe.stages.metrics import Metrics
 from bgpipe.transport import backoff, tcp
 
@@ -636,18 +635,18 @@ class TestMulti:
 
     def test_no_descriptors(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Accepting pauses while there are none; sessions that are there go on."""
-        monkeypatch.setattr(tcp, "PAUSE_S", 0.001)
-        admit, tries = Listen.admit, []
+        monkeypatch.setattr(tcp, "_PAUSE_S", 0.001)
+        accept, tries = Clock.sock_accept, []
 
-        async def fails(self: Listen) -> tuple[socket.socket, str]:
+        async def fails(self: Clock, listening: socket.socket) -> Any:
             tries.append(1)
             if 2 <= len(tries) < 6:
                 raise OSError(errno.EMFILE, "Too many open files")
             if len(tries) == 6:
                 raise OSError(errno.ECONNABORTED, "Software caused connection abort")
-            return await admit(self)
+            return await accept(self, listening)
 
-        monkeypatch.setattr(Listen, "admit", fails)
+        monkeypatch.setattr(Clock, "sock_accept", fails, raising=False)
 
         async def test() -> None:
             async with many() as all_of_them:

@@ -182,3 +182,44 @@ def test_one_that_does_not_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> No
         assert len(sink.written) == 1
 
     with_sink(test)
+
+
+def test_what_is_there_is_written() -> None:
+    """Asked for at any time: before the write, behind it, and behind the end."""
+
+    async def test(sink: Sink) -> None:
+        seen: list[int] = []
+
+        def look() -> None:
+            seen.append(len(b"".join(sink.written)))
+
+        sink.writer.put(buffer(b"one"))
+        sink.writer.when_written(look)
+        await asyncio.sleep(0.05)
+        assert seen == []
+        sink.gate.set()
+        sink.writer.put(buffer(b"two"))
+        sink.writer.when_written(look)
+        while len(seen) < 2:
+            await asyncio.sleep(0.001)
+        assert seen[0] >= 3 and seen[1] == 6
+        assert await sink.writer.finish()
+        sink.writer.when_written(look)
+        await asyncio.sleep(0.01)
+        assert seen[2:] == [6]
+
+    with_sink(test)
+
+
+def test_what_was_given_up_is_never_written() -> None:
+    async def test(sink: Sink) -> None:
+        seen: list[str] = []
+        sink.gate.set()
+        sink.writer.put(buffer(b"bad"))
+        sink.writer.when_written(lambda: seen.append("at once"))
+        await asyncio.sleep(0.05)
+        sink.writer.when_written(lambda: seen.append("later"))
+        await asyncio.sleep(0.05)
+        assert (seen, len(sink.errors)) == ([], 1)
+
+    with_sink(test)

@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import hashlib
+import ipaddress
+import itertools
 import os
+import random
 import signal
 import socket
 import ssl
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lines import line, lines, read_lines, right, write_lines
-from live import KEEPALIVE, Clock, Live, free_port, open_message, proxy, update
+from live import KEEPALIVE, Clock, Live, dial, free_port, open_message, proxy, update
 from live import run as in_loop
 
 import bgpipe
@@ -26,8 +32,11 @@ import corpus
 from bgpipe.cli import main
 from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
+from bgpipe.stages.write import Write
 
 websockets = pytest.importorskip("websockets")
+
+CYCLES = int(os.environ.get("BGPIPE_FAULTS", "10"))  # `make faults` has a hundred
 
 
 @pytest.fixture
@@ -55,11 +64,44 @@ def lost(live: Live) -> int:
     return sum(event.count for event in live.events if event.name == "lost")  # type: ignore[attr-defined]
 
 
+def unconfirmed(live: Live) -> int:
+    return sum(event.count for event in live.events if event.name == "unconfirmed")  # type: ignore[attr-defined]
+
+
 async def closing(live: Live, count: int = 1) -> None:
     """Wait until so many of its connections are over."""
     while live.names.count("websocket/disconnected") < count:
         live._news.clear()
         await live._news.wait()
+
+
+def give(feed: Path, ended: threading.Event) -> int:
+    """Messages as fast as they are taken, until that has ended; how many."""
+    given = 0
+    with feed.open("w") as file:
+        while not ended.is_set():
+            file.write(lines(50, first=given + 1))
+            file.flush()
+            given += 50
+            time.sleep(0.005)
+    return given
+
+
+def whole_lines(path: Path) -> list[tuple[str, int]]:
+    """As read_lines(); the last one may be torn."""
+    text = path.read_text()
+    path.write_text(text[: text.rfind("\n") + 1])
+    return read_lines(path)
+
+
+async def bgpipe_process(*words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "bgpipe", "-l", "disabled", "--", *words)
+
+
+async def written(path: Path, updates: int) -> None:
+    """Wait until a file has so many UPDATEs."""
+    while not path.exists() or path.read_text().count('"UPDATE"') < updates:
+        await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager
@@ -252,20 +294,18 @@ class TestOthers:
         in_loop(test())
 
     def test_a_plain_script(self, source: str, tmp_path: Path) -> None:
-        """Forty lines of sockets speak the same frames."""
+        """Forty lines of sockets speak the same frames; what they take stays unconfirmed, as they answer no pings."""
 
         def frames(data: bytes) -> list[bytes]:
-            found = []
+            found: dict[int, list[bytes]] = {0x82: [], 0x88: [], 0x89: []}
             while data:
-                assert data[0] in (0x82, 0x88)
                 size, at = data[1], 2
                 if size == 126:
                     size, at = int.from_bytes(data[2:4]), 4
-                found.append(data[at : at + size])
-                if data[0] == 0x88:
-                    assert found.pop() == struct.pack(">H", 1000)
+                found[data[0]].append(data[at : at + size])
                 data = data[at + size :]
-            return found
+            assert found[0x88] == [struct.pack(">H", 1000)]
+            return found[0x82]
 
         def script(port: int) -> list[bytes]:
             with hello(port) as sock:
@@ -282,6 +322,7 @@ class TestOthers:
             got = await asyncio.to_thread(script, port)
             assert await live.task is None
             assert got == [text.encode() for text in lines(1000).splitlines()]
+            assert (lost(live), unconfirmed(live)) == (0, 1000)
 
         in_loop(test())
 
@@ -302,6 +343,24 @@ def hello(port: int, *headers: str) -> socket.socket:
     return sock
 
 
+def accepted(served: socket.socket) -> socket.socket:
+    """A client that is let in, by hand."""
+    sock, _ = served.accept()
+    asked = b""
+    while b"\r\n\r\n" not in asked:
+        asked += sock.recv(1)
+    key = next(field[18:].strip() for field in asked.split(b"\r\n") if field[:18].lower() == b"sec-websocket-key:")
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    sock.sendall(b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    return sock
+
+
+def masked(first: int, data: bytes) -> bytes:
+    """A frame of a client."""
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
+    return bytes([first]) + size + bytes(4) + data
+
+
 def rest(sock: socket.socket) -> bytes:
     """All that still comes."""
     data = b""
@@ -319,6 +378,72 @@ class TestFaults:
             assert str(error) == f"cannot connect to {url(port)}: 127.0.0.1:{port}: connection refused"
 
         in_loop(test())
+
+    def test_a_daemon_goes_on(self, tmp_path: Path) -> None:
+        """Where nobody answers before its first session, it tries again, and has one when somebody does."""
+
+        async def test() -> None:
+            port, bgp = free_port(), free_port()
+            client = ["websocket", "--write", url(port)]
+            live = Live("--", "listen", "--reconnect", f"127.0.0.1:{bgp}", "--", *client, "--", "speaker", "--asn", "65001")
+            await asyncio.sleep(0.3)
+            assert not live.task.done()
+            taken = await server("--read", port=port, behind=("--", "write", str(tmp_path / "there.json")))
+            remote = await dial(bgp)
+            await remote.establish(open_message(65002))
+            remote.send(update(1))
+            await taken.until("websocket/connected")
+            await written(tmp_path / "there.json.tmp", 1)
+            remote.close()
+            assert await live.stop() is None
+            assert await taken.stop() is None
+
+        in_loop(test())
+
+    @pytest.mark.parametrize("words", [["--cert", "/no/such", "--key", "/no/such"], ["--retry", "--retry-max", "1"]])
+    def test_a_daemon_ends(self, words: list[str]) -> None:
+        """What stays wrong is told at once."""
+
+        async def test() -> None:
+            place = url(free_port(), secure=words[0] == "--cert")
+            client = ["websocket", "--write", *words, place]
+            live = Live("--", "listen", "--reconnect", f"127.0.0.1:{free_port()}", "--", *client, "--", "speaker", "--asn", "65001")
+            assert isinstance(await live.task, StageError)
+
+        in_loop(test())
+
+    def test_a_client_a_session(self, tmp_path: Path) -> None:
+        """With --multi, each router's messages come over a connection of their own, in order; one that fails does so alone."""
+        count = 5
+
+        async def test() -> None:
+            port, bgp = free_port(), free_port()
+            live = Live("--", "listen", "--multi", f"127.0.0.1:{bgp}", "--", "websocket", "--write", url(port), "--", "speaker", "--asn", "65001")
+            alone = await dial(bgp)
+            await alone.rest()  # there is no server yet
+            alone.close()
+            taken = await server("--read", port=port, behind=("--", "write", str(tmp_path / "there.json")))
+            remotes = [await dial(bgp) for _ in range(count)]
+            for number, remote in enumerate(remotes):
+                await remote.establish(open_message(65002, number + 1))
+                remote.send(*(update(number << 8 | index) for index in range(50)))
+            await written(tmp_path / "there.json.tmp", count * 50)
+            assert taken.names.count("websocket/connected") == count
+            for remote in remotes:
+                remote.close()
+            await closing(taken, count)
+            assert await live.stop() is None
+            assert await taken.stop() is None
+
+        in_loop(test())
+        found: dict[str, list[str]] = {}
+        for msg in bgpipe.read(tmp_path / "there.json", filter="type = UPDATE"):
+            assert msg.update is not None
+            found.setdefault(msg.tags["websocket/remote"], []).append(str(msg.update.unreach[0]))
+        assert len(found) == count
+        for prefixes in found.values():
+            first = int(ipaddress.ip_network(prefixes[0]).network_address)
+            assert prefixes == [str(ipaddress.ip_network((first + index, 32))) for index in range(50)]
 
     def test_retry_max(self, source: str) -> None:
         async def test() -> None:
@@ -392,6 +517,161 @@ class TestFaults:
         assert found == sorted(set(found))
         assert len(found) + missing == count
         assert cuts > 2
+
+    @pytest.mark.parametrize("words", [[], ["--batch"]], ids=" ".join)
+    @pytest.mark.parametrize("taker", ["server", "client"])
+    def test_kill_9_of_who_takes(self, taker: str, words: list[str], tmp_path: Path) -> None:
+        """What its files hold, and what is reported lost, is all there was, but for what it had no time to confirm."""
+        feed, port = tmp_path / "feed", free_port()
+        os.mkfifo(feed)
+        sends, takes = (["--retry"], ["--listen"]) if taker == "server" else (["--listen"], ["--retry"])
+        ended = threading.Event()
+
+        async def test() -> tuple[int, int, int]:
+            giver = asyncio.ensure_future(asyncio.to_thread(give, feed, ended))
+            live = Live("--", "read", "--format", "json", str(feed), "--", "websocket", "--write", *sends, *words, url(port))
+            dice = random.Random(5)
+            for cycle in range(CYCLES + 1):
+                file = tmp_path / f"{cycle:03}.json"
+                process = await bgpipe_process("websocket", "--read", *takes, url(port), "--", "write", str(file))
+                while live.names.count("websocket/connected") <= cycle:
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(dice.uniform(0.0, 0.1))
+                if cycle < CYCLES:
+                    process.kill()
+                    await process.wait()
+                    while live.names.count("websocket/disconnected") <= cycle:
+                        await asyncio.sleep(0.001)
+            ended.set()
+            given = await giver
+            assert await live.task is None
+            if taker == "server":
+                process.terminate()
+            assert await process.wait() == 0
+            return given, lost(live), unconfirmed(live)
+
+        given, missing, unknown = in_loop(test(), patience_s=30.0 + 3 * CYCLES)
+        found = [number for path in sorted(tmp_path.glob("*.json*")) for _, number in whole_lines(path)]
+        assert found == sorted(set(found))
+        assert len(found) + missing <= given <= len(found) + missing + unknown
+        assert len(found) > 0
+
+    @pytest.mark.parametrize("sender", ["client", "server"])
+    def test_kill_9_of_who_sends(self, sender: str, tmp_path: Path, target: Path) -> None:
+        """Of each what had come is there, from its first message on, whole and in order."""
+        source, port = write_lines(tmp_path / "source.json", lines(50_000)), free_port()
+        sends, takes = ([], ["--listen"]) if sender == "client" else (["--listen"], ["--retry"])
+
+        async def test() -> None:
+            live = Live("--", "websocket", "--read", *takes, url(port), "--", "write", str(target))
+            dice = random.Random(5)
+            for cycle in range(CYCLES):
+                read = ["read", "--wait", "websocket/connected", "--rate-limit", "5000", source]
+                process = await bgpipe_process(*read, "--", "websocket", "--write", *sends, url(port))
+                while live.names.count("websocket/connected") <= cycle:
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(dice.uniform(0.0, 0.1))
+                process.kill()
+                await process.wait()
+                while live.names.count("websocket/disconnected") <= cycle:
+                    await asyncio.sleep(0.001)
+            error = await live.stop()
+            assert sender == "server" or error is None
+
+        in_loop(test(), patience_s=30.0 + 3 * CYCLES)
+        found = [number for _, number in read_lines(target)]
+        begins = [place for place, number in enumerate(found) if number == 1]
+        for begin, end in itertools.pairwise([*begins, len(found)]):
+            assert found[begin:end] == list(range(1, 1 + end - begin))
+        assert found[:1] == [1] and len(begins) <= CYCLES
+
+    def test_confirmed_when_it_is_written(self, source: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not when it has come."""
+        write, gate = Write.write, threading.Event()
+
+        def slowly(self: Write, data: Any) -> None:
+            gate.wait(10)
+            write(self, data)
+
+        monkeypatch.setattr(Write, "write", slowly)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", str(target)))
+            async with websockets.connect(url(port)) as client:
+                await (await client.ping("bgpipe abc 0"))
+                await client.send(line(1))
+                late = await client.ping("bgpipe abc 1")
+                await asyncio.sleep(0.05)
+                assert not late.done()
+                gate.set()
+                await late
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+
+    def test_what_had_arrived_is_told_by_the_next_connection(self, target: Path) -> None:
+        """The server takes what had come over the one that broke, and tells how many frames that were."""
+
+        def script(port: int) -> None:
+            with hello(port) as first, hello(port) as second:
+                first.sendall(masked(0x89, b"bgpipe abc 0") + masked(0x82, line(1).encode()) + masked(0x81, line(2).encode()))
+                assert first.recv(100) == b"\x8a\x0cbgpipe abc 0"
+                second.sendall(masked(0x89, b"bgpipe abc ?"))
+                assert second.recv(14, socket.MSG_WAITALL) + second.recv(14, socket.MSG_WAITALL) == b"\x8a\x0cbgpipe abc 2\x8a\x0cbgpipe abc ?"
+                assert rest(first) == b""
+                second.sendall(masked(0x89, b"bgpipe xyz ?"))
+                assert second.recv(100) == b"\x8a\x0cbgpipe xyz ?"
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", str(target)))
+            await asyncio.to_thread(script, port)
+            await closing(live, 2)
+            assert await live.stop() is None
+
+        in_loop(test())
+        assert read_lines(target) == right(1, 2)
+
+    @pytest.mark.parametrize("told", [True, False])
+    def test_what_had_arrived_is_asked_for(self, told: bool, tmp_path: Path) -> None:
+        """A client asks in its next connection; who is no bgpipe answers as to any ping."""
+        feed = tmp_path / "feed"
+        os.mkfifo(feed)
+
+        def pings(sock: socket.socket) -> bytes:
+            head = sock.recv(6, socket.MSG_WAITALL)
+            data = sock.recv(head[1] & 0x7F, socket.MSG_WAITALL)
+            return bytes(byte ^ head[2 + number % 4] for number, byte in enumerate(data))
+
+        def script(served: socket.socket) -> None:
+            with accepted(served) as first:
+                name = pings(first).split()[1]
+                first.sendall(b"\x8a" + bytes([9 + len(name)]) + b"bgpipe " + name + b" 0")
+                with feed.open("w") as file:
+                    file.write(lines(10))
+                    file.flush()
+                    assert first.recv(10)
+                    first.close()
+                    with accepted(served) as second:
+                        while (said := pings(second)) != b"bgpipe %s ?" % name:
+                            assert said.startswith(b"bgpipe ")
+                        answers = [b"bgpipe %s 7" % name, said] if told else [said]
+                        second.sendall(b"".join(b"\x8a" + bytes([len(answer)]) + answer for answer in answers))
+                        file.close()
+                        assert rest(second)[-8:-6] == b"\x88\x82"
+
+        async def test() -> None:
+            with socket.create_server(("127.0.0.1", 0)) as served:
+                port = served.getsockname()[1]
+                words = ["read", "--format", "json", str(feed), "--", "websocket", "--write", "--retry", url(port)]
+                live = Live("--", *words)
+                await asyncio.to_thread(script, served)
+                assert await live.task is None
+            assert (lost(live), unconfirmed(live)) == ((3, 0) if told else (0, 10))
+
+        in_loop(test())
 
     def test_copies_do_not_wait(self, source: str, target: Path) -> None:
         """With nobody there, messages go on without: they are lost for who is away, and that is told."""
