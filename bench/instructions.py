@@ -31,6 +31,7 @@ KERNELS = {
     "check": ("checking messages to the last octet", "pass.mrt", "passtwice.mrt", "framing"),
     "json": ("messages to JSON, checks included", "pass.mrt", "passtwice.mrt", "framing"),
     "mrt": ("messages to MRT", "pass.mrt", "passtwice.mrt", "framing"),
+    "bgpdump": ("messages to lines of bgpdump -m, three each", "pass.mrt", "passtwice.mrt", "framing"),
     "json-decode": ("JSON to messages", "pass.json", "passtwice.json", ""),
     "match-type": (f"grep {FILTERS['match-type']}", "pass.mrt", "passtwice.mrt", "framing"),
     "match-prefix": (f"grep {FILTERS['match-prefix']}", "pass.mrt", "passtwice.mrt", "framing"),
@@ -78,6 +79,10 @@ def work(kernel: str, path: Path) -> None:
         from bgpipe._json import JsonEncoder
 
         encoder = JsonEncoder()
+    elif kernel == "bgpdump":
+        from bgpipe._bgpdump import BgpdumpEncoder
+
+        encoder = BgpdumpEncoder()
     elif kernel == "mrt":
         from bgpipe._mrt import MrtEncoder
 

@@ -29,6 +29,8 @@ cdef const char* SAFI_NAMES[256]
 cdef name_t AFI_NAMES[32]
 cdef uint32_t AFI_COUNT
 cdef uint16_t HEX2[256]             # two hex digits
+cdef uint16_t PAIRS[100]            # two decimal digits
+cdef uint32_t OCTETS[256]           # "255."
 cdef uint8_t ZERO_RUN[256]          # mask of zero groups (bit 7: first) -> start << 4 | length of the longest run of two or more
 
 
@@ -50,7 +52,11 @@ cdef int fill_tables() except -1:
         AFI_NAMES[AFI_COUNT].number = code
         AFI_NAMES[AFI_COUNT].name = kept(name)
         AFI_COUNT += 1
+    for i in range(100):
+        PAIRS[i] = 0x30 + i // 10 | (0x30 + i % 10) << 8
     for i in range(256):
+        text = f"{i}.".encode()
+        OCTETS[i] = int.from_bytes(text, "little")
         HEX2[i] = hexdigits[i >> 4] | <uint16_t>hexdigits[i & 15] << 8
         best = 0
         best_start = 0
@@ -79,19 +85,20 @@ cdef uint8_t* put_text(uint8_t* out, const char* text) noexcept nogil:
 
 
 cdef uint8_t* put_number(uint8_t* out, uint32_t v) noexcept nogil:
-    cdef uint8_t digits[10]
-    cdef int n = 0
-    while True:
-        digits[n] = 0x30 + v % 10
-        n += 1
-        v = v // 10
-        if v == 0:
-            break
-    while n > 0:
-        n -= 1
-        out[0] = digits[n]
-        out += 1
-    return out
+    cdef uint8_t* end = out + 1 + (v > 9) + (v > 99) + (v > 999) + (v > 9999)
+    cdef uint8_t* p
+    if v > 99999:
+        end += 1 + (v > 999999) + (v > 9999999) + (v > 99999999) + (v > 999999999)
+    p = end
+    while v > 99:
+        p -= 2
+        memcpy(p, &PAIRS[v % 100], 2)
+        v = v // 100
+    if v > 9:
+        memcpy(out, &PAIRS[v], 2)
+    else:
+        out[0] = <uint8_t>(0x30 + v)
+    return end
 
 
 cdef uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
@@ -191,13 +198,15 @@ cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept n
 # ---- addresses --------------------------------------------------------------------------------------------------------------
 
 cdef uint8_t* put_ipv4(uint8_t* out, uint32_t v) noexcept nogil:
-    out = put_number(out, v >> 24)
-    out[0] = 0x2E
-    out = put_number(out + 1, (v >> 16) & 255)
-    out[0] = 0x2E
-    out = put_number(out + 1, (v >> 8) & 255)
-    out[0] = 0x2E
-    return put_number(out + 1, v & 255)
+    # Four octets, each with a dot behind it; the last dot is not kept.
+    cdef int shift = 24
+    cdef uint32_t octet
+    while shift >= 0:
+        octet = (v >> shift) & 255
+        store32(out, OCTETS[octet])
+        out += 2 + (octet > 9) + (octet > 99)
+        shift -= 8
+    return out - 1
 
 
 cdef inline uint8_t* put_group(uint8_t* out, uint32_t v) noexcept nogil:
