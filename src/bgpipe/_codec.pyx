@@ -17,8 +17,9 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from posix.unistd cimport usleep
 from bgpipe._check cimport check, message_error
 from bgpipe._message cimport (
-    ACTION_ACCEPT, ACTION_DROP, ACTION_NONE, CTX_AS2, ERR_ATTRIBUTE_VALUE, MSG_ACCEPTED, MSG_DROPPED, MSG_EXTRA, MSG_HIDDEN,
-    MSG_REPORTED, MSG_UNSEEN, STATUS_UNKNOWN, TYPE_UPDATE, addpath_all, attr_t, wanted_type,
+    ACTION_ACCEPT, ACTION_DROP, ACTION_NONE, CTX_AS2, ERR_ATTRIBUTE_VALUE, MSG_ACCEPTED, MSG_DROPPED, MSG_EXTRA,
+    MSG_HIDDEN, MSG_REPORTED, MSG_UNSEEN, STATUS_UNKNOWN, TYPE_UPDATE, VIEW_LOC, VIEW_OUT, VIEW_POST, addpath_all,
+    attr_t, view_t, wanted_type,
 )
 from bgpipe._wire cimport ASAN, be16, be32, be64, poison, unpoison
 
@@ -312,6 +313,25 @@ cdef int set_ends(peer_t* peer, dict tags) except -1:
     peer.ifindex = tag_number(tags, "INTERFACE")
     peer.peer_ip_len = tag_address(tags, "PEER_IP", peer.peer_ip)
     peer.local_ip_len = tag_address(tags, "LOCAL_IP", peer.local_ip)
+    if "RIB" in tags or "PEER_ID" in tags or "PEER_RD" in tags or "PEER_TYPE" in tags:
+        set_view(&peer.view, tags)
+    return 0
+
+
+cdef int set_view(view_t* view, dict tags) except -1:
+    # As _bmp makes them of a per-peer header.
+    from bgpipe.bgp.distinguisher import from_text
+
+    cdef uint8_t id[16]
+    cdef bytes rd = from_text(tags.get("PEER_RD") or "")
+    cdef str rib = tags.get("RIB") or ""
+    if rd is not None:
+        memcpy(view.rd, PyBytes_AS_STRING(rd), sizeof(view.rd))
+    if tag_address(tags, "PEER_ID", id) == sizeof(view.id):
+        memcpy(view.id, id, sizeof(view.id))
+    view.kind = <uint8_t>min(tag_number(tags, "PEER_TYPE"), 255)
+    if view.kind != VIEW_LOC:
+        view.flags = (VIEW_OUT if rib.startswith("out") else 0) | (VIEW_POST if rib.endswith("-post") else 0)
     return 0
 
 

@@ -11,10 +11,14 @@ cdef enum:
     LINES
     RAW
     MRT
+    BMP
+    OBMP
     HEADER_LEN = 19                         # RFC 4271 section 4.1
     RECORD_LEN = 12                         # RFC 6396 section 2
+    BMP_LEN = 6                             # RFC 7854 section 4.1
+    PEER_UP = 3
 
-cdef dict FORMATS = {"json": LINES, "exa": LINES, "bgpdump": LINES, "raw": RAW, "mrt": MRT}
+cdef dict FORMATS = {"json": LINES, "exa": LINES, "bgpdump": LINES, "raw": RAW, "mrt": MRT, "bmp": BMP, "obmp": OBMP}
 
 
 cdef Py_ssize_t message_end(const uint8_t* p, Py_ssize_t n, int form) noexcept nogil:
@@ -27,8 +31,29 @@ cdef Py_ssize_t message_end(const uint8_t* p, Py_ssize_t n, int form) noexcept n
     if form == RAW:
         size = be16(p + 16) if n >= HEADER_LEN else 0
         return size if HEADER_LEN <= size <= n else 0
+    if form == BMP or form == OBMP:
+        return bmp_end(p, n, form == OBMP)
     size = RECORD_LEN + <Py_ssize_t>be32(p + 8) if n >= RECORD_LEN else 0
     return size if size <= n else 0
+
+
+cdef Py_ssize_t bmp_end(const uint8_t* p, Py_ssize_t n, bint is_wrapped) noexcept nogil:
+    # What an encoder made of one message: a Peer Up message may stand in front.
+    cdef Py_ssize_t at = 0, head = 0, size
+    cdef uint8_t kind
+    while n - at >= (RECORD_LEN if is_wrapped else BMP_LEN):
+        if is_wrapped:
+            head = be16(p + at + 6)
+            size = head + <Py_ssize_t>be32(p + at + 8)
+        else:
+            size = be32(p + at + 1)
+        if size < head + BMP_LEN or size > n - at:
+            return 0
+        kind = p[at + head + 5]
+        at += size
+        if kind != PEER_UP:
+            return at
+    return 0
 
 
 def frames(Buffer data not None, form: str, Py_ssize_t most) -> list:

@@ -30,6 +30,18 @@ cdef enum:
     ACTION_DROP = 1
     ACTION_ACCEPT = 2
 
+cdef struct view_t:                        # which RIB of a router the messages of a peer are of (RFC 7854 section 4.2); zeros where nothing tells
+    uint8_t rd[8]                          # distinguisher of the peer or the instance
+    uint8_t id[4]                          # BGP identifier of the peer
+    uint8_t kind                           # the peer type of BMP: 3 is Loc-RIB (RFC 9069)
+    uint8_t flags                          # those of BMP that tell RIBs apart: VIEW_*
+    uint16_t unused                        # zero
+
+cdef enum:
+    VIEW_POST = 0x40                       # behind the policy (RFC 7854 section 4.2)
+    VIEW_OUT = 0x10                        # Adj-RIB-Out (RFC 8671 section 4)
+    VIEW_LOC = 3                           # view_t.kind
+
 cdef struct peer_t:
     uint32_t index
     uint32_t peer_as, local_as, ifindex
@@ -38,6 +50,9 @@ cdef struct peer_t:
     uint8_t reset                          # the decoder's own: its next message gets MSG_RESET
     uint8_t peer_ip[16]
     uint8_t local_ip[16]
+    view_t view
+    const uint8_t* up                      # what the BMP Peer Up message of its session said behind the per-peer header; else NULL
+    uint32_t up_len
     const uint8_t* json                    # the tags as a JSON object, braces included
     uint32_t json_len
     uint32_t pairs_len

@@ -6,12 +6,19 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from bgpipe._codec cimport Batch, PeerTable, next_table, pack_pairs, unpack_pairs
-from bgpipe._message cimport MSG_LEFT, MSG_UNSEEN, msg_t, peer_t
+from bgpipe._message cimport MSG_LEFT, MSG_UNSEEN, msg_t, peer_t, view_t
 
 cdef enum:
     RECENT = 256
 
 ENDS = frozenset(("PEER_AS", "PEER_IP", "LOCAL_AS", "LOCAL_IP", "INTERFACE"))
+VIEW = frozenset(("PEER_ID", "PEER_RD", "PEER_TYPE", "RIB"))
+
+
+cdef bytes view_octets(const view_t* view):
+    # Nothing for zeros, which most peers have.
+    cdef bytes octets = PyBytes_FromStringAndSize(<const char*>view, sizeof(view_t))
+    return octets if any(octets) else b""
 
 
 cdef struct recent_t:
@@ -47,6 +54,7 @@ cdef class Tagger:
         cdef recent_t* known
         cdef const peer_t* found
         cdef uint64_t turn
+        cdef bytes key
         cdef PeerTable peers = self.peers
         # Lanes share the tables under the GIL, but where Python objects are made another one may come in between: so each goes by a turn
         # of its own, and its batch keeps every table that it takes peers from.
@@ -61,11 +69,12 @@ cdef class Tagger:
             if known.peer != m.peer or known.turn != turn:
                 found = self.tagged_quiet(peers, m.peer) if m.peer.ends != NULL else NULL
                 if found == NULL:
-                    found = peers.get(m.peer.pairs, m.peer.pairs_len)
+                    key = PyBytes_FromStringAndSize(<const char*>m.peer.pairs, m.peer.pairs_len) + view_octets(&m.peer.view)
+                    found = peers.get(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
                 if found == NULL:
                     if peers.full():
                         self.peers = peers = next_table(peers, batch)
-                    found = self.tagged(peers, m.peer)
+                    found = self.tagged(peers, key, m.peer)
                 known.tagged = found
                 known.peer = m.peer
                 known.turn = turn
@@ -78,8 +87,20 @@ cdef class Tagger:
             return dict(self.add)
         return {key: value for key, value in tags.items() if key not in self.drop} | self.add
 
-    cdef const peer_t* tagged(self, PeerTable peers, const peer_t* peer) except NULL:
-        return peers.add(peer.pairs, peer.pairs_len, self.changed(unpack_pairs(peer.pairs, peer.pairs_len)))
+    cdef const peer_t* tagged(self, PeerTable peers, bytes key, const peer_t* peer) except NULL:
+        # Which RIB its messages are of stays, unless a tag says something of it, and with it what opened the session.
+        cdef bytes said
+        tags = self.changed(unpack_pairs(peer.pairs, peer.pairs_len))
+        cdef peer_t* found = peers.add(<const uint8_t*>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key), tags)
+        if VIEW.isdisjoint(tags):
+            found.view = peer.view
+            if peer.up != NULL:
+                said = PyBytes_FromStringAndSize(<const char*>peer.up, peer.up_len)
+                peers.owned.append(said)
+                peers.bytes_used += peer.up_len
+                found.up = <const uint8_t*>PyBytes_AS_STRING(said)
+                found.up_len = peer.up_len
+        return found
 
     cdef const peer_t* tagged_quiet(self, PeerTable peers, const peer_t* peer) except? NULL:
         # What a session knows of its ends stays, unless a tag says something of them.

@@ -9,10 +9,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from bgpipe._bmp import Repeats
     from bgpipe._codec import Decoder, Encoder
     from bgpipe.transport.source import Source
 
-FORMATS = ("json", "raw", "mrt", "exa")
+FORMATS = ("json", "raw", "mrt", "bmp", "obmp", "exa")
 WRITTEN = (*FORMATS, "bgpdump")  # a text that does not say enough to be read back
 TEXTS = ("json", "exa")  # those that are lines, of what is read
 
@@ -37,6 +38,7 @@ _LATEST = ("latest-update.gz", "latest-bview.gz")
 
 # Type -> highest subtype of the MRT records that there are (RFC 6396, and type 5 of before).
 _MRT_TYPES = {5: 7, 11: 1, 12: 2, 13: 12, 16: 11, 17: 11, 32: 0, 33: 0, 48: 0, 49: 0}
+_LONGEST_BMP = 1 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8: what some editors put in front of a text
 _PEEK_SIZES = (16, 256)  # 16 bytes tell, unless white space comes first; a slow pipe is to be waited for no longer
 
@@ -56,6 +58,11 @@ def by_name(name: str) -> str:
 
 def by_content(head: bytes) -> str:
     """The format that the first decompressed bytes, 16 or more, stand for, "" if for none."""
+    if head[:4] == b"OBMP":
+        return "obmp"
+    # Before MRT: there it would be a record of 1971.
+    if len(head) >= 16 and head[0] == 3 and 6 <= int.from_bytes(head[1:5], "big") <= _LONGEST_BMP and head[5] < 7:
+        return "bmp"
     # Before JSON: a record of 2018 may begin with "[", but no JSON holds a zero byte.
     if len(head) >= 12 and int.from_bytes(head[6:8], "big") <= _MRT_TYPES.get(int.from_bytes(head[4:6], "big"), -1):
         return "mrt"
@@ -125,6 +132,10 @@ def decoder(name: str, **options: Any) -> Decoder:
         from bgpipe._exa_reader import ExaDecoder
 
         return ExaDecoder(**options)
+    if name in ("bmp", "obmp"):
+        from bgpipe._bmp import BmpDecoder
+
+        return BmpDecoder(openbmp=name == "obmp", **options)
     from bgpipe._codec import RawDecoder
 
     return RawDecoder(**options)
@@ -148,6 +159,19 @@ def encoder(name: str, **options: Any) -> Encoder:
         from bgpipe._exa import ExaEncoder
 
         return ExaEncoder(**options)
+    if name in ("bmp", "obmp"):
+        from bgpipe._bmp import BmpEncoder
+
+        return BmpEncoder(openbmp=name == "obmp", **options)
     from bgpipe._codec import RawEncoder
 
     return RawEncoder(**options)
+
+
+def repeats(name: str) -> Repeats | None:
+    """What is to see all that encoders of one of FORMATS make for one stream, in order, before it is written; or None."""
+    if name in ("bmp", "obmp"):
+        from bgpipe._bmp import Repeats
+
+        return Repeats(openbmp=name == "obmp")
+    return None

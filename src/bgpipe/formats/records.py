@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     Whole = Callable[[bytes], tuple[int, int]]
 
 _MRT_HEADER = 12  # RFC 6396 section 2; its last four octets are the length of what follows
+_BMP_HEADER = 6  # RFC 7854 section 4.1: version, length of it all, type
+_OBMP_HEADER = 12  # its own length is in octets 6 and 7, that of what follows in the last four
+_MESSAGES = (0, 2)  # BMP types that a message becomes: Route Monitoring and Peer Down
 _BGP_HEADER = 19  # RFC 4271 section 4.1; the length, of all of it, is in octets 16 and 17
 
 
@@ -23,7 +26,8 @@ def counts(form: str) -> bool:
 
 def whole(form: str) -> Whole:
     """What counts the records of this format. It stops at what cannot be one."""
-    return {"json": _lines, "mrt": _mrt, "raw": _raw, "exa": _lines, "bgpdump": _lines}[form]
+    lines = dict.fromkeys(("json", "exa", "bgpdump"), _lines)
+    return {"mrt": _mrt, "raw": _raw, "bmp": _bmp, "obmp": _obmp, **lines}[form]
 
 
 def _lines(data: bytes) -> tuple[int, int]:
@@ -51,4 +55,27 @@ def _raw(data: bytes) -> tuple[int, int]:
             break
         place += size
         count += 1
+    return place, count
+
+
+def _bmp(data: bytes) -> tuple[int, int]:
+    place = count = 0
+    while place + _BMP_HEADER <= len(data):
+        size = int.from_bytes(data[place + 1 : place + 5], "big")
+        if size < _BMP_HEADER or place + size > len(data):
+            break
+        count += data[place + 5] in _MESSAGES
+        place += size
+    return place, count
+
+
+def _obmp(data: bytes) -> tuple[int, int]:
+    place = count = 0
+    while place + _OBMP_HEADER <= len(data):
+        head = int.from_bytes(data[place + 6 : place + 8], "big")
+        behind = place + head + int.from_bytes(data[place + 8 : place + 12], "big")
+        if head < _OBMP_HEADER or behind > len(data):
+            break
+        count += _bmp(data[place + head : behind])[1]
+        place = behind
     return place, count

@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from bgpipe._bmp import Repeats
     from bgpipe._codec import Batch, Buffer, Decoder, Encoder
     from bgpipe.pipeline.engine import Pipeline
 
@@ -221,9 +222,11 @@ class Piped(External):
 
     _reader: Reader | None = None
     _writer: Writer | None = None
+    _repeats: Repeats | None = None
 
     def open(self, writing: int, reading: int) -> None:
         """Begin with these descriptors: messages are read once that is started."""
+        self._repeats = formats.repeats(self.options.format)
         whole = records.whole(self.options.format) if records.counts(self.options.format) else None
         self._writer = Writer(writing, self._written, whole) if self.looks else None
         self._reader = Reader(reading, self.decoder(), self.took, self.changed.set) if self.produces else None
@@ -239,6 +242,8 @@ class Piped(External):
         return self._writer.count(self._writer.unread)
 
     def write(self, data: Buffer) -> None:
+        if self._repeats is not None:
+            self._repeats.take_out(data)
         self.given += data.messages
         self.send(bytes(data), data.messages)
 

@@ -68,6 +68,11 @@ def _readable(*known: str) -> Kind:
     return Kind("FORMAT", read)
 
 
+def _words(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+READ_FORMATS, WRITTEN_FORMATS = _words(formats.FORMATS), _words(formats.WRITTEN)
 FORMAT = _readable(*formats.FORMATS)
 AUTO_FORMAT = _readable("auto", *formats.FORMATS)
 WRITTEN = choice("FORMAT", *formats.WRITTEN)
@@ -77,7 +82,7 @@ AUTO_WRITTEN = choice("FORMAT", "auto", *formats.WRITTEN)
 class ReaderOptions(ProducerOptions):
     """Options of stages that read messages."""
 
-    format: str = option("--format", "json, raw, mrt or exa", kind=FORMAT, default="json")
+    format: str = option("--format", READ_FORMATS, kind=FORMAT, default="json")
     type: tuple[int, ...] = option("--type", "read only messages of these types", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not read messages of these types", kind=TYPES)
     pardon: bool = option("--pardon", "skip input that does not parse, count and log it, instead of failing")
@@ -89,7 +94,7 @@ class ReaderOptions(ProducerOptions):
 class WriterOptions(StageOptions):
     """Options of stages that write messages."""
 
-    format: str = option("--format", "json, raw, mrt, exa or bgpdump", kind=WRITTEN, default="json")
+    format: str = option("--format", WRITTEN_FORMATS, kind=WRITTEN, default="json")
     type: tuple[int, ...] = option("--type", "write only messages of these types", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not write messages of these types", kind=TYPES)
 
@@ -127,8 +132,9 @@ def make_decoder(
         options["as_size"] = 2
     if form not in formats.TEXTS:
         options["context"] = pipe.options.caps
-    if form == "mrt":
+    if form in ("mrt", "bmp", "obmp"):
         options["guess_asn"] = pipe.options.guess_asn
+    if form == "mrt":
         options["guess_addpath"] = not pipe.options.no_guess_addpath
     return formats.decoder(
         form,
@@ -147,7 +153,7 @@ def make_encoder(
     given: ReaderOptions | WriterOptions, form: str, on_skip: Callable[[InputError], None]
 ) -> Encoder:
     """What writes messages of a format for a stage, of the types that its options ask for."""
-    options: dict[str, Any] = {"on_skip": on_skip} if form in ("mrt", "exa", "bgpdump") else {}
+    options: dict[str, Any] = {"on_skip": on_skip} if form in ("mrt", "bmp", "obmp", "exa", "bgpdump") else {}
     return formats.encoder(form, types=type_mask(given.type, given.skip), **options)
 
 
@@ -259,6 +265,7 @@ class MessageWriter(Output):
 
     def prepare(self) -> None:
         self._skipped = Tally(self.pipe.log, "messages could not be written", self)
+        self._repeats = formats.repeats(self.form)
         self._sink = self.open()
 
     @property
@@ -271,6 +278,8 @@ class MessageWriter(Output):
 
     def write(self, data: Buffer) -> None:
         if self._sink is not None:
+            if self._repeats is not None:
+                self._repeats.take_out(data)
             self._sink.write(memoryview(data))
 
     def finish(self) -> None:

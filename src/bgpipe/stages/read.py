@@ -8,7 +8,7 @@ from bgpipe.errors import RecordError, StageError
 from bgpipe.pipeline.events import StageEvent
 from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import StageOptions
-from bgpipe.stages.messages import AUTO_FORMAT, PATH, MessageReader, ReaderOptions
+from bgpipe.stages.messages import AUTO_FORMAT, PATH, READ_FORMATS, MessageReader, ReaderOptions
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.source import Source, open_source
 
@@ -37,11 +37,32 @@ class StateChanges(StageEvent):
         return f"{self.count}"
 
 
+class PeerChange(StageEvent):
+    """A peer of a router that sends BMP came up or went down (RFC 7854 sections 4.9 and 4.10).
+
+    peer: the tags of its messages, all that BMP has of it. reason: why it went down, "" where it came up.
+    """
+
+    __slots__ = ("peer", "reason")
+
+    def __init__(self, stage: Stage, name: str, peer: dict[str, str], reason: str) -> None:
+        super().__init__(stage, name)
+        self.peer = peer
+        self.reason = reason
+
+    def describe(self) -> str:
+        text = f"{self.peer['PEER_IP']}, AS {self.peer['PEER_AS']}"
+        return f"{text}: {self.reason}" if self.reason else text
+
+
 class ReadOptions(ReaderOptions):
     """Options of read."""
 
     format: str = option(
-        "--format", "json, raw, mrt or exa; auto: by the name, else by the content", kind=AUTO_FORMAT, default="auto"
+        "--format",
+        f"{READ_FORMATS}; auto: by the name, else by the content",
+        kind=AUTO_FORMAT,
+        default="auto",
     )
     decompress: str = option(
         "--decompress",
@@ -49,7 +70,9 @@ class ReadOptions(ReaderOptions):
         kind=choice("HOW", "auto", *COMPRESSIONS, "none"),
         default="auto",
     )
-    recover: bool = option("--recover", "mrt: find the next record behind damage, and report the bytes lost")
+    recover: bool = option("--recover", "mrt, bmp, obmp: find the next record behind damage, report the bytes lost")
+    tags: bool = option("--tags", "bmp, obmp: tag messages with PEER_ID, PEER_RD, PEER_TYPE and RIB, too")
+    all: bool = option("--all", "bmp, obmp: also OPENs and NOTIFICATIONs of peers, and mirrored messages")
     path: str = argument("PATH", "file, http or https URL, or - for standard input", kind=PATH)
 
 
@@ -65,13 +88,17 @@ class Read(MessageReader):
     )
     options_class = ReadOptions
     options: ReadOptions
-    events = ("state_change",)
+    events = ("state_change", "peer_up", "peer_down")
     _state_changes = 0  # those that events tell of, or will once their batch is out
     _progress: Progress | None = None
 
     def attach(self) -> None:
-        if self.options.recover and self.options.format not in ("auto", "mrt"):
-            raise self.error("--recover is for the format mrt")
+        options = self.options
+        if options.recover and options.format not in ("auto", "mrt", "bmp", "obmp"):
+            raise self.error("--recover is for the formats mrt, bmp and obmp")
+        for name, given in (("--tags", options.tags), ("--all", options.all)):
+            if given and options.format not in ("auto", "bmp", "obmp"):
+                raise self.error(f"{name} is for the formats bmp and obmp")
         scheme, separator, _ = self.options.path.partition("://")
         if separator and scheme.lower() not in ("http", "https") and not os.path.exists(self.options.path):  # noqa: PTH110
             raise self.error(f"{self.options.path}: of URLs, http and https can be read; {scheme} is not built yet")
@@ -97,10 +124,10 @@ class Read(MessageReader):
 
     def read(self) -> Batch | None:
         batch = super().read()
-        count = self._new_state_changes() if batch is not None else 0
-        if batch is not None and count:
+        changes = self._changes() if batch is not None else []
+        if batch is not None and changes:
             # Behind its messages, and in front of those of batches that may have been read already.
-            batch.completion = lambda _: self.pipe.emit(StateChanges(self, count))
+            batch.completion = lambda _: self._tell(changes)
         error = batch.error if batch is not None else None
         hopeless = self._misread or self.options.recover
         if batch is not None and isinstance(error, RecordError) and not (error.cut_short or hopeless):
@@ -116,14 +143,23 @@ class Read(MessageReader):
         if self._progress is not None:
             self._progress.update(self.messages)
 
-    def _new_state_changes(self) -> int:
+    def _changes(self) -> list[StageEvent]:
+        """What has happened to sessions, as far as the decoder has read, since it was asked last."""
+        decoder = self._decoder
         before = self._state_changes
-        self._state_changes = getattr(self._decoder, "state_changes", 0)
-        return self._state_changes - before
+        self._state_changes = getattr(decoder, "state_changes", 0)
+        count = self._state_changes - before
+        events: list[StageEvent] = [StateChanges(self, count)] if count else []
+        if getattr(decoder, "events", None):
+            events += [PeerChange(self, *change) for change in decoder.take_events()]  # type: ignore[union-attr]
+        return events
+
+    def _tell(self, events: list[StageEvent]) -> None:
+        for event in events:
+            self.pipe.emit(event)
 
     def finish(self) -> None:
-        if count := self._new_state_changes():  # behind the last message
-            self.pipe.emit(StateChanges(self, count))
+        self._tell(self._changes())  # behind the last message
         super().finish()
 
     def abort(self) -> None:
@@ -132,13 +168,20 @@ class Read(MessageReader):
         unknown = getattr(self._decoder, "unknown", 0)
         if unknown:
             self.pipe.log.info(f"{unknown} records hold neither messages nor routes", self)
+        kinds = getattr(self._decoder, "kinds", {})
+        if kinds:
+            counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in kinds.items())
+            self.pipe.log.info(f"BMP messages: {counts}", self)
         lost = getattr(self._decoder, "lost_bytes", 0)
         if lost:
             self.pipe.log.warn(f"{lost} bytes of the input are lost in all", self)
         super().abort()
 
     def decoder_options(self, form: str) -> dict[str, Any]:
-        return {"recover": self.options.recover} if form == "mrt" else {}
+        options = self.options
+        if form in ("bmp", "obmp"):
+            return {"recover": options.recover, "peer_tags": options.tags, "all": options.all}
+        return {"recover": options.recover} if form == "mrt" else {}
 
     @classmethod
     def uses_standard(cls, options: StageOptions) -> bool:

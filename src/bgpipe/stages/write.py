@@ -11,7 +11,15 @@ from bgpipe.pipeline.events import LostEvent
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import DURATION, TEXT, Kind, argument, choice, duration, option
 from bgpipe.pipeline.stage import STOPPED, StageOptions
-from bgpipe.stages.messages import AUTO_WRITTEN, PATH, MessageWriter, WriterOptions, check_target, inputs
+from bgpipe.stages.messages import (
+    AUTO_WRITTEN,
+    PATH,
+    WRITTEN_FORMATS,
+    MessageWriter,
+    WriterOptions,
+    check_target,
+    inputs,
+)
 from bgpipe.transport.compression import FORMATS as COMPRESSIONS
 from bgpipe.transport.compression import NOUNS, by_name
 from bgpipe.transport.rotation import SHORTEST_S, RotatingSink
@@ -45,7 +53,7 @@ class WriteOptions(WriterOptions):
     """Options of write."""
 
     format: str = option(
-        "--format", "json, raw, mrt, exa or bgpdump; auto: by the name, else json", kind=AUTO_WRITTEN, default="auto"
+        "--format", f"{WRITTEN_FORMATS}; auto: by the name, else json", kind=AUTO_WRITTEN, default="auto"
     )
     append: bool = option("--append", "write behind what the file holds")
     create: bool = option("--create", "fail if the file exists")
@@ -193,6 +201,7 @@ class Write(MessageWriter):
         sink = self._rotating
         if sink is not None and not self._gave_up:
             self._do(lambda: sink.rotate(now_s))
+            self._begin()
 
     # ---- when the disk is full ---------------------------------------------------------------------------------
 
@@ -213,6 +222,8 @@ class Write(MessageWriter):
         if sink is None:
             return
         if self._has_room():
+            if self._repeats is not None:
+                self._repeats.take_out(data)
             view = memoryview(data)
             self._do(lambda: sink.write(view, data.messages), sink.retry)
         else:
@@ -321,6 +332,12 @@ class Write(MessageWriter):
     def _lose(self, count: int) -> None:
         self.lost += count
         self._untold += count
+        self._begin()
+
+    def _begin(self) -> None:
+        """What follows is to be read without what was written before."""
+        if self._repeats is not None:
+            self._repeats.restart()
 
     def _tell_lost(self, each_s: float = 0.0) -> None:
         now_s = time.monotonic()

@@ -1,0 +1,49 @@
+from collections.abc import Callable
+
+from bgpipe._records import RecordDecoder
+from bgpipe.errors import InputError
+
+class BmpDecoder(RecordDecoder):
+    """BMP messages -> batches (RFC 7854, 8671, 9069), with `openbmp` each in an OpenBMP message (version 1.7).
+
+    UPDATEs of Route Monitoring messages point into the block that was read; they carry the tags PEER_AS and PEER_IP, of
+    OpenBMP also COLLECTOR and ROUTER, and with `peer_tags` PEER_ID, PEER_RD, PEER_TYPE and RIB. Times are ns, from
+    microseconds. All other kinds are checked to their last octet and counted in `kinds`; with `all`, OPENs of Peer Up,
+    NOTIFICATIONs of Peer Down and what Route Mirroring holds become messages, too, those that the router sent as of a
+    _LOCAL record. `guess_asn`: where AS_PATH does not parse with the AS size that a message declares, but does with the
+    other, take the other; this is done without asking where the OPENs agreed on two octets.
+
+    Errors are BmpErrors.
+    """
+
+    guess_asn: bool
+    @property
+    def kinds(self) -> dict[str, int]:
+        """How many BMP messages of each kind there were: "route_monitoring", "peer_up" ...; "unknown" for all others."""
+    @property
+    def events(self) -> list[tuple[str, dict[str, str], str]]:
+        """Those that take_events() will return."""
+    def take_events(self) -> list[tuple[str, dict[str, str], str]]:
+        """What happened to peers since it was asked last, the first 1,000 events: (name, tags, text).
+
+        The name is "peer_up" or "peer_down", the tags are those that its messages get with `peer_tags`, the text is why
+        it went down.
+        """
+    def __init__(
+        self,
+        *,
+        openbmp: bool = False,
+        peer_tags: bool = False,
+        all: bool = False,
+        guess_asn: bool = False,
+        context: int = 0,
+        recover: bool = False,
+        direction: str = "R",
+        pardon: bool = False,
+        no_seq: bool = False,
+        no_time: bool = False,
+        no_tags: bool = False,
+        types: int = 0xFFFFFFFF,
+        block_size: int = 262144,
+        on_skip: Callable[[InputError], object] | None = None,
+    ) -> None: ...
