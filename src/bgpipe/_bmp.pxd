@@ -31,7 +31,7 @@ cdef class Session:
 
 cdef class BmpDecoder(RecordDecoder):
     cdef bint wrapped                       # in OpenBMP messages
-    cdef bint all                           # messages of other kinds than Route Monitoring, too
+    cdef bint everything                           # messages of other kinds than Route Monitoring, too
     cdef bint peer_tags                     # tags for all of the per-peer header
     cdef public bint guess_asn              # where AS_PATH does not parse with the declared AS size, try the other
     cdef ctx_t context                      # of all messages, beside what sessions say

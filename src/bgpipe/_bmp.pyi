@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+from bgpipe._codec import Buffer, Encoder
 from bgpipe._records import RecordDecoder
 from bgpipe.errors import InputError
 
@@ -8,10 +9,10 @@ class BmpDecoder(RecordDecoder):
 
     UPDATEs of Route Monitoring messages point into the block that was read; they carry the tags PEER_AS and PEER_IP, of
     OpenBMP also COLLECTOR and ROUTER, and with `peer_tags` PEER_ID, PEER_RD, PEER_TYPE and RIB. Times are ns, from
-    microseconds. All other kinds are checked to their last octet and counted in `kinds`; with `all`, OPENs of Peer Up,
-    NOTIFICATIONs of Peer Down and what Route Mirroring holds become messages, too, those that the router sent as of a
-    _LOCAL record. `guess_asn`: where AS_PATH does not parse with the AS size that a message declares, but does with the
-    other, take the other; this is done without asking where the OPENs agreed on two octets.
+    microseconds. All other kinds are checked to their last octet and counted in `kinds`; with `everything`, OPENs of
+    Peer Up, NOTIFICATIONs of Peer Down and what Route Mirroring holds become messages, too, those that the router sent
+    as of a _LOCAL record. `guess_asn`: where AS_PATH does not parse with the AS size that a message declares, but does
+    with the other, take the other; this is done without asking where the OPENs agreed on two octets.
 
     Errors are BmpErrors.
     """
@@ -19,7 +20,7 @@ class BmpDecoder(RecordDecoder):
     guess_asn: bool
     @property
     def kinds(self) -> dict[str, int]:
-        """How many BMP messages of each kind there were: "route_monitoring", "peer_up" ...; "unknown" for all others."""
+        """BMP messages of each kind: "route_monitoring", "peer_up" ...; "unknown" for all others."""
     @property
     def events(self) -> list[tuple[str, dict[str, str], str]]:
         """Those that take_events() will return."""
@@ -34,7 +35,7 @@ class BmpDecoder(RecordDecoder):
         *,
         openbmp: bool = False,
         peer_tags: bool = False,
-        all: bool = False,
+        everything: bool = False,
         guess_asn: bool = False,
         context: int = 0,
         recover: bool = False,
@@ -47,3 +48,36 @@ class BmpDecoder(RecordDecoder):
         block_size: int = 262144,
         on_skip: Callable[[InputError], object] | None = None,
     ) -> None: ...
+
+class BmpEncoder(Encoder):
+    """Batches -> BMP messages, with `openbmp` each in an OpenBMP message.
+
+    An UPDATE is a Route Monitoring message, a NOTIFICATION a Peer Down message; in front of the first message of each
+    peer in a batch stands a Peer Up message, so that the bytes of each batch can be read by themselves. `Repeats` takes
+    out what was said before.
+    """
+
+    on_skip: Callable[[InputError], object] | None
+    @property
+    def skipped(self) -> int:
+        """Messages that BMP has no place for; they are left out."""
+    def __init__(
+        self,
+        *,
+        openbmp: bool = False,
+        on_skip: Callable[[InputError], object] | None = None,
+        types: int = 0xFFFFFFFF,
+        directions: str = "RL",
+    ) -> None: ...
+
+class Repeats:
+    """Takes Peer Up messages out of one stream of what BmpEncoders made that say what was said there before.
+
+    It also puts an Initiation message in front of it all, where that is BMP by itself.
+    """
+
+    def __init__(self, *, openbmp: bool = False) -> None: ...
+    def take_out(self, data: Buffer) -> None:
+        """Change what is in `data`, the next part of the stream. BufferError: somebody looks at it."""
+    def restart(self) -> None:
+        """What follows is another stream, or some of this one was lost."""

@@ -110,7 +110,7 @@ cdef class BmpDecoder(RecordDecoder):
     """BMP messages -> batches.
 
     Options of `RecordDecoder`, and: openbmp: each is in an OpenBMP message. peer_tags: tags for all that the per-peer header says.
-    all: OPENs of peers that come up, NOTIFICATIONs of those that go down, and mirrored messages, too. guess_asn: where AS_PATH does
+    everything: OPENs of peers that come up, NOTIFICATIONs of those that go down, and mirrored messages, too. guess_asn: where AS_PATH does
     not parse with the AS size that a message declares, but does with the other, take the other. context: bits of ctx_t that
     messages get beside what their sessions say.
     """
@@ -122,11 +122,11 @@ cdef class BmpDecoder(RecordDecoder):
         self.router_tags = {}
         self.epoch = 1
 
-    def __init__(self, *, bint openbmp=False, bint peer_tags=False, bint all=False, bint guess_asn=False, ctx_t context=0, **options):
+    def __init__(self, *, bint openbmp=False, bint peer_tags=False, bint everything=False, bint guess_asn=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.wrapped = openbmp
         self.peer_tags = peer_tags
-        self.all = all
+        self.everything = everything
         self.guess_asn = guess_asn
         self.context = context
 
@@ -414,7 +414,7 @@ cdef class BmpDecoder(RecordDecoder):
             return 1
         with gil:
             self.came_up(p + COMMON, p + HEAD, n - HEAD, &ours, &theirs)
-        if self.all:
+        if self.everything:
             self.add(b, p + COMMON, sent, be16(sent + 16), True)
             self.add(b, p + COMMON, received, be16(received + 16), False)
         return 0
@@ -465,7 +465,7 @@ cdef class BmpDecoder(RecordDecoder):
             self.what = information_problem(data, end - data, False)
             if self.what != NULL:
                 return 1
-        if self.all and (reason == 1 or reason == 3):
+        if self.everything and (reason == 1 or reason == 3):
             self.add(b, p + COMMON, data, <uint32_t>(end - data), reason == 1)
         with gil:
             self.went_down(p + COMMON, reason)
@@ -508,7 +508,7 @@ cdef class BmpDecoder(RecordDecoder):
             if kind == 1 and size != 2:
                 self.what = "its information is not of two octets"
                 return 1
-            if kind == 0 and self.all and message_length(value, value + size) == size:
+            if kind == 0 and self.everything and message_length(value, value + size) == size:
                 self.add(b, p + COMMON, value, size, False)
         return 0
 

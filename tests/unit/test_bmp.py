@@ -215,8 +215,8 @@ def test_no_more_events_than_fit_are_kept() -> None:
 def test_all_messages() -> None:
     sent, received = opening(AS4), opening(AS4, addpath(1))
     data = up(sent, received) + monitoring(update()) + down(1, NOTIFICATION) + OTHERS[-3]
-    assert read(data, all=True).wires == [sent, received, update(), NOTIFICATION, update()]
-    assert read(data, all=True, types=1 << 1).wires == [sent, received]
+    assert read(data, everything=True).wires == [sent, received, update(), NOTIFICATION, update()]
+    assert read(data, everything=True, types=1 << 1).wires == [sent, received]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ PATHED = update(b"\0\0\0\7\x18\xc0\0\2")
 )
 def test_path_ids(sent: list[bytes], received: list[bytes], peer: dict[str, Any], expected: bool) -> None:
     """RFC 7911 section 4: where one end sends them and the other receives them."""
-    data = up(opening(AS4, *sent), opening(AS4, *received), **{"kind": peer.get("kind", 0)}) + monitoring(PATHED, **peer)
+    data = up(opening(AS4, *sent), opening(AS4, *received), kind=peer.get("kind", 0)) + monitoring(PATHED, **peer)
     (message,) = read(data).messages
     assert ("#7#" in json.dumps(message)) is expected
 
@@ -436,7 +436,7 @@ def test_peer_up_stands_in_front_of_the_first_message_of_a_peer() -> None:
     assert [message[5] for message in split(made)] == [INITIATION, UP, MONITORING, UP, MONITORING, MONITORING]
     assert of_kind(made, MONITORING) == split(data)
     assert encoder.written == 3
-    again = read(made, all=True)
+    again = read(made, everything=True)
     assert again.error is None
     assert again.messages[0][4]["asn"] == 0
     assert again.messages[1][4]["asn"] == 65001
@@ -479,7 +479,7 @@ def test_repeats() -> None:
 
 def test_a_notification_is_a_peer_down_message() -> None:
     data = up(opening(AS4), opening(AS4)) + monitoring(update()) + down(3, NOTIFICATION) + down(1, NOTIFICATION)
-    made, _ = write(data, BmpDecoder(all=True, types=1 << 2 | 1 << 3))
+    made, _ = write(data, BmpDecoder(everything=True, types=1 << 2 | 1 << 3))
     assert of_kind(made, DOWN) == of_kind(data, DOWN)
 
 
@@ -553,7 +553,7 @@ def batches(decoder: BmpDecoder, data: bytes) -> list[Batch]:
 
 def test_the_way_reads_are_cut_does_not_matter() -> None:
     data = b"".join(OTHERS) + GOOD * 3 + down(4) + GOOD
-    whole = read(data, all=True)
+    whole = read(data, everything=True)
     for piece in (64, 65, 100, 1000):
-        cut = read(data, piece, all=True)
+        cut = read(data, piece, everything=True)
         assert (cut.messages, cut.decoder.kinds, cut.decoder.take_events()) == (whole.messages, whole.decoder.kinds, whole.decoder.events)

@@ -169,7 +169,7 @@ def encoder(name: str, **options: Any) -> Encoder:
 
 
 def repeats(name: str) -> Repeats | None:
-    """What is to see all that encoders of one of FORMATS make for one stream, in order, before it is written; or None."""
+    """What is to see all that encoders of a format make for one stream, in order, before it is written; or None."""
     if name in ("bmp", "obmp"):
         from bgpipe._bmp import Repeats
 

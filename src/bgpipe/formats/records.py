@@ -59,23 +59,28 @@ def _raw(data: bytes) -> tuple[int, int]:
 
 
 def _bmp(data: bytes) -> tuple[int, int]:
-    place = count = 0
-    while place + _BMP_HEADER <= len(data):
-        size = int.from_bytes(data[place + 1 : place + 5], "big")
-        if size < _BMP_HEADER or place + size > len(data):
+    at = place = count = 0
+    while at + _BMP_HEADER <= len(data):
+        size = int.from_bytes(data[at + 1 : at + 5], "big")
+        if size < _BMP_HEADER or at + size > len(data):
             break
-        count += data[place + 5] in _MESSAGES
-        place += size
+        at += size
+        if data[at - size + 5] in _MESSAGES:  # what stands in front of one is nothing without it
+            place = at
+            count += 1
     return place, count
 
 
 def _obmp(data: bytes) -> tuple[int, int]:
-    place = count = 0
-    while place + _OBMP_HEADER <= len(data):
-        head = int.from_bytes(data[place + 6 : place + 8], "big")
-        behind = place + head + int.from_bytes(data[place + 8 : place + 12], "big")
+    at = place = count = 0
+    while at + _OBMP_HEADER <= len(data):
+        head = int.from_bytes(data[at + 6 : at + 8], "big")
+        behind = at + head + int.from_bytes(data[at + 8 : at + 12], "big")
         if head < _OBMP_HEADER or behind > len(data):
             break
-        count += _bmp(data[place + head : behind])[1]
-        place = behind
+        messages = _bmp(data[at + head : behind])[1]
+        at = behind
+        if messages:
+            place = at
+            count += messages
     return place, count

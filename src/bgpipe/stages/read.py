@@ -40,18 +40,18 @@ class StateChanges(StageEvent):
 class PeerChange(StageEvent):
     """A peer of a router that sends BMP came up or went down (RFC 7854 sections 4.9 and 4.10).
 
-    peer: the tags of its messages, all that BMP has of it. reason: why it went down, "" where it came up.
+    tags: those of its messages, with all that BMP has of it. reason: why it went down, "" where it came up.
     """
 
-    __slots__ = ("peer", "reason")
+    __slots__ = ("reason", "tags")
 
-    def __init__(self, stage: Stage, name: str, peer: dict[str, str], reason: str) -> None:
+    def __init__(self, stage: Stage, name: str, tags: dict[str, str], reason: str) -> None:
         super().__init__(stage, name)
-        self.peer = peer
+        self.tags = tags
         self.reason = reason
 
     def describe(self) -> str:
-        text = f"{self.peer['PEER_IP']}, AS {self.peer['PEER_AS']}"
+        text = f"{self.tags['PEER_IP']}, AS {self.tags['PEER_AS']}"
         return f"{text}: {self.reason}" if self.reason else text
 
 
@@ -180,7 +180,7 @@ class Read(MessageReader):
     def decoder_options(self, form: str) -> dict[str, Any]:
         options = self.options
         if form in ("bmp", "obmp"):
-            return {"recover": options.recover, "peer_tags": options.tags, "all": options.all}
+            return {"recover": options.recover, "peer_tags": options.tags, "everything": options.all}
         return {"recover": options.recover} if form == "mrt" else {}
 
     @classmethod
