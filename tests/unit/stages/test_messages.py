@@ -85,8 +85,8 @@ class TestRead:
         run("read", write_lines(tmp_path / "source.json", text), "write", tmp_path / "x.json")
         assert (tmp_path / "x.json").read_text() == text
 
-    def test_recover_is_for_mrt(self) -> None:
-        with pytest.raises(UsageError, match=r"^stage 1 \(read\): --recover is for the format mrt$"):
+    def test_recover_is_for_records(self) -> None:
+        with pytest.raises(UsageError, match=r"^stage 1 \(read\): --recover is for the formats mrt, bmp and obmp$"):
             Pipeline(["read", "--recover", "--format", "json", "x"])
 
     def test_short_as_numbers(self, tmp_path: Path) -> None:
