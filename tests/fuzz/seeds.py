@@ -64,6 +64,23 @@ af == IPV6/UNICAST || af in [ipv4, FLOWSPEC] || ipv4 || type in [open,77]
 """.strip().splitlines()
 
 
+COMMANDS = """
+announce route 10.0.0.0/8 next-hop 192.0.2.1 origin egp as-path [ 1 2 4200000000 ] med 5 local-preference 6 atomic-aggregate
+announce route 10.0.0.0/8 next-hop self aggregator ( 1:1.2.3.4 ) community [ 1:2 no-export blackhole ] originator-id 1.2.3.4
+announce route 2001:db8::/32 next-hop 2001:db8::1 cluster-list [ 1.1.1.1 ] extended-community [ target:1:2 0x0102030405060708 ]
+withdraw route 10.0.0.0/8 path-information 0.0.0.5
+announce route 10.0.0.0/22 next-hop 192.0.2.1 split /24 large-community [ 1:2:3 ] attribute [ 0x99 0xc0 0x0102 ] aigp 5
+announce attributes next-hop 192.0.2.1 as-path [ 1 ( 2 3 ) ] nlri 10.0.0.0/8 11.0.0.0/8
+neighbor 192.0.2.1 local-as 5, neighbor 192.0.2.2 announce ipv4 multicast 10.0.0.0/8 next-hop 192.0.2.1 otc 5
+group attributes next-hop 192.0.2.1 med 5 ; announce route 10.0.0.0/8 ; withdraw route 11.0.0.0/8
+announce eor ipv6 unicast
+announce route-refresh ipv4 unicast
+announce route 10.0.0.0/8 next-hop 192.0.2.1 rd 65000:1 label [ 1 2 ] bgp-prefix-sid [ 300, [ ( 800000,4096 ) ] ]
+announce ipv4 flow destination-ipv4 10.0.0.1/32 protocol [ =tcp =udp ] destination-port >8080&<8088 extended-community rate-limit:0
+announce flow route { match { source ::1/128/0; fragment [ first-fragment !is-fragment ]; } then { redirect 65000:1; } }
+""".strip().splitlines()
+
+
 def corpus() -> Path | None:
     """The folder of real data, or None where there is none."""
     folder = Path(os.environ.get("BGPIPE_CORPUS") or ROOT.parent / "shared" / "data")
@@ -213,6 +230,17 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "json":
         for count, line in enumerate(json_lines()):
             yield bytes([count & 3, 30]) + line
+    elif target == "exa":
+        folder = corpus()
+        lines = [line.encode() for line in COMMANDS]
+        if folder is not None:
+            rows = (folder / "exabgp" / "pairs.tsv").read_text("utf-8").splitlines()[1:]
+            lines += [row.split("\t")[4].encode() for row in rows]
+        for count, line in enumerate(lines):
+            yield bytes([count & 3, 30]) + line
+        yield bytes([1, 30]) + b"\n".join(lines)
+        for count, message in enumerate(of_type({2})):
+            yield bytes([4 | count * 8 & 24, 0]) + message[19:]
     elif target == "mrt":
         for count, records in enumerate(mrt_records()):
             yield bytes([count & 7, 40]) + records
