@@ -267,7 +267,7 @@ def commands(found: list[Batch]) -> tuple[bytes, int]:
     for line in text.splitlines(keepends=True):
         assert line.endswith(b"\n") and line.isascii() and line[:-1].decode().isprintable(), line
         assert line.startswith((b"announce ", b"withdraw ", b"# ")), line
-        assert not line.startswith(b"#") or b"announce" not in line and b"withdraw" not in line, line
+        assert not line.startswith(b"#") or (b"announce" not in line and b"withdraw" not in line), line
     return text, encoder.unsaid
 
 
