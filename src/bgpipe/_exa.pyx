@@ -9,6 +9,7 @@ Every `put_` function writes at `out` and returns the place behind it; the room 
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from bgpipe._check cimport check, family
@@ -336,9 +337,13 @@ cdef int put_together(Buffer out, const routes_t* r, Py_ssize_t most) except -1 
     return 0
 
 
+cdef inline Py_ssize_t longest(uint32_t message_len) noexcept nogil:
+    # Octets of all lines of a message: few of its own can ask for long ones, over and over.
+    return 65536 + SPREAD * <Py_ssize_t>message_len
+
+
 cdef int put_routes(Buffer out, const routes_t* r, uint32_t message_len) except -1 nogil:
-    # Few octets can ask for long lines, over and over.
-    cdef Py_ssize_t most = 65536 + SPREAD * <Py_ssize_t>message_len
+    cdef Py_ssize_t most = longest(message_len)
     if r.hop == NULL or r.safi != UNICAST or count_routes(r) * <Py_ssize_t>(r.text_len + 64) <= most:
         return put_each(out, r)
     return put_together(out, r, most)
@@ -353,6 +358,7 @@ cdef class ExaEncoder(Encoder):
     cdef Buffer text                # the attributes of an UPDATE
     cdef readonly uint64_t unsaid
     cdef object on_skip
+    cdef object write               # bgpipe.formats.exa.writing.lines, once it was needed
 
     def __cinit__(self, *args, **options):
         self.text = Buffer()
@@ -387,6 +393,7 @@ cdef class ExaEncoder(Encoder):
                     else:
                         unsaid = put_other(m, out)
                     if unsaid:
+                        out.reserve(PIECE)
                         put_comment(m, out)
                         with gil:
                             self.leave_out(m, unsaid)
@@ -488,12 +495,29 @@ cdef class ExaEncoder(Encoder):
             return SAID
         r.p = p
         r.end = end
-        if r.afi not in (1, 2) or r.safi not in (UNICAST, MULTICAST):
-            return NO_WORDS
         r.addpath = has_addpath(m.ctx, family(<uint16_t>r.afi, <uint8_t>r.safi))
+        if r.afi not in (1, 2) or r.safi not in (UNICAST, MULTICAST):
+            with gil:
+                return self.put_rare(out, &r, m.len)
         if reach and not (r.hop_len in (16, 32) or (r.hop_len == 4 and r.afi == 1)):
             return NO_NEXT_HOP
         return put_routes(out, &r, m.len)
+
+
+    cdef int put_rare(self, Buffer out, const routes_t* r, uint32_t message_len) except -1:
+        """Routes of families that formats/exa/writing.py knows."""
+        if self.write is None:
+            from bgpipe.formats.exa.writing import lines
+            self.write = lines
+        hop = None if r.hop == NULL else PyBytes_FromStringAndSize(<const char*>r.hop, r.hop_len)
+        nlri = PyBytes_FromStringAndSize(<const char*>r.p, r.end - r.p)
+        words = PyBytes_FromStringAndSize(<const char*>r.text, r.text_len).decode("ascii")
+        text = self.write(r.afi, r.safi, hop, nlri, bool(r.addpath), words, longest(message_len))
+        if text is None:
+            return NO_WORDS
+        made = text.encode("ascii")
+        out.append(PyBytes_AS_STRING(made), PyBytes_GET_SIZE(made))
+        return SAID
 
 
 cdef int put_end_of_rib(Buffer out, uint32_t afi, uint8_t safi) noexcept nogil:

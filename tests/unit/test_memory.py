@@ -24,9 +24,9 @@ print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
 """
 
 
-def peak_mib(path: Path, *words: str) -> float:
+def peak_mib(path: Path, *words: str, form: str = "json") -> float:
     command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "bgpipe"]
-    command += ["read", *words, str(path), "write", "--format", "json", "/dev/null"]
+    command += ["read", *words, str(path), "write", "--format", form, "/dev/null"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     code, kib = done.stdout.split()
     assert code == "0", done.stderr
@@ -156,3 +156,53 @@ def test_json(text: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.json"
     path.write_text(text * 4 if text.count("\n") == 1 else text)
     assert peak_mib(path, "--pardon") < LIMIT_MIB
+
+
+# ---- ExaBGP's text ---------------------------------------------------------------------------------------------------
+
+LONGEST_COMMAND = (1 << 19) - 200
+ROUTE = "announce route 10.0.0.0/8 next-hop 192.0.2.1 "
+
+
+def command(before: str, part: str, after: str = "", longest: int = LONGEST_COMMAND) -> str:
+    return line(before, part, after, longest=longest)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        command(ROUTE + "community [ ", "1:1 ", "]"),
+        command(ROUTE + "as-path [ ", "1 ", "]"),
+        command(ROUTE + "as-path [ ", "(1)", "]"),
+        command(ROUTE + "large-community [ ", "1:1:1 ", "]"),
+        command(ROUTE + "cluster-list [ ", "1.1.1.1 ", "]"),
+        command(ROUTE + "extended-community [ ", "target:1:1 ", "]"),
+        command(ROUTE + "attribute [ 0x63 0xd0 0x", "00", " ]"),
+        command("announce attributes next-hop 1.1.1.1 nlri ", "0.0.0.0/0 "),
+        command("neighbor ", "1.1.1.1,neighbor ", ROUTE[:-1]),
+        command("group attributes next-hop 1.1.1.1 med 5", ";announce route 0.0.0.0/0"),
+        "announce route 0.0.0.0/0 next-hop 1.1.1.1 split /16\n" * 4,
+        "".join(f"neighbor 10.{n >> 8}.{n & 255}.1 {ROUTE}\n" for n in range(20_000)),
+        "[" * (16 << 20),
+        "withdraw route 0.0.0.0/0\n" * 300_000,
+    ],
+    ids=[
+        *("communities", "path", "sets", "large", "clusters", "extended", "octets", "nlri", "neighbors", "group", "split"),
+        *("peers", "endless", "messages"),
+    ],
+)
+def test_exa(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.exa"
+    path.write_text(text * 4 if text.count("\n") == 1 else text)
+    assert peak_mib(path, "--pardon") < LIMIT_MIB
+
+
+@pytest.mark.parametrize("octets", [500, 2000, 3500])
+def test_lines_of_long_attributes(octets: int, tmp_path: Path) -> None:
+    """UPDATEs of 4 KiB with some thousand prefixes: lines for each would take hundreds of megabytes."""
+    attribute = b"\xd0\x08" + struct.pack(">H", octets & ~3) + b"\xff\xff\xff\3" * (octets // 4)
+    body = bytes(2) + struct.pack(">H", len(attrs(0)[:21] + attribute)) + attrs(0)[:21] + attribute
+    update = b"\xff" * 16 + struct.pack(">HB", 4096, 2) + body + bytes(4096 - 19 - len(body))
+    path = tmp_path / "hostile.mrt"
+    path.write_bytes(record(4, struct.pack(">IIHHII", 65001, 65002, 0, 1, 1, 2) + update, kind=16) * 500)
+    assert peak_mib(path, form="exa") < LIMIT_MIB

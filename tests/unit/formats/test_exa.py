@@ -321,6 +321,155 @@ def test_a_line_without_end() -> None:
     assert found.skipped == ["line 1 at offset 0 is longer than 524288 bytes"]
 
 
+# ---- other families --------------------------------------------------------------------------------------------------
+
+
+def mp(line: str) -> Any:
+    """The value of MP_REACH or MP_UNREACH that comes of a line."""
+    [message] = decode(line).messages
+    attrs = json.loads(message.to_json())[4]["attrs"]
+    return attrs.get("MP_REACH", attrs.get("MP_UNREACH"))["value"]
+
+
+def test_labelled_and_vpn_routes() -> None:
+    found = mp(f"{ROUTE} label 100")
+    assert found == {"af": "IPV4/MPLS", "nexthop": "192.0.2.1", "nlri": [{"prefix": "10.0.0.0/8", "labels": [100]}]}
+    found = mp("announce ipv6 mpls-vpn 2001:db8::/32 next-hop 192.0.2.1 rd 192.0.2.9:5 label [ 1 2 ] path-information 7")
+    assert found["nlri"] == [{"path_id": 7, "rd": "192.0.2.9:5", "prefix": "2001:db8::/32", "labels": [1, 2]}]
+    assert found["nexthop"] == "::ffff:192.0.2.1"
+    found = mp("withdraw route 10.0.0.0/8 rd 65000:1")
+    assert found == {"af": "IPV4/MPLS_VPN", "nlri": [{"rd": "65000:1", "prefix": "10.0.0.0/8", "labels": ["0x800000"]}]}
+    found = mp("announce attributes next-hop 1.1.1.1 label 5 nlri 10.0.0.0/8 11.0.0.0/8")
+    assert [nlri["prefix"] for nlri in found["nlri"]] == ["10.0.0.0/8", "11.0.0.0/8"]
+
+
+FLOW = {"DST": "10.0.0.0/8", "PROTO": [{"op": "==", "val": 6}, {"op": "==", "val": 17}]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "announce flow route { match { destination 10.0.0.0/8; protocol [ tcp udp ]; } then { discard; } }",
+        "announce flow route name { match { destination-ipv4 10.0.0.0/8; protocol =6; protocol =17 } then { discard; }; };",
+        "announce flow route {\\n match {\\n destination 10.0.0.0/8;\\n protocol [ =tcp =udp ];\\n }\\n then {\\n rate-limit 0;\\n }\\n}\\n",
+        "announce flow route destination 10.0.0.0/8 protocol [ =tcp =udp ] discard",
+        "announce ipv4 flow destination 10.0.0.0/8 protocol [ =tcp =udp ] extended-community [ rate-limit:0 ]",
+    ],
+)
+def test_flow_routes(line: str) -> None:
+    [message] = decode(line).messages
+    attrs = json.loads(message.to_json())[4]["attrs"]
+    assert attrs["MP_REACH"]["value"] == {"af": "IPV4/FLOWSPEC", "rules": [FLOW]}
+    assert attributes_of(message)[16].hex() == "8006000000000000"
+
+
+def attributes_of(message: Msg) -> dict[int, bytes]:
+    """Values of attributes by code; none of them long."""
+    body, found = message.body, {}
+    at, end = 4, 4 + int.from_bytes(message.body[2:4])
+    while at < end:
+        wide = body[at] >> 4 & 1
+        size = int.from_bytes(body[at + 2 : at + 3 + wide])
+        found[body[at + 1]] = body[at + 3 + wide : at + 3 + wide + size]
+        at += 3 + wide + size
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        ("source ::1/128/120 next-header tcp", {"SRC": "::1/120-128", "PROTO": [{"op": "==", "val": 6}]}),
+        ("source-port >1024 flow-label 5", {"PORT_SRC": [{"op": ">", "val": 1024}], "LABEL": [{"op": "==", "val": 5}]}),
+        ("port >=80&<=88 traffic-class 3", {"PORT": [{"op": ">=", "val": 80}, {"op": "<=", "val": 88, "and": True}]}),
+        ("tcp-flags syn+ack&!fin", {"TCP_FLAGS": [{"op": "ANY", "val": "0x12"}, {"op": "NONE", "val": "0x1", "and": True}]}),
+        ("fragment [ !=is-fragment =last-fragment ]", {"FRAG": [{"op": "NOT-ALL", "val": "0x2"}, {"op": "ALL", "val": "0x8"}]}),
+        ("packet-length !=100 dscp 63", {"PKTLEN": [{"op": "!=", "val": 100}], "DSCP": [{"op": "==", "val": 63}]}),
+        ("icmp-type unreachable icmp-code =1", {"ICMP_TYPE": [{"op": "==", "val": 3}], "ICMP_CODE": [{"op": "==", "val": 1}]}),
+    ],
+)
+def test_components(words: str, rule: dict[str, Any]) -> None:
+    [found] = mp(f"announce flow route {words} accept")["rules"]
+    for name, value in rule.items():
+        tests = found[name] if isinstance(value, str) else [{k: v for k, v in test.items() if k != "len"} for test in found[name]]
+        assert tests == value
+
+
+@pytest.mark.parametrize(
+    ("words", "octets"),
+    [
+        ("discard", "8006000000000000"),
+        ("rate-limit 9600", "8006000046160000"),
+        ("redirect 65000:1", "8008fde800000001"),
+        ("redirect 1.2.3.4", "0800000000000000"),
+        ("copy 1.2.3.4", "0800000000000001"),
+        ("redirect-to-nexthop", "0800000000000000"),
+        ("redirect-to-nexthop-ietf 1.2.3.4", "010c010203040000"),
+        ("mark 10 action sample", "800900000000000a" "8007000000000002"),
+        ("interface-set [ transitive:input:5:6 non-transitive:input-output:7:8 ]", "0702000000054006" "470200000007c008"),
+    ],
+)
+def test_actions(words: str, octets: str) -> None:
+    [message] = decode(f"announce flow route destination 10.0.0.0/8 {words}").messages
+    assert attributes_of(message)[16].hex() == octets
+    hop = mp(f"announce flow route destination 10.0.0.0/8 {words}").get("nexthop")
+    assert hop == ("1.2.3.4" if words.split()[0] in ("redirect", "copy") and "1.2.3.4" in words else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("announce flow route { match { destination 10.0.0.0/8; } then { discord; } }", 'column 64: "discord", expected'),
+        ("announce flow route { match { destination 10.0.0.1/8; } }", "no bits behind"),
+        ("announce flow route { match { port >; } }", "expected a number (0 to 65535)"),
+        ("announce flow route { match { port 65536; } }", "expected a number (0 to 65535)"),
+        ("announce flow route { match { protocol tcq; } }", "expected icmp, igmp"),
+        ("announce flow route { match { port 80 }", 'the line ends, expected ";" or "}"'),
+        ("announce flow route { match port 80 }", 'column 29: "port", expected "{"'),
+        ("announce flow foo", 'expected "route"'),
+        ("announce route 10.0.0.0/8 next-hop 1.1.1.1 rd 65000:1", "expected label"),
+        ("announce route 10.0.0.0/8 next-hop 1.1.1.1 rd 65000", "expected a route distinguisher"),
+        ("announce route 10.0.0.0/8 next-hop 1.1.1.1 label 1048576", "expected a label"),
+        ("announce ipv4 mcast-vpn shared-join rp 1.1.1.1", 'expected "group"'),
+        ("announce vpls rd 1:1 endpoint 5 next-hop 1.1.1.1", "the line ends, expected offset"),
+        ("announce ipv4 mup mup-t2st 1.1.1.1 rd 1:1 teid 4/2", "expected an endpoint id (0 to 3)"),
+        ("announce l2vpn evpn x", "ExaBGP has no words for routes of L2VPN/EVPNS"),
+    ],
+)
+def test_errors_of_families_say_where(line: str, problem: str) -> None:
+    with pytest.raises(ExaError) as caught:
+        parse_line(line.encode())
+    assert problem in str(caught.value)
+
+
+WRITTEN = [
+    "announce route 10.0.0.0/8 next-hop 192.0.2.1 label 100 origin igp as-path [ ]",
+    "announce route 2001:db8::/32 next-hop 2001:db8::1 path-information 0.0.0.7 rd 65000:1 label [ 1 2 ] origin igp as-path [ 5 ]",
+    "withdraw route 10.0.0.0/8 rd 192.0.2.1:5",
+    "withdraw ipv4 nlri-mpls 10.0.0.0/8",
+    "announce ipv4 mcast-vpn shared-join rp 1.1.1.1 group 239.0.0.1 rd 65000:1 source-as 5 next-hop 192.0.2.1 origin igp as-path [ ]",
+    "withdraw ipv6 mcast-vpn source-ad source 2001:db8::1 group ff0e::1 rd 65000:1",
+    "announce flow route { match { destination 10.0.0.0/8; protocol [ =6 =17&!=18 ]; } then { accept; } }",
+    "announce flow route { rd 65000:1; next-hop 2001:db8::1; match { source ::1/128/120; next-header =6; } then { community [ 1:2 ]; } }",
+    "withdraw flow route { match { tcp-flags [ syn+ack !fin ]; fragment =is-fragment; } then { accept; } }",
+]
+
+
+@pytest.mark.parametrize("line", WRITTEN)
+def test_routes_of_families_are_written_as_they_are_read(line: str) -> None:
+    assert encode(decode(line).messages) == [line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "announce flow route destination 10.0.0.0/8 redirect-to-nexthop-ietf 2001:db8::1",  # the action would be lost
+        "announce vpls rd 1:1 endpoint 5 base 6 offset 7 size 8 next-hop 1.1.1.1",
+    ],
+)
+def test_routes_without_words_are_comments(line: str) -> None:
+    assert encode(decode(line).messages) == ["# UPDATE, not all of it"]
+
+
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bgpipe.formats.exa import Words
+    from bgpipe.formats.exa.words import Words
 
 TARGET, ORIGIN = 2, 3  # subtypes (RFC 4360 sections 4 and 5)
 _SAMPLE, _TERMINAL = 2, 1  # RFC 8955 section 7.3
