@@ -20,11 +20,11 @@ def buffer(data: bytes) -> Buffer:
 
 @pytest.mark.parametrize(
     ("form", "messages"),
-    [("json", [b"[1]\n", b"[22]\n", b"\n"]), ("raw", [KEEPALIVE_MESSAGE, UPDATE]), ("mrt", [RECORD, RECORD + b"", bytes(12)])],
+    [("json", [b"[1]\n", b"[22]\n", b"\n"]), ("exa", [b"withdraw route ::/0\n"] * 2), ("raw", [KEEPALIVE_MESSAGE, UPDATE]), ("mrt", [RECORD, RECORD + b"", bytes(12)])],
 )
 def test_one_in_each(form: str, messages: list[bytes]) -> None:
     found = frames(buffer(b"".join(messages)), form, 0)
-    assert found == [(data.removesuffix(b"\n") if form == "json" else data, 1) for data in messages]
+    assert found == [(data.removesuffix(b"\n") if form in ("json", "exa") else data, 1) for data in messages]
 
 
 def test_several() -> None:
