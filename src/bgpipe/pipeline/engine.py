@@ -403,7 +403,8 @@ class Pipeline:
             return False
         from bgpipe.pipeline.session import Member
 
-        return isinstance(stage, Member)
+        members = [other for other in self.stages if isinstance(other, Member)]
+        return stage in members and len(members) <= 2
 
     def _missed(self, stage: Stage, seen: int) -> str:
         """What to say of a stage that sees messages of these directions alone; "" for nothing.

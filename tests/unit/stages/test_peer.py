@@ -980,8 +980,9 @@ class TestDoubts:
     def test_what_cannot_be(self, words: str, expected: str) -> None:
         assert any(expected in text for _, text in Pipeline(words).warnings())
 
-    def test_none(self) -> None:
-        assert Pipeline("-o -- speaker --active --asn 1 -- read --wait ESTABLISHED x -- connect 192.0.2.1").warnings() == []
+    @pytest.mark.parametrize("producer", ["read --wait ESTABLISHED x", "exec --read --wait ESTABLISHED x"])
+    def test_none(self, producer: str) -> None:
+        assert Pipeline(f"-o -- speaker --active --asn 1 -- {producer} -- connect 192.0.2.1").warnings() == []
 
     @pytest.mark.parametrize("address", ["192.0.2.300", "1.2.3.4.5:179"])
     def test_no_address(self, address: str) -> None:
