@@ -250,6 +250,7 @@ def _named(text: str, names: dict[str, int], most: int) -> int:
 _WORDS = {name: word for word, (name, _, _) in reversed((_NUMERIC | _BITMASKS).items()) if word not in IPV6_WORDS}
 _WORDS6 = _WORDS | {name: word for word, (name, _, _) in _NUMERIC.items() if word in IPV6_WORDS}
 _SIGNS = {op: sign for signs in (_COMPARISONS, _TESTS) for sign, op in signs.items()} | {"ANY": ""}
+_MOST = {name: most for name, _, most in _NUMERIC.values()}
 _BITS = {
     name: {bit: word for word, bit in reversed(bits.items()) if bit} for name, bits, _ in _BITMASKS.values()
 }
@@ -267,7 +268,7 @@ def component_text(name: str, value: Any, afi: int) -> str | None:
         return None
     tests: list[str] = []
     for test in value:
-        text = _test_text(name, test)
+        text = _test_text(name, test, 0x3F if known == "dscp" else _MOST.get(name, 0))
         if text is None:
             return None
         if test.get("and") and tests:
@@ -279,7 +280,7 @@ def component_text(name: str, value: Any, afi: int) -> str | None:
     return f"{known} {tests[0]}" if len(tests) == 1 else f"{known} [ {' '.join(tests)} ]"
 
 
-def _test_text(name: str, test: dict[str, Any]) -> str | None:
+def _test_text(name: str, test: dict[str, Any], most: int) -> str | None:
     sign = _SIGNS.get(test["op"])
     value = int(test["val"], 16) if isinstance(test["val"], str) else test["val"]
     least = next(size for size in (1, 2, 4, 8) if value < 1 << 8 * size)
@@ -287,7 +288,7 @@ def _test_text(name: str, test: dict[str, Any]) -> str | None:
         return None
     names = _BITS.get(name)
     if names is None:
-        return f"{sign}{value}"
+        return f"{sign}{value}" if value <= most else None
     parts = [word for bit, word in sorted(names.items()) if value & bit]
     if not parts or value != sum(bit for bit in names if value & bit):
         return None
