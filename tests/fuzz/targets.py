@@ -245,6 +245,8 @@ def exa(data: bytes) -> None:
         found, _ = decode(decoder, wire)
     else:
         found, result = run(text, len(text) + 1, True)
+        if sum(map(len, wires(found))) > 1 << 17:
+            return  # some words, `split`, make very many prefixes: all that follows takes seconds
         assert run(text, piece + 1, True)[1] == result, "how the reads are cut must not matter"
         assert run(text, len(text) + 1, False)[1] == result, "both readers agree"
         back_from_json(found, readers=(True,))
