@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import oracle_nlri
-
 import oracle
+import oracle_nlri
 from bgpipe import Msg
 from bgpipe.filters.tree import And, Not, Or, Prefix, PrefixFile, Test
 from oracle import Malformed, Reader

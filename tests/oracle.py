@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import oracle_nlri
-
 from bgpipe import names
 from bgpipe.errors import MessageError, MrtError
 
@@ -369,7 +368,7 @@ def other_nlri_json(data: bytes, family: Family, ctx: Context) -> dict[str, Json
     if family in oracle_nlri.TYPED:
         nlri = oracle_nlri.nlri_json(data, family, addpath_in(ctx.addpath, family))
         if nlri is not None:
-            return {"nlri": nlri}
+            return {"rules" if family in oracle_nlri.FLOW else "nlri": nlri}
     return {"data": hex_text(data) if data else ""}
 
 
@@ -382,7 +381,8 @@ def mp_reach_bytes(entry: Json) -> bytes:
 def mp_nlri_bytes(entry: Json, family: Family) -> bytes:
     if "prefixes" in entry:
         return b"".join(map(prefix_bytes, entry["prefixes"]))
-    return oracle_nlri.nlri_octets(entry["nlri"], family) if "nlri" in entry else unhex(entry["data"])
+    typed = entry.get("nlri", entry.get("rules"))
+    return unhex(entry["data"]) if typed is None else oracle_nlri.nlri_octets(typed, family)
 
 
 def mp_unreach_json(value: bytes, ctx: Context) -> Json:
@@ -1709,7 +1709,7 @@ def has_path_ids(data: Json) -> bool:
     values = [attrs[name]["value"] for name in ("MP_REACH", "MP_UNREACH") if name in attrs]
     lists = [data.get("reach", []), data.get("unreach", [])]
     lists += [value.get("prefixes", []) for value in values if isinstance(value, dict)]
-    others = [entry for value in values if isinstance(value, dict) for entry in value.get("nlri", [])]
+    others = [entry for value in values if isinstance(value, dict) for entry in value.get("nlri", value.get("rules", []))]
     return any(text.startswith("#") for texts in lists for text in texts) or any("path_id" in entry for entry in others)
 
 

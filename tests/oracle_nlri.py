@@ -1,5 +1,5 @@
 """NLRI of families other than plain prefixes, slow and obvious: the part of tests/oracle.py for labelled, VPN, EVPN, MCAST-VPN and
-route target NLRI, and for the next hops of all of them.
+route target NLRI, flows (with tests/oracle_flowspec.py), and for the next hops of all of them.
 
 Written from the RFCs, apart from the package, of which it uses the table of names alone.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import oracle
+import oracle_flowspec
 from bgpipe import names
 
 Json = Any
@@ -21,8 +22,9 @@ VPN_MULTICAST = {(1, 129), (2, 129)}
 MCAST_VPN = {(1, 5), (2, 5)}
 EVPN = {(25, 70)}
 ROUTE_TARGET = {(1, 132)}
-FLOWSPEC = {(1, 133), (2, 133), (1, 134), (2, 134)}
-TYPED = LABELLED | VPN | VPN_MULTICAST | MCAST_VPN | EVPN | ROUTE_TARGET
+FLOW_VPN = {(1, 134), (2, 134)}
+FLOW = {(1, 133), (2, 133)} | FLOW_VPN
+TYPED = LABELLED | VPN | VPN_MULTICAST | MCAST_VPN | EVPN | ROUTE_TARGET | FLOW
 
 
 class Untyped(Exception):
@@ -386,6 +388,30 @@ def target_octets(entry: Json, family: Family) -> bytes:
     return bytes([entry.get("length", 96)]) + data
 
 
+# -- Flows -----------------------------------------------------------------------------------------------------
+
+
+def flow_rule_json(reader: Octets, family: Family) -> dict[str, Json]:
+    """RFC 8955 sections 4.1 and 8."""
+    size = reader.number(1)
+    if size >= 0xF0:
+        size = (size & 15) << 8 | reader.number(1)
+        if size < 0xF0:
+            raise Untyped
+    inner = Octets(reader.take(size))
+    rule: dict[str, Json] = {"rd": rd_json(inner.take(8))} if family in FLOW_VPN else {}
+    try:
+        return rule | oracle_flowspec.rule_json(inner.rest(), family[0])
+    except ValueError:
+        raise Untyped from None
+
+
+def flow_rule_octets(rule: Json, family: Family) -> bytes:
+    data = rd_octets(rule["rd"]) if "rd" in rule else b""
+    data += oracle_flowspec.rule_bytes(rule, family[0])
+    return (bytes([len(data)]) if len(data) < 0xF0 else (0xF000 | len(data)).to_bytes(2, "big")) + data
+
+
 # -- Families --------------------------------------------------------------------------------------------------
 
 
@@ -397,6 +423,8 @@ def nlri_json(data: bytes, family: Family, addpath: bool) -> list[Json] | None:
         if family in EVPN | MCAST_VPN
         else target_json
         if family in ROUTE_TARGET
+        else flow_rule_json
+        if family in FLOW
         else labelled_json
     )
     result = []
@@ -414,14 +442,14 @@ def parses(data: bytes, family: Family, addpath: bool) -> bool:
 
     True for families of which that is not known.
     """
-    reader = Octets(data if family in TYPED | FLOWSPEC else b"")
+    reader = Octets(data if family in TYPED else b"")
     try:
         while reader.data:
             if addpath:
                 reader.take(4)
             if family in EVPN | MCAST_VPN:
                 reader.take(2 + (reader.data + b"\0\0")[1])
-            elif family in FLOWSPEC:
+            elif family in FLOW:
                 first = reader.number(1)
                 reader.take(first if first < 0xF0 else (first & 0x0F) << 8 | reader.number(1))
             elif not possible(reader.number(1), reader, family):
@@ -450,6 +478,8 @@ def nlri_octets(entries: list[Json], family: Family) -> bytes:
         if family in EVPN | MCAST_VPN
         else target_octets
         if family in ROUTE_TARGET
+        else flow_rule_octets
+        if family in FLOW
         else labelled_octets
     )
     data = b""

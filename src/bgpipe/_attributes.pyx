@@ -796,13 +796,13 @@ cdef list unpack_addresses(const uint8_t* p, uint32_t n):
 
 
 # ---- MP_REACH_NLRI, MP_UNREACH_NLRI (RFC 4760) --------------------------------------------------------------------
-MP_NLRI_KEYS = ("prefixes", "nlri", "data")
+MP_NLRI_KEYS = ("prefixes", "nlri", "rules", "data")
 MP_REACH_KEYS = ("af", "nexthop", "link-local", "nh", *MP_NLRI_KEYS)
 MP_UNREACH_KEYS = ("af", *MP_NLRI_KEYS)
 
 
 def encode_mp(code, value, paths):
-    """MP_REACH or MP_UNREACH, of {"af", "nexthop" and "link-local" or "nh", "prefixes" or "nlri" or "data"}."""
+    """MP_REACH or MP_UNREACH, of {"af", "nexthop" and "link-local" or "nh", "prefixes", "nlri", "rules" or "data"}."""
     known = MP_REACH_KEYS if code == ATTR_MP_REACH else MP_UNREACH_KEYS
     if not isinstance(value, dict):
         raise expected(value, 'an object with "af"')
@@ -818,8 +818,8 @@ def encode_mp(code, value, paths):
     family = at("af", parse_family, given.get("af"))
     if "prefixes" in given:
         nlri = at("prefixes", lambda prefixes: encode_mp_prefixes(prefixes, family, paths), given["prefixes"])
-    elif "nlri" in given:
-        nlri = at("nlri", lambda values: encode_mp_nlri(values, family, paths), given["nlri"])
+    elif "nlri" in given or "rules" in given:
+        nlri = at(forms[0], lambda values: encode_mp_nlri(values, family, paths), given[forms[0]])
     else:
         nlri = at("data", unhex, given.get("data", ""))
     head = family[0].to_bytes(2, "big") + family[1].to_bytes(1, "big")

@@ -16,7 +16,7 @@ from bgpipe._message cimport (
     TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
 )
 from bgpipe._json_session cimport put_notification, put_open, put_refresh
-from bgpipe._json_text cimport kept, lit, put_family, put_hex, put_hex_number, put_ipv6, put_text
+from bgpipe._json_text cimport kept, lit, put_family, put_hex, put_hex_number, put_ipv6, put_number64, put_text
 from bgpipe._nlri cimport put_next_hop, put_nlri, typed_family
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
@@ -133,16 +133,6 @@ cdef inline uint8_t* put32(uint8_t* out, uint32_t v) noexcept nogil:
     if likely(high < 65536, 1):
         return put4(put16(out, high), v % 10000)
     return put4(put4(put16(out, high // 10000), high % 10000), v % 10000)
-
-
-cdef uint8_t* put64(uint8_t* out, uint64_t v) noexcept nogil:
-    cdef uint64_t high
-    if v <= 0xFFFFFFFFULL:
-        return put32(out, <uint32_t>v)
-    high = v // 100000000ULL
-    v = v % 100000000ULL
-    out = put64(out, high)
-    return put4(put4(out, <uint32_t>(v // 10000)), <uint32_t>(v % 10000))
 
 
 cdef inline uint8_t* put_hex_or_empty(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
@@ -768,7 +758,7 @@ cdef inline uint8_t* put_start(uint8_t* out, const msg_t* m, clock_t* clock) noe
     out = lit(out, b'["R",', 5)
     if m.flags & MSG_LEFT:
         out[-3] = 0x4C
-    out = put32(out, <uint32_t>m.seq) if likely(m.seq <= 0xFFFFFFFFULL, 1) else put64(out, m.seq)
+    out = put32(out, <uint32_t>m.seq) if likely(m.seq <= 0xFFFFFFFFULL, 1) else put_number64(out, m.seq)
     second = m.time // 1000000000
     micro = m.time - second * 1000000000
     if micro < 0:
@@ -793,9 +783,10 @@ cdef uint8_t* put_tags(uint8_t* out, const msg_t* m) except NULL:
 
 
 cdef inline size_t room(const msg_t* m) noexcept nogil:
-    # The dearest octets are attributes of no length: 3 on the wire, `"BFD_DISCRIMINATOR":{"flags":"OTPX15","value":true},` in JSON,
-    # 18 to 1; 12 to 1 for the prefix /0; the rest less. Escaped tags take 6 octets for one. See tests/unit/test_json.py.
-    cdef size_t n = 24 * <size_t>m.len + 4096 + m.peer.json_len
+    # The dearest octets are those of tests of flags in flows: 2 on the wire, `{"and":true,"op":"NOT-ALL","len":1,"val":"0xff"},` in
+    # JSON, 25 to 1; 18 to 1 for attributes of no length, 12 to 1 for the prefix /0; the rest less. Escaped tags take 6 octets for
+    # one. See tests/unit/test_json.py.
+    cdef size_t n = 26 * <size_t>m.len + 4096 + m.peer.json_len
     cdef uint32_t tags
     if m.tags != NULL:
         memcpy(&tags, m.tags, 4)

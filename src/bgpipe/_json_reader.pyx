@@ -25,7 +25,7 @@ from bgpipe._wire cimport put16
 from bgpipe.errors import InputError, JsonError
 
 cdef enum:
-    MAX_LINE = 5 << 18             # 65535 octets of prefixes /0 take 12 characters each, MAX_TAGS 6 each
+    MAX_LINE = 2 << 20             # 65535 octets of tests of flags in flows take 25 characters each, MAX_TAGS 6 each
     MAX_TAGS = 1 << 16             # octets of a message's tags, with five for each
     PLAIN_LINE = 1 << 16           # longer ones are looked at before Python makes objects of them
     MAX_VALUES = 90000             # one an octet at most, and one for each five octets of tags

@@ -17,7 +17,8 @@ cdef uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil
 cdef uint8_t* put_family(uint8_t* out, uint32_t afi, uint8_t safi) noexcept nogil
 cdef uint8_t* put_afi(uint8_t* out, uint32_t afi) noexcept nogil
 cdef uint8_t* put_number(uint8_t* out, uint32_t v) noexcept nogil
-# "0x1f", without quotes and leading zeros, of up to 48 bits
+cdef uint8_t* put_number64(uint8_t* out, uint64_t v) noexcept nogil
+# "0x1f", without quotes and leading zeros
 cdef uint8_t* put_hex_number(uint8_t* out, uint64_t v) noexcept nogil
 # UTF-8 that a peer chose, as the inside of a JSON string that stays on one line; NULL if it is not UTF-8 (RFC 3629)
 cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil

@@ -101,6 +101,21 @@ cdef uint8_t* put_number(uint8_t* out, uint32_t v) noexcept nogil:
     return end
 
 
+cdef uint8_t* put_number64(uint8_t* out, uint64_t v) noexcept nogil:
+    cdef uint8_t digits[20]
+    cdef int n = 0
+    while v > 0xFFFFFFFFULL:
+        digits[n] = 0x30 + v % 10
+        n += 1
+        v = v // 10
+    out = put_number(out, <uint32_t>v)
+    while n > 0:
+        n -= 1
+        out[0] = digits[n]
+        out += 1
+    return out
+
+
 cdef uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
     cdef const char* digits = b"0123456789abcdef"
     cdef uint32_t i
@@ -264,8 +279,7 @@ cdef uint8_t* put_address(uint8_t* out, const uint8_t* p, uint32_t n) noexcept n
 
 
 cdef uint8_t* put_hex_number(uint8_t* out, uint64_t v) noexcept nogil:
-    # Up to 48 bits, without leading zeros
-    cdef int shift = 44
+    cdef int shift = 60
     out[0] = 0x30
     out[1] = 0x78
     out += 2

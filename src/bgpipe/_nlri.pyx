@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""NLRI of families other than plain prefixes, wire -> JSON: labelled, VPN, EVPN, MCAST-VPN, route targets (docs/json.md).
+"""NLRI of families other than plain prefixes, wire -> JSON: labelled, VPN, EVPN, MCAST-VPN, route targets, flows (docs/json.md).
 
 The rules of _json.pyx hold: what has no typed form that gives the same octets again is NULL. The routes of EVPN and MCAST-VPN say their
 type and length, so that one that has none is hex by itself: `"value"`. How it is all read back is in bgp/nlri.py.
@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from bgpipe._check cimport labels_size, nlri_size
+from bgpipe._flowspec cimport put_rule
 from bgpipe._json_text cimport kept, lit, put_address, put_hex, put_ipv4, put_number, put_text
 from bgpipe._wire cimport be16, be32, be64, cursor, cursor_t, left, take_bytes, take_u8, take_u32
 
@@ -21,10 +22,11 @@ cdef enum:
     MCAST_VPN = 5
     EVPN = 70
     ROUTE_TARGET = 132
+    FLOWSPEC = 133
+    L3VPN_FLOWSPEC = 134
     MOST_TYPES = 12
-    TEXT_OCTET = 24                         # of JSON an octet of NLRI at most, as in room() of _json.pyx
+    TEXT_OCTET = 26                         # of JSON an octet of NLRI at most, as in room() of _json.pyx
     TEXT_MORE = 4096
-    KEY_LEN = 8                             # of ',"nlri":'
 
 # What stands in a route, a letter a field (put_field): r RD, e ESI, t Ethernet tag, a source AS, m MAC address and its length, i IP address,
 # o originating router, each behind its length, O the same up to the end, s multicast source and group, k the route that a leaf answers, p IP
@@ -57,7 +59,8 @@ fill_routes(MCAST_VPN_ROUTES, names.MCAST_VPN_ROUTES, MCAST_VPN_LAYOUTS)
 
 cdef bint typed_family(uint16_t afi, uint8_t safi) noexcept nogil:
     if afi == 1 or afi == 2:
-        return safi == LABELLED or safi == VPN or safi == VPN_MULTICAST or safi == MCAST_VPN or afi == 1 and safi == ROUTE_TARGET
+        return (safi == LABELLED or safi == VPN or safi == VPN_MULTICAST or safi == MCAST_VPN or safi == FLOWSPEC
+                or safi == L3VPN_FLOWSPEC or afi == 1 and safi == ROUTE_TARGET)
     return afi == 25 and safi == EVPN
 
 
@@ -287,13 +290,28 @@ cdef uint8_t* put_route(uint8_t* out, const route_t* routes, const uint8_t* p) n
     return put_octets(out, b"value", p + 2, p[1])
 
 
+cdef uint8_t* put_flow(uint8_t* out, uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t size) noexcept nogil:
+    # RFC 8955 sections 4.1 and 8: a length, of two octets only where one is not enough, for VPNs a route distinguisher, components.
+    cdef const uint8_t* end = p + size
+    cdef bint two = p[0] >= 0xF0
+    p += 2 if two else 1
+    if two and end - p < 0xF0:
+        return NULL
+    if safi == L3VPN_FLOWSPEC:
+        if end - p < 8:
+            return NULL
+        out = put_distinguisher(out, p)
+        p += 8
+    return put_rule(out, p, end, afi)
+
+
 # ---- families -------------------------------------------------------------------------------------------------------------
 
 cdef uint8_t* put_nlri(uint8_t* out, uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t n, bint addpath) noexcept nogil:
     cdef const uint8_t* end = p + n
     cdef uint8_t* start
     cdef uint32_t size
-    out = put_key(out, b"nlri")
+    out = put_key(out, b"rules" if safi == FLOWSPEC or safi == L3VPN_FLOWSPEC else b"nlri")
     out[0] = 0x5B
     out += 1
     while p < end:
@@ -305,7 +323,9 @@ cdef uint8_t* put_nlri(uint8_t* out, uint16_t afi, uint8_t safi, const uint8_t* 
             out = put_count(out, b"path_id", be32(p))
             p += 4
             size -= 4
-        if safi == EVPN:
+        if safi == FLOWSPEC or safi == L3VPN_FLOWSPEC:
+            out = put_flow(out, afi, safi, p, size)
+        elif safi == EVPN:
             out = put_route(out, EVPN_ROUTES, p)
         elif safi == MCAST_VPN:
             out = put_route(out, MCAST_VPN_ROUTES, p)
@@ -315,6 +335,7 @@ cdef uint8_t* put_nlri(uint8_t* out, uint16_t afi, uint8_t safi, const uint8_t* 
             out = put_labelled(out, afi, safi, p)
         if out == NULL:
             return NULL
+        out += out == start                 # a flow without components
         start[0] = 0x7B                     # where the first field's comma is
         out = lit(out, b"},", 2)
         p += size
@@ -355,6 +376,6 @@ def decode_nlri(uint16_t afi, uint8_t safi, const uint8_t[::1] data not None, bi
             return None
         from json import loads
 
-        return loads((<char*>text + KEY_LEN)[:end - text - KEY_LEN])
+        return loads(b"{" + (<char*>text + 1)[:end - text - 1] + b"}").popitem()[1]
     finally:
         free(text)

@@ -204,6 +204,25 @@ EXT_COMMUNITIES = {
     0x8009: "FLOW_DSCP",
 }
 
+# IANA "Flow Spec Component Types": RFC 8955 section 4.2.2, 13 RFC 8956 section 3.7.
+FLOW_COMPONENTS = {
+    1: "DST",
+    2: "SRC",
+    3: "PROTO",
+    4: "PORT",
+    5: "PORT_DST",
+    6: "PORT_SRC",
+    7: "ICMP_TYPE",
+    8: "ICMP_CODE",
+    9: "TCP_FLAGS",
+    10: "PKTLEN",
+    11: "DSCP",
+    12: "FRAG",
+    13: "LABEL",
+}
+FLOW_NUMERIC = {0: "false", 1: "==", 2: ">", 3: ">=", 4: "<", 5: "<=", 6: "!=", 7: "true"}  # section 4.2.1.1
+FLOW_BITMASK = {0: "ANY", 1: "ALL", 2: "NONE", 3: "NOT-ALL"}  # section 4.2.1.2
+
 # Code -> (name, {subcode: name}): IANA "BGP Error (Notification) Codes" and the registries of subcodes.
 NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {
     1: (

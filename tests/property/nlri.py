@@ -120,16 +120,64 @@ def route(table: dict[int, SearchStrategy[bytes]], leaf: int, originator: Search
     return st.one_of(known, known, known, known, leaves, broken, longer)
 
 
+def operator(bitmask: bool) -> SearchStrategy[bytes]:
+    """An operator and its value, not the last one (RFC 8955 section 4.2.1)."""
+    bits = st.sampled_from([0, 0, 0, 0x40, 0x40, 0x04 if bitmask else 0x08])
+    return st.builds(
+        lambda size, more, op, value: bytes([size << 4 | more | op]) + value[: 1 << size],
+        *(st.sampled_from([0, 0, 1, 2, 3]), bits, st.integers(0, 3 if bitmask else 7)),
+        st.binary(min_size=8, max_size=8) | st.just(bytes(7) + b"\5"),
+    )
+
+
+@st.composite
+def operators(draw: DrawFn, bitmask: bool) -> bytes:
+    parts = draw(st.lists(operator(bitmask), min_size=1, max_size=3))
+    parts[-1] = bytes([parts[-1][0] | 0x80]) + parts[-1][1:]
+    return b"".join(parts)
+
+
+@st.composite
+def flow_prefix(draw: DrawFn, afi: int) -> bytes:
+    """RFC 8955 section 4.2.2.1, RFC 8956 section 3.1."""
+    bits, address = draw(network(4 if afi == 1 else 16))
+    if afi == 1:
+        return bytes([bits]) + address[: (bits + 7) // 8]
+    offset = draw(st.integers(0, bits) | st.just(0))
+    rest = int.from_bytes(address, "big") << offset & ((1 << 128) - 1)
+    return bytes([bits, offset]) + rest.to_bytes(16, "big")[: (bits - offset + 7) // 8]
+
+
+@st.composite
+def rules(draw: DrawFn, family: Family) -> bytes:
+    """A rule behind its length (RFC 8955 section 4): components in order, as a rule."""
+    afi, safi = family
+    kinds = draw(st.sets(st.integers(1, 13 if afi == 2 else 12), max_size=5).map(sorted))
+    if not draw(st.integers(0, 20)):
+        kinds = [*kinds, draw(st.integers(0, 20))]
+    data = draw(distinguishers) if safi == 134 else b""
+    for kind in kinds:
+        value = draw(flow_prefix(afi)) if kind in (1, 2) else draw(operators(kind in (9, 12)))
+        data += bytes([kind]) + value
+    long = len(data) >= 240 or not draw(st.integers(0, 20))
+    return (be16(0xF000 | len(data)) if long else bytes([len(data)])) + data
+
+
 def one(family: Family) -> SearchStrategy[bytes]:
     """One NLRI of a family that has other than plain prefixes."""
     if family == (25, 70):
         return route(EVPN, 11, maybe_sized)
     if family[1] == 5:
         return route(MCAST_VPN, 4, addresses)
+    if family[1] in (133, 134):
+        return rules(family)
     return route_targets() if family[1] == 132 else labelled(family)
 
 
-FAMILIES: list[Family] = [(1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (1, 132)]
+FAMILIES: list[Family] = [
+    *((1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (1, 132)),
+    *((1, 133), (2, 133), (1, 134), (2, 134)),
+]
 
 
 @st.composite

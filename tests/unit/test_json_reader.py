@@ -396,11 +396,11 @@ def test_pardon_skips_and_tells() -> None:
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_line_that_is_too_long(end: str) -> None:
     good = update("{}")
-    long = " " * (5 << 18) + "x"
+    long = " " * (2 << 20) + "x"
     got = decode(good + long + end)
     assert got.json.decode() == good
     assert isinstance(got.error, JsonError)
-    assert str(got.error) == f"line 2 at offset {len(good)} is longer than 1310720 bytes"
+    assert str(got.error) == f"line 2 at offset {len(good)} is longer than 2097152 bytes"
     got = decode(good + long + long + "\n" + good + good + long + end, pardon=True)
     assert (got.error, got.json.decode(), got.decoder.skipped) == (None, good * 3, 2)
 

@@ -23,6 +23,8 @@ V4_VPN_MULTICAST, V6_VPN_MULTICAST = "0001 81", "0002 81"
 V4_MVPN, V6_MVPN = "0001 05", "0002 05"
 EVPN = "0019 46"
 RTC = "0001 84"
+V4_FLOW, V6_FLOW = "0001 85", "0002 85"
+V4_FLOW_VPN, V6_FLOW_VPN = "0001 86", "0002 86"
 NAMES = {
     V4_MPLS: "IPV4/MPLS",
     V6_MPLS: "IPV6/MPLS",
@@ -34,6 +36,10 @@ NAMES = {
     V6_MVPN: "IPV6/MCAST_VPN",
     EVPN: "L2VPN/EVPNS",
     RTC: "IPV4/ROUTE_TARGET",
+    V4_FLOW: "IPV4/FLOWSPEC",
+    V6_FLOW: "IPV6/FLOWSPEC",
+    V4_FLOW_VPN: "IPV4/L3VPN_FLOWSPEC",
+    V6_FLOW_VPN: "IPV6/L3VPN_FLOWSPEC",
 }
 
 GLOBAL = "20010db8000000000000000000000001"
@@ -193,5 +199,51 @@ TARGETS = [
     Nlri("part of a target", RTC, "40 0000fde8 0002fde8", {"origin": 65000, "target": "0x0002fde8", "length": 64}),
     Nlri("part of an octet", RTC, "3c 0000fde8 0002fde0", {"origin": 65000, "target": "0x0002fde0", "length": 60}),
 ]
+# RFC 8955 section 4: the first three are its examples; RFC 8956 section 3
+def is_(value: int) -> dict[str, Any]:
+    return {"op": "==", "val": value}
+
+
+PORTS = [{"op": ">=", "val": 137}, {"and": True, "op": "<=", "val": 139}, is_(8080)]
+FLOWS = [
+    Nlri("mail to a network", V4_FLOW, "0b 0118c00002 038106 048119", {"DST": "192.0.2.0/24", "PROTO": [is_(6)], "PORT": [is_(25)]}),
+    Nlri(
+        "ports from one network to another",
+        V4_FLOW,
+        "12 0118c00002 0218cb0071 040389458b911f90",
+        {"DST": "192.0.2.0/24", "SRC": "203.0.113.0/24", "PORT": PORTS},
+    ),
+    Nlri("fragments to a host", V4_FLOW, "09 0120c0000201 0c8005", {"DST": "192.0.2.1/32", "FRAG": [{"op": "ANY", "len": 1, "val": "0x5"}]}),
+    Nlri("each operator on numbers", V4_FLOW, "11 0a 0001 0102 0203 0304 0405 0506 0607 8708", {"PKTLEN": [
+        {"op": False, "val": 1}, {"op": "==", "val": 2}, {"op": ">", "val": 3}, {"op": ">=", "val": 4},
+        {"op": "<", "val": 5}, {"op": "<=", "val": 6}, {"op": "!=", "val": 7}, {"op": True, "val": 8},
+    ]}),
+    Nlri("each operator on flags", V4_FLOW, "0a 09 0002 4110 120002 8304", {"TCP_FLAGS": [
+        {"op": "ANY", "len": 1, "val": "0x2"}, {"and": True, "op": "ALL", "len": 1, "val": "0x10"},
+        {"op": "NONE", "len": 2, "val": "0x2"}, {"op": "NOT-ALL", "len": 1, "val": "0x4"},
+    ]}),
+    Nlri("values in more octets than they need", V4_FLOW, "12 0a 110001 2100000002 b10000000000000003", {"PKTLEN": [
+        {"op": "==", "len": 2, "val": 1}, {"op": "==", "len": 4, "val": 2}, {"op": "==", "len": 8, "val": 3},
+    ]}),
+    Nlri("values of all sizes", V4_FLOW, "0c 0a 110100 a100010000 0b812e", {"PKTLEN": [is_(256), is_(65536)], "DSCP": [is_(46)]}),
+    Nlri("no components", V4_FLOW, "00", {}),
+    Nlri("components out of order", V4_FLOW, "06 048119 038106", None),
+    Nlri("a component twice", V4_FLOW, "06 038106 038111", None),
+    Nlri("an unknown component", V4_FLOW, "03 0e8101", None),
+    Nlri("a flow label for IPv4", V4_FLOW, "03 0d8101", None),
+    Nlri("a reserved bit of an operator", V4_FLOW, "03 038906", None),
+    Nlri("no last operator", V4_FLOW, "03 030106", None),
+    Nlri("bits behind the prefix", V4_FLOW, "05 0117c00003", None),
+    Nlri("a length in two octets where one does", V4_FLOW, "f003 038106", None),
+    Nlri("an IPv6 prefix", V6_FLOW, "07 0120 00 20010db8", {"DST": "2001:db8::/32"}),
+    Nlri("a part of an IPv6 prefix", V6_FLOW, "08 016840 123456789a", {"DST": "::1234:5678:9a00:0/64-104"}),
+    Nlri("a part that begins within an octet", V6_FLOW, "04 020a04 fc", {"SRC": "fc0::/4-10"}),
+    Nlri("an offset behind the length", V6_FLOW, "03 014040", None),
+    Nlri("a flow label", V6_FLOW, "06 0d a1000f4240", {"LABEL": [is_(1000000)]}),
+    Nlri("in a VPN", V4_FLOW_VPN, f"0b {RD} 038111", {"rd": "65000:1", "PROTO": [is_(17)]}),
+    Nlri("in a VPN of IPv6", V6_FLOW_VPN, f"0b {RD} 03813a", {"rd": "65000:1", "PROTO": [is_(58)]}),
+    Nlri("in no VPN", V4_FLOW_VPN, "03 038111", None),
+]
 # fmt: on
-NLRI = [*LABELLED, *VPNS, *EVPNS, *MVPNS, *TARGETS]
+
+NLRI = [*LABELLED, *VPNS, *EVPNS, *MVPNS, *TARGETS, *FLOWS]

@@ -650,7 +650,7 @@ MULTIPROTOCOL = [
     ),
     reach("of EVPN without anything", "0019 46 00 00", {"af": "L2VPN/EVPNS", "nlri": []}),
     reach("of no known family", "00ff fe 01 aa 00 bb", {"af": "AFI(255)/SAFI(254)", "nh": "0xaa", "data": "0xbb"}),
-    reach("of flow rules", "0001 85 00 00 03 01 08 0a", {"af": "IPV4/FLOWSPEC", "nh": "", "data": "0x0301080a"}),
+    reach("of flow rules", "0001 85 00 00 03 01 08 0a", {"af": "IPV4/FLOWSPEC", "rules": [{"DST": "10.0.0.0/8"}]}),
     reach("of a VPN with a reserved octet", "0001 80 00 01", "0x0001800001"),
     unreach("of IPv6", "0002 01 20 20010db8", V6 | {"prefixes": ["2001:db8::/32"]}),
     unreach("of IPv6 with path ids", "0002 01 00000001 00", V6 | {"prefixes": ["#1#::/0"]}, addpath=True),
@@ -724,7 +724,8 @@ OTHER_FAMILIES = [
 ]
 for item in NLRI:
     octets = "0x" + item.wire.replace(" ", "")
-    value = {"af": NAMES[item.family]} | ({"data": octets} if item.value is None else {"nlri": [item.value]})
+    key = "rules" if "FLOWSPEC" in NAMES[item.family] else "nlri"
+    value = {"af": NAMES[item.family]} | ({"data": octets} if item.value is None else {key: [item.value]})
     OTHER_FAMILIES.append(unreach(f"of {NAMES[item.family]}: {item.name}", f"{item.family} {item.wire}", value))
     if item.value is not None:
         twice = [{"path_id": 0} | item.value, {"path_id": 4294967295} | item.value]
@@ -732,7 +733,7 @@ for item in NLRI:
             unreach(
                 f"of {NAMES[item.family]} with path ids: {item.name}",
                 f"{item.family} 00000000 {item.wire} ffffffff {item.wire}",
-                {"af": NAMES[item.family], "nlri": twice},
+                {"af": NAMES[item.family], key: twice},
                 addpath=True,
             )
         )

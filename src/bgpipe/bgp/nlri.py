@@ -17,6 +17,7 @@ from bgpipe._attributes import (
     unhex,
 )
 from bgpipe._nlri import EVPN_LAYOUTS, MCAST_VPN_LAYOUTS
+from bgpipe.bgp.flowspec import encode_rule, rule_length
 from bgpipe.errors import FieldError
 from bgpipe.names import EVPN_ROUTES, MCAST_VPN_ROUTES
 
@@ -249,6 +250,15 @@ def encode_route(numbers: dict[str, int], layouts: dict[int, str]) -> Callable[[
     return encode
 
 
+def encode_flow(fields: Fields, family: Family) -> bytes:
+    """RFC 8955 sections 4.1 and 8: a length, for VPNs a route distinguisher, components."""
+    afi, safi = family
+    octets = take(fields, "rd", encode_distinguisher) if safi == 134 else b""
+    octets += encode_rule(fields, afi)
+    fields.clear()
+    return rule_length(len(octets)) + octets
+
+
 evpn = encode_route(EVPN_NUMBERS, EVPN_LAYOUTS)
 mcast_vpn = encode_route(MCAST_VPN_NUMBERS, MCAST_VPN_LAYOUTS)
 ENCODERS: dict[Family, Callable[[Fields, Family], bytes]] = {
@@ -257,5 +267,6 @@ ENCODERS: dict[Family, Callable[[Fields, Family], bytes]] = {
     (2, 5): mcast_vpn,
     (25, 70): evpn,
     (1, 132): encode_route_target,
+    **{(afi, safi): encode_flow for afi in (1, 2) for safi in (133, 134)},
 }
 
