@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import io
 import ipaddress
 import json
@@ -22,8 +21,6 @@ from bgpipe._mrt import MrtDecoder
 from bgpipe._view import Msg, SessionContext, collect
 from bgpipe.formats.exa import parse_line
 from bgpipe.names import EXA_AFIS, EXA_SAFIS
-
-flows = pytest.mark.skipif(importlib.util.find_spec("bgpipe.bgp.flowspec") is None, reason="no flow routes yet")
 
 
 class Pair(NamedTuple):
@@ -61,7 +58,6 @@ OTHER = {
 }
 
 
-@flows
 def test_commands_give_the_same_octets() -> None:
     same, other = 0, []
     for pair in pairs():
@@ -345,7 +341,6 @@ def our_nlri(mp: dict[str, Any]) -> Iterator[str]:
         yield "data " + mp["data"]
 
 
-@flows
 def test_their_json_says_the_same() -> None:
     compared, different = 0, set()
     for pair in pairs():
@@ -440,7 +435,6 @@ def test_exabgp_sends_what_our_lines_say() -> None:
             assert their_values == values, line
 
 
-@flows
 def test_exabgp_sends_the_routes_of_other_families() -> None:
     """Labelled, of VPNs, and flow routes with their actions: ExaBGP 4.2 has no words for the others."""
     lines, wanted = [], []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from dataclasses import dataclass, field
@@ -21,7 +20,6 @@ from bgpipe.formats.exa import parse_line
 from bgpipe.formats.records import whole
 
 HOP = "next-hop 192.0.2.1"
-flows = pytest.mark.skipif(importlib.util.find_spec("bgpipe.bgp.flowspec") is None, reason="no flow routes yet")
 ROUTE = f"announce route 10.0.0.0/8 {HOP}"
 
 
@@ -348,7 +346,6 @@ def test_labelled_and_vpn_routes() -> None:
 FLOW = {"DST": "10.0.0.0/8", "PROTO": [{"op": "==", "val": 6}, {"op": "==", "val": 17}]}
 
 
-@flows
 @pytest.mark.parametrize(
     "line",
     [
@@ -378,7 +375,6 @@ def attributes_of(message: Msg) -> dict[int, bytes]:
     return found
 
 
-@flows
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
@@ -398,7 +394,6 @@ def test_components(words: str, rule: dict[str, Any]) -> None:
         assert tests == value
 
 
-@flows
 @pytest.mark.parametrize(
     ("words", "octets"),
     [
@@ -420,7 +415,6 @@ def test_actions(words: str, octets: str) -> None:
     assert hop == ("1.2.3.4" if words.split()[0] in ("redirect", "copy") and "1.2.3.4" in words else None)
 
 
-@flows
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -460,13 +454,11 @@ WRITTEN = [
 ]
 
 
-@flows
 @pytest.mark.parametrize("line", WRITTEN)
 def test_routes_of_families_are_written_as_they_are_read(line: str) -> None:
     assert encode(decode(line).messages) == [line]
 
 
-@flows
 @pytest.mark.parametrize(
     "line",
     [
