@@ -455,7 +455,7 @@ cdef class BmpDecoder(RecordDecoder):
             return 1
         reason = p[HEAD]
         if reason == 1 or reason == 3:
-            if message_length(data, end) != end - data or data[18] != TYPE_NOTIFICATION or end - data < HEADER_LEN + 2:
+            if end - data < HEADER_LEN + 2 or message_length(data, end) != end - data or data[18] != TYPE_NOTIFICATION:
                 self.what = "its bytes are no NOTIFICATION"
                 return 1
         elif (reason == 2 and end - data != 2) or ((reason == 4 or reason == 5) and data != end):
@@ -508,7 +508,7 @@ cdef class BmpDecoder(RecordDecoder):
             if kind == 1 and size != 2:
                 self.what = "its information is not of two octets"
                 return 1
-            if kind == 0 and self.everything and message_length(value, value + size) == size:
+            if kind == 0 and self.everything and size and message_length(value, value + size) == size:
                 self.add(b, p + COMMON, value, size, False)
         return 0
 

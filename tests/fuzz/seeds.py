@@ -159,6 +159,35 @@ def mrt_records() -> Iterator[bytes]:
             at = end
 
 
+def bmp_streams() -> Iterator[bytes]:
+    """A Peer Up message, an UPDATE with path ids and a Peer Down message; then messages of each kind in the corpus."""
+    head = bytes(12) + b"\0" * 10 + b"\xc0\0\2\1\0\0\xfd\xe9\1\1\1\1" + bytes(4) + b"\0\0\0\5"
+    opening = MARKER + b"\0\x2d\1\4\xfd\xe9\0\xb4\1\1\1\1\x10" + b"\2\6\x41\4\0\0\xfd\xe9" + b"\2\6\x45\4\0\1\1\3"
+    update = MARKER + b"\0\x1f\2\0\x08\0\0\0\7\x18\xc0\0\2\0\0"
+    told = [(3, bytes(20) + opening * 2), (0, update), (2, b"\3" + MARKER + b"\0\x15\3\6\2"), (6, b"\0\0\0\x1f" + update)]
+    told += [(1, b"\0\0\0\1\0\0\0\4\0\0\0\1"), (2, b"\2\0\7"), (0, update)]
+    yield b"".join(b"\3" + (48 + len(body)).to_bytes(4) + bytes([kind]) + head + body for kind, body in told)
+    yield b"\3\0\0\0\x0e\4\0\1\0\4name" + b"\3\0\0\0\x0c\5\0\1\0\2\0\1" + b"\3\0\0\0\7\x09x"
+    folder = corpus()
+    for path in sorted((folder / "bmp").iterdir()) if folder is not None else ():
+        data, at, seen = path.read_bytes(), 0, dict[int, int]()
+        while at < len(data):
+            end = at + int.from_bytes(data[at + 1 : at + 5])
+            kind = data[at + 5]
+            seen[kind] = seen.get(kind, 0) + 1
+            if seen[kind] in (1, 2, 5):
+                yield data[at:end]
+            if seen[kind] == 5:
+                yield data[at : at + 2000]
+            at = end
+
+
+def openbmp(data: bytes) -> bytes:
+    """A message of OpenBMP's bus around BMP messages."""
+    rest = b"\x80\x0c" + bytes(7) + b"\5" + bytes(16) + b"\0\2cc" + bytes(16) + b"\xc0\0\2\1" + bytes(12) + b"\0\2rr" + b"\0\0\0\1"
+    return b"OBMP\1\7" + (12 + len(rest)).to_bytes(2) + len(data).to_bytes(4) + rest + data
+
+
 def bzip2_blocks() -> Iterator[bytes]:
     text = b"".join(messages())
     for data in (b"a", b"ab" * 300, b"\0" * 5000, bytes(range(256)) * 3, text[:3000], text[:20_000:7]):
@@ -244,6 +273,9 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "mrt":
         for count, records in enumerate(mrt_records()):
             yield bytes([count & 7, 40]) + records
+    elif target in ("bmp", "obmp"):
+        for count, stream in enumerate(bmp_streams()):
+            yield bytes([count & 31, 40]) + (stream if target == "bmp" else openbmp(stream) + b"\n" + openbmp(stream))
     elif target == "filters":
         bodies = [message for message in messages() if len(message) > 18]
         for count in range(max(len(bodies), len(FILTERS))):

@@ -212,6 +212,11 @@ def test_no_more_events_than_fit_are_kept() -> None:
     assert len(read(down(4) * 1500).decoder.events) == 1000
 
 
+def test_mirrored_octets_that_are_no_message_stay_out() -> None:
+    data = bmp(MIRRORING, per_peer() + tlv(0, b"") + tlv(0, MARKER) + tlv(0, update()[:-1]) + tlv(0, update()))
+    assert read(data, everything=True).wires == [update()]
+
+
 def test_all_messages() -> None:
     sent, received = opening(AS4), opening(AS4, addpath(1))
     data = up(sent, received) + monitoring(update()) + down(1, NOTIFICATION) + OTHERS[-3]
@@ -357,6 +362,7 @@ DAMAGED = [
     (up(opening(), opening(), b"\0"), "its TLVs run past its end"),
     (bmp(DOWN, per_peer()), "its reason is missing"),
     (down(1, opening()), "its bytes are no NOTIFICATION"),
+    (down(3), "its bytes are no NOTIFICATION"),
     (down(2), "its length is not that of its reason"),
     (down(4, b"x"), "its length is not that of its reason"),
     (down(6, b"x"), "its TLVs run past its end"),
