@@ -291,8 +291,10 @@ NONTRANSITIVE = 0x4000
 
 def ext_community_form(plain: int) -> int:
     """0, 1, 2 for those whose value begins with a 2-byte AS, an IPv4 address, a 4-byte AS; 3 for all others."""
-    form = {0x8008: 0, 0x8108: 1, 0x8208: 2}.get(plain, plain >> 8)  # the redirects of RFC 8955 section 7.4
-    return min(form, 3)
+    if plain in oracle_attributes.SPECIAL:
+        return 3
+    redirects = {0x8008: 0, 0x8108: 1, 0x8208: 2}  # RFC 8955 section 7.4
+    return min((redirects | oracle_attributes.EVI_ROUTE_TARGETS).get(plain, plain >> 8), 3)
 
 
 def ext_community_json(data: bytes) -> Json:
@@ -308,23 +310,26 @@ def ext_community_json(data: bytes) -> Json:
         case 2:
             entry["value"] = f"{int.from_bytes(value[:4], 'big')}:{int.from_bytes(value[4:], 'big')}"
         case _:
-            entry["value"] = f"0x{int.from_bytes(value, 'big'):x}"
+            text = oracle_attributes.special_text(plain, value)
+            entry["value"] = f"0x{int.from_bytes(value, 'big'):x}" if text is None else text
     if kind & NONTRANSITIVE:
         entry["nontransitive"] = True
     return entry
 
 
 def ext_community_bytes(entry: Json) -> bytes:
-    kind = EXT_COMMUNITY_NUMBERS.get(entry["type"])
-    if kind is None:
-        kind = int(entry["type"], 16)
+    named = entry["type"] in EXT_COMMUNITY_NUMBERS
+    kind = EXT_COMMUNITY_NUMBERS[entry["type"]] if named else int(entry["type"], 16)
     if entry.get("nontransitive"):
         kind |= NONTRANSITIVE
     text = entry["value"]
     if is_hex(text):
         return u16(kind) + int(text, 16).to_bytes(6, "big")
+    form = ext_community_form(kind & ~NONTRANSITIVE)
+    if form == 3:
+        return u16(kind) + oracle_attributes.special_bytes(kind & ~NONTRANSITIVE, text)
     left, right = text.split(":")
-    match ext_community_form(kind & ~NONTRANSITIVE):
+    match form:
         case 0:
             return u16(kind) + u16(int(left)) + u32(int(right))
         case 1:
@@ -457,7 +462,7 @@ def attribute_json(code: int, value: bytes, ctx: Context) -> dict[str, Json]:
             return {"value": aggregator_json(value, 4)}
         case 32:
             return {"value": [community_text(piece, 4) for piece in whole(12, value)]}
-    raise Malformed("an attribute that is shown as hex")
+    return {"value": oracle_attributes.rare_json(code, value, ctx)}
 
 
 def attribute_bytes(code: int, entry: dict[str, Json], ctx: Context) -> bytes:
@@ -491,7 +496,7 @@ def attribute_bytes(code: int, entry: dict[str, Json], ctx: Context) -> bytes:
             return aggregator_bytes(value, 4)
         case 32:
             return b"".join(community_bytes(text, 4) for text in value)
-    raise ValueError(f"attribute {code} has no typed form")
+    return oracle_attributes.rare_bytes(code, value, ctx)
 
 
 FLAGS = (("O", 0x80), ("T", 0x40), ("P", 0x20), ("X", 0x10))
@@ -542,6 +547,20 @@ def typed_if_same(
     return {"value": hex_text(value)}
 
 
+def attribute_entry(code: int, value: bytes, ctx: Context) -> dict[str, Json]:
+    return typed_if_same(
+        value, lambda value: attribute_json(code, value, ctx), lambda entry: attribute_bytes(code, entry, ctx)
+    )
+
+
+def attributes_bytes(attrs: Json, ctx: Context) -> bytes:
+    data = b""
+    for name, entry in attrs.items():
+        code = ATTRIBUTE_NUMBERS[name] if name in ATTRIBUTE_NUMBERS else int(name.removeprefix("ATTR_"))
+        data += join_attribute(flags_number(entry["flags"]), code, attribute_bytes(code, entry, ctx))
+    return data
+
+
 def update_json(body: bytes, ctx: Context) -> Json:
     reader = Reader(body)
     withdrawn = reader.take(reader.number(2))
@@ -553,11 +572,7 @@ def update_json(body: bytes, ctx: Context) -> Json:
         name = attribute_name(code)
         if name in attrs:
             raise Malformed(f"{name} comes twice")
-        attrs[name] = {"flags": flags_text(flags)} | typed_if_same(
-            value,
-            lambda value, code=code: attribute_json(code, value, ctx),  # type: ignore[misc]
-            lambda entry, code=code: attribute_bytes(code, entry, ctx),  # type: ignore[misc]
-        )
+        attrs[name] = {"flags": flags_text(flags)} | attribute_entry(code, value, ctx)
     parts: dict[str, Json] = {"reach": reach, "unreach": unreach, "attrs": attrs}
     data = {key: value for key, value in parts.items() if value}
     if ctx.as_size == 2:
@@ -568,10 +583,7 @@ def update_json(body: bytes, ctx: Context) -> Json:
 def update_bytes(data: Json, ctx: Context) -> bytes:
     ctx = Context(data.get("as_size", ctx.as_size), ctx.addpath)
     withdrawn = b"".join(map(prefix_bytes, data.get("unreach", [])))
-    attributes = b""
-    for name, entry in data.get("attrs", {}).items():
-        code = ATTRIBUTE_NUMBERS[name] if name in ATTRIBUTE_NUMBERS else int(name.removeprefix("ATTR_"))
-        attributes += join_attribute(flags_number(entry["flags"]), code, attribute_bytes(code, entry, ctx))
+    attributes = attributes_bytes(data.get("attrs", {}), ctx)
     reach = b"".join(map(prefix_bytes, data.get("reach", [])))
     return u16(len(withdrawn)) + withdrawn + u16(len(attributes)) + attributes + reach
 
@@ -1760,3 +1772,7 @@ def read_bmp(data: bytes) -> Iterator[Message]:
         seq += 1
         time = time_text(seconds * 1_000_000 + microseconds)
         yield ["R", seq, time, name, update, Peer(asn, ip).tags()]
+
+
+# It needs what is above.
+import oracle_attributes  # noqa: E402

@@ -29,6 +29,9 @@ def unhex(value: object) -> bytes:
 def items_of(value: object, what: str) -> Sequence[Any]:
     """The items of a list, tuple or other iterable, but not of text or a mapping. FieldError."""
 
+def pack_mac(value: object) -> bytes:
+    """A MAC address "00:11:22:33:44:55" as its 6 octets. FieldError."""
+
 def pack_address(value: object, bits: int = 0) -> bytes:
     """An address, as text or as an ipaddress object, as its 4 or 16 octets.
 

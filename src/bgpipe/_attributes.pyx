@@ -13,11 +13,14 @@ cimport cython
 
 from bgpipe._wire cimport be16, be32, cursor, cursor_t, left, put16, put32, take_bytes, take_u8, take_u16, take_u32
 
+from bgpipe.bgp.attributes import LAYOUTS
+from bgpipe.bgp.communities import ADDRESS, AS2, AS4, IP4, MAC, NAME, NUMBER, RATE, WORD, ZERO, forms_of
 from bgpipe.errors import FieldError
 from bgpipe.names import (
     AFIS,
     ATTRIBUTES,
     EXT_COMMUNITIES,
+    IPV6_EXT_COMMUNITIES,
     ORIGINS,
     SAFIS,
     WELL_KNOWN_COMMUNITIES,
@@ -52,13 +55,16 @@ cdef enum:
     ATTR_EXT_COMMUNITIES = 16
     ATTR_AS4_PATH = 17
     ATTR_AS4_AGGREGATOR = 18
+    ATTR_IPV6_EXT_COMMUNITIES = 25
     ATTR_LARGE_COMMUNITIES = 32
     ATTR_ONLY_TO_CUSTOMER = 35
+    ATTR_SET = 128
 
 AFI_NUMBERS = {name: number for number, name in AFIS.items()}
 SAFI_NUMBERS = {name: number for number, name in SAFIS.items()}
 ORIGIN_NUMBERS = {name: number for number, name in ORIGINS.items()}
 EXT_COMMUNITY_NUMBERS = {name: number for number, name in EXT_COMMUNITIES.items()}
+IPV6_EXT_COMMUNITY_NUMBERS = {name: number for number, name in IPV6_EXT_COMMUNITIES.items()}
 COMMUNITY_NUMBERS = {name: number for number, name in WELL_KNOWN_COMMUNITIES.items()}
 
 
@@ -597,16 +603,37 @@ def pack_ext_community(value):
     """RFC 4360 section 2: 8 octets of {"type", "value", "nontransitive"}, of "TARGET:65000:1", or of "0x" and 16 digits."""
     if isinstance(value, ExtCommunity):
         return value.octets
+    if type(value) is str and value[:2] in ("0x", "0X") and ":" not in value:
+        if len(value) != 18:
+            raise expected(value, "16 hex digits")
+        return unhex(value)
+    return ext_community(*parts_of_community(value, "TARGET:65000:1"))
+
+
+def pack_ipv6_ext_community(value):
+    """RFC 5701 section 2: 20 octets of {"type", "value", "nontransitive"}, or of "TARGET:2001:db8::1:1"."""
+    kind, text, nontransitive = parts_of_community(value, "TARGET:2001:db8::1:1")
+    kind = at("type", lambda given: lookup(given, IPV6_EXT_COMMUNITY_NUMBERS, 0xFFFF, "the type of a community"), kind)
+    if nontransitive:
+        kind |= 0x4000
+    return kind.to_bytes(2, "big") + at("value", ipv6_ext_community_value, text)
+
+
+def ipv6_ext_community_value(value):
+    address, colon, local = value.rpartition(":") if type(value) is str else ("", "", "")
+    if not colon:
+        raise expected(value, '"address:number"')
+    return pack_address(address, 128) + number(local, 0xFFFF, "a number").to_bytes(2, "big")
+
+
+def parts_of_community(value, example):
+    """(type, value, whether it is nontransitive) of {"type", "value", "nontransitive"}, or of text."""
     if type(value) is str:
-        if value[:2] in ("0x", "0X") and ":" not in value:
-            if len(value) != 18:
-                raise expected(value, "16 hex digits")
-            return unhex(value)
         kind, colon, rest = value.partition(":")
         if not colon:
-            raise expected(value, 'an extended community such as "TARGET:65000:1"')
+            raise expected(value, f'an extended community such as "{example}"')
         rest, nontransitive, _ = rest.partition(":nontransitive")
-        return ext_community(kind, rest, bool(nontransitive))
+        return kind, rest, bool(nontransitive)
     if not isinstance(value, dict):
         raise expected(value, 'an extended community: {"type", "value"}')
     for key in value:
@@ -617,14 +644,15 @@ def pack_ext_community(value):
     nontransitive = value.get("nontransitive")
     if nontransitive is not None and not isinstance(nontransitive, bool):
         raise expected(nontransitive, "true or false").under("nontransitive")
-    return ext_community(value["type"], value["value"], bool(nontransitive))
+    return value["type"], value["value"], bool(nontransitive)
 
 
 def ext_community(kind, value, nontransitive):
+    named = type(kind) is str and kind[:2] not in ("0x", "0X")
     kind = at("type", ext_community_type, kind)
     if nontransitive:
         kind |= 0x4000
-    return kind.to_bytes(2, "big") + at("value", lambda given: ext_community_value(kind & ~0x4000, given), value)
+    return kind.to_bytes(2, "big") + at("value", lambda given: ext_community_value(kind & ~0x4000, given, named), value)
 
 
 def ext_community_type(value):
@@ -663,16 +691,21 @@ cdef class ExtCommunity:
 
     @property
     def value(self):
-        """"65000:1" or "192.0.2.1:1" for types of AS and address, else the 6 octets as a number in hex."""
+        """"65000:1", "192.0.2.1:1", "VXLAN" ...: docs/json.md; the 6 octets as a number in hex where the type has no such form."""
         cdef uint32_t kind = be16(self.raw) & ~0x4000
-        cdef uint32_t family = kind >> 8
-        if family == 0 or kind == 0x8008:
+        forms = forms_of(kind)
+        if forms is AS2:
             return f"{be16(self.raw + 2)}:{be32(self.raw + 4)}"
-        if family == 1 or kind == 0x8108:
+        if forms is IP4:
             return f"{address_text(self.raw + 2, 4)}:{be16(self.raw + 6)}"
-        if family == 2 or kind == 0x8208:
+        if forms is AS4:
             return f"{be32(self.raw + 2)}:{be16(self.raw + 6)}"
-        return f"{int.from_bytes(self.octets[2:], 'big'):#x}"
+        six = int.from_bytes(self.octets[2:], "big")
+        for form in forms:
+            text = form_text(form, six)
+            if text is not None:
+                return text
+        return f"{six:#x}"
 
     @property
     def nontransitive(self):
@@ -704,23 +737,113 @@ cdef class ExtCommunity:
         return ExtCommunity, (self.octets,)
 
 
-def ext_community_value(kind, value):
-    """The 6 octets behind type and subtype. kind: both of them, the nontransitive bit 0x4000 taken off."""
+def form_text(form, six):
+    """Six octets, as a number, in one of the forms of bgp/communities.py; None if it is not made for them."""
+    cdef list texts = []
+    left = 48
+    for kind, bits, more in form:
+        left -= bits
+        part = six >> left & (1 << bits) - 1
+        if kind == NUMBER:
+            texts.append(str(part))
+        elif kind == ADDRESS:
+            texts.append(".".join([str(octet) for octet in part.to_bytes(4, "big")]))
+        elif kind == MAC:
+            texts.append(part.to_bytes(6, "big").hex(":"))
+        elif kind == NAME:
+            texts.append(more.get(part) or str(part))
+        elif kind == RATE:
+            rate = whole_rate(part)
+            if rate is None:
+                return None
+            texts.append(str(rate))
+        elif part != (more[0] if kind == WORD else 0):
+            return None
+        elif kind == WORD:
+            texts.append(more[1])
+    return ":".join(texts)
+
+
+def whole_rate(bits):
+    """The number that 32 bits are as an IEEE float; None if it is not a whole one below 2^64."""
+    exponent = (bits >> 23) - 150                             # of the lowest bit; the sign, where set, makes it too large
+    if bits == 0:
+        return 0
+    if not -23 <= exponent <= 40:
+        return None
+    mantissa = bits & 0x7FFFFF | 0x800000
+    if exponent >= 0:
+        return mantissa << exponent
+    return mantissa >> -exponent if mantissa & (1 << -exponent) - 1 == 0 else None
+
+
+def form_number(form, text):
+    """The six octets, as a number, that a text stands for; None if it is not of this form."""
+    texts = [text] if any([kind == MAC for kind, _, _ in form]) else text.split(":")
+    if len(texts) != sum([kind != ZERO for kind, _, _ in form]):
+        return None
+    texts.reverse()
+    six = 0
+    for kind, bits, more in form:
+        part = 0
+        if kind == WORD:
+            if texts.pop().upper() != more[1]:
+                return None
+            part = more[0]
+        elif kind == ADDRESS:
+            part = int.from_bytes(pack_address(texts.pop(), 32), "big")
+        elif kind == MAC:
+            part = int.from_bytes(pack_mac(texts.pop()), "big")
+        elif kind == RATE:
+            part = int.from_bytes(pack_rate(texts.pop()), "big")
+        elif kind == NAME:
+            names = {name: number for number, name in more.items()}
+            part = lookup(texts.pop(), names, (1 << bits) - 1, "one of " + ", ".join(names) + " or a number")
+        elif kind == NUMBER:
+            part = number(texts.pop(), (1 << bits) - 1, "an AS number" if more == "AS" else "a number")
+        six = six << bits | part
+    return six
+
+
+SHOWN = {ADDRESS: "address", MAC: "00:11:22:33:44:55", NAME: "name", RATE: "rate"}
+
+
+def form_shown(form):
+    """What an error says was expected."""
+    return '"' + ":".join([more[1] if kind == WORD else more if kind == NUMBER else SHOWN[kind] for kind, _, more in form if kind != ZERO]) + '"'
+
+
+def pack_mac(value):
+    """A MAC address "00:11:22:33:44:55" as its 6 octets."""
+    parts = value.split(":") if type(value) is str else ()
+    if len(parts) == 6 and all([len(part) == 2 for part in parts]):
+        try:
+            return bytes.fromhex("".join(parts))
+        except ValueError:
+            pass
+    raise expected(value, "a MAC address such as 00:11:22:33:44:55")
+
+
+def pack_rate(value):
+    """A rate as an IEEE float of 4 octets."""
+    from struct import pack
+    try:
+        return pack("!f", float(value))
+    except (ValueError, TypeError, OverflowError):
+        raise expected(value, "a rate") from None
+
+
+def ext_community_value(kind, value, named):
+    """The 6 octets behind type and subtype. kind: both of them, the nontransitive bit 0x4000 taken off; named: see forms_of."""
     if type(value) is str and value[:2] in ("0x", "0X"):
         return number(value, 0xFFFFFFFFFFFF, "a number of 48 bits").to_bytes(6, "big")
-    family = kind >> 8
-    if family in (0, 1, 2) or kind in (0x8008, 0x8108, 0x8208):
-        # RFC 4360 section 3, RFC 5668, and the redirects of RFC 8955 section 7.4
-        if type(value) is str:
-            first, colon, second = value.rpartition(":")
-            if colon and family & 3 == 1:
-                return pack_address(first, 32) + number(second, 0xFFFF, "a number").to_bytes(2, "big")
-            if colon and family & 3 == 0:
-                return (number(first, 0xFFFF, "an AS number").to_bytes(2, "big")
-                        + number(second, 0xFFFFFFFF, "a number").to_bytes(4, "big"))
-            if colon:
-                return as_number(first).to_bytes(4, "big") + number(second, 0xFFFF, "a number").to_bytes(2, "big")
-        raise expected(value, '"address:number"' if family & 3 == 1 else '"AS:number"')
+    forms = forms_of(kind, named)
+    if forms:
+        for form in forms if type(value) is str else ():
+            six = form_number(form, value)
+            if six is not None:
+                return six.to_bytes(6, "big")
+        raise expected(value, " or ".join([form_shown(form) for form in forms]))
     if kind in (0x8006, 0x800C):
         return flow_rate(value)
     if kind == 0x8007:                                        # RFC 8955 section 7.3
@@ -734,17 +857,13 @@ def ext_community_value(kind, value):
 
 def flow_rate(value):
     """RFC 8955 section 7.1: an id of 2 octets, the rate as an IEEE float; "id:rate" or the rate alone."""
-    from struct import pack
     number_id = 0
     rate = value
     if type(value) is str:
         first, colon, rate = value.rpartition(":")
         if colon:
             number_id = number(first, 0xFFFF, "an AS number")
-    try:
-        return pack("!Hf", number_id, float(rate))
-    except (ValueError, TypeError, OverflowError):
-        raise expected(value, "a rate") from None
+    return number_id.to_bytes(2, "big") + pack_rate(rate)
 
 
 cdef int flags_of(value, dict bits) except -1:
@@ -926,7 +1045,23 @@ def encode_attribute(code, value, as_size, paths, segments=None):
         return packed_each(value, pack_ipv4, "cluster ids")
     if code in (ATTR_MP_REACH, ATTR_MP_UNREACH):
         return encode_mp(code, value, paths)
+    if code == ATTR_IPV6_EXT_COMMUNITIES:
+        return packed_each(value, pack_ipv6_ext_community, "extended communities")
+    if code == ATTR_SET:
+        return encode_set(value, paths)
+    if code in LAYOUTS:
+        from bgpipe.bgp.encoding import encode          # which needs this module
+        return encode(LAYOUTS[code], value)
     raise expected(value, "true where the value is empty" if code == ATTR_ATOMIC_AGGREGATE else 'hex digits, "0x.."')
+
+
+def encode_set(value, paths):
+    """RFC 6368 section 5: {"asn", "attrs"}; AS numbers take 4 octets."""
+    from bgpipe.formats.json import encode_attributes   # which needs this module
+    if not isinstance(value, dict) or set(value) != {"asn", "attrs"}:
+        raise expected(value, 'an object with "asn" and "attrs"')
+    return at("asn", as_number, value["asn"]).to_bytes(4, "big") + at(
+        "attrs", lambda attributes: encode_attributes(attributes, 4, paths), value["attrs"])
 
 
 def pack_ipv4(value):

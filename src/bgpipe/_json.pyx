@@ -11,17 +11,20 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from bgpipe._check cimport check, check_attr, family
 from bgpipe._codec cimport Batch, Buffer, Encoder, unpack_pairs
+from bgpipe._communities cimport put_form
+from bgpipe._json_session cimport put_notification, put_open, put_refresh
+from bgpipe._json_text cimport kept, kept_names, lit, name_of, names_t, put_family, put_hex, put_hex_number, put_ipv6, put_number64, put_text
+from bgpipe._layouts cimport put_layout
 from bgpipe._message cimport (
     CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
     TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
 )
-from bgpipe._json_session cimport put_notification, put_open, put_refresh
-from bgpipe._json_text cimport kept, lit, put_family, put_hex, put_hex_number, put_ipv6, put_number64, put_text
 from bgpipe._nlri cimport put_next_hop, put_nlri, typed_family
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
 
 from bgpipe import names
 from bgpipe._codec import json_string
+from bgpipe.bgp import communities
 
 cdef extern from *:
     """
@@ -34,6 +37,8 @@ cdef extern from *:
 cdef enum:
     HEADER_LEN = 19
     HEAD_TEXT = 63
+    SET = 128                       # ATTR_SET
+    MOST_EXT_KINDS = 128
 
 
 cdef struct text_t:                 # a short text that is always copied whole
@@ -51,20 +56,28 @@ cdef text_t ORIGINS[3]              # '"ORIGIN":{"flags":"T","value":"IGP"},' ..
 cdef const char* ATTRIBUTE_NAMES[256]
 
 
-cdef struct name_t:
-    uint32_t number
-    const char* name
+cdef enum:                          # shape_of of bgp/communities.py
+    SHAPE_HEX
+    SHAPE_AS2
+    SHAPE_IP4
+    SHAPE_AS4
+    SHAPE_OTHER
 
 
-cdef name_t EXT_COMMUNITY_NAMES[32]
-cdef uint32_t EXT_COMMUNITY_COUNT
+cdef struct ext_t:
+    text_t head                     # '{"type":"TARGET","value":"'; nothing for types without a name
+    uint8_t shape
+
+
+cdef ext_t EXT_KINDS[MOST_EXT_KINDS]         # the first is the shape of types without a name that have no other
+cdef uint8_t EXT_INDEX[65536]       # type and subtype, the nontransitive bit taken off -> its place in EXT_KINDS
+cdef names_t IPV6_EXT_NAMES
 cdef const char* ORIGIN_NAMES[3]
 
 
 cdef int fill_tables() except -1:
     cdef uint32_t i, n, d
     cdef uint64_t v
-    global EXT_COMMUNITY_COUNT
     for i in range(65536):
         v = 0
         n = 0
@@ -82,10 +95,6 @@ cdef int fill_tables() except -1:
                 PREFIX_END[i] = 0x2F | v << 8 | <uint64_t>0x2C22 << (8 * (n + 1)) | <uint64_t>(n + 3) << 56
     for code, name in names.ATTRIBUTES.items():
         ATTRIBUTE_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.EXT_COMMUNITIES.items():
-        EXT_COMMUNITY_NAMES[EXT_COMMUNITY_COUNT].number = code
-        EXT_COMMUNITY_NAMES[EXT_COMMUNITY_COUNT].name = kept(name)
-        EXT_COMMUNITY_COUNT += 1
     for i in range(3):
         ORIGIN_NAMES[i] = kept(names.ORIGINS[i])
         text = b'"ORIGIN":{"flags":"T","value":"%s"},' % names.ORIGINS[i].encode()
@@ -94,9 +103,29 @@ cdef int fill_tables() except -1:
     return 0
 
 
-if len(names.EXT_COMMUNITIES) > 32:
-    raise ImportError("names.py has outgrown the tables of _json.pyx")
+cdef int fill_ext_communities() except -1:
+    global IPV6_EXT_NAMES
+    cdef ext_t* ext
+    IPV6_EXT_NAMES = kept_names(names.IPV6_EXT_COMMUNITIES)
+    if len(names.EXT_COMMUNITIES) + 1 + len(communities.FAMILIES) > MOST_EXT_KINDS:
+        raise ImportError("names.py has outgrown the tables of _json.pyx")
+    for index in range(1, len(communities.FAMILIES) + 1):
+        EXT_KINDS[index].shape = index
+        memset(&EXT_INDEX[(index - 1) << 8], <uint8_t>index, 256)
+    for index, (code, name) in enumerate(names.EXT_COMMUNITIES.items(), 1 + len(communities.FAMILIES)):
+        ext = &EXT_KINDS[index]
+        EXT_INDEX[<uint16_t>code] = index
+        text = b'{"type":"%s","value":"' % name.encode()
+        if len(text) > HEAD_TEXT:
+            raise ImportError(f"names.py: {name} is too long for the tables of _json.pyx")
+        memcpy(ext.head.text, <const char*>text, len(text))
+        ext.head.len = len(text)
+        ext.shape = communities.shape_of(code)
+    return 0
+
+
 fill_tables()
+fill_ext_communities()
 
 
 # ---- small pieces ---------------------------------------------------------------------------------------------------------
@@ -349,54 +378,65 @@ cdef uint8_t* put_addresses(uint8_t* out, const uint8_t* p, uint32_t n) noexcept
 cdef uint8_t* put_ext_communities(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
     # RFC 4360; which types read "asn:n" and "ip:n" is said in names.md
     cdef const uint8_t* end = p + n
-    cdef uint32_t kind, base, i, form
-    cdef const char* name
+    cdef const ext_t* ext
+    cdef uint32_t kind
     out[0] = 0x5B
     out += 1
     while p < end:
         kind = be16(p)
-        base = kind & ~0x4000
-        name = NULL
-        for i in range(EXT_COMMUNITY_COUNT):
-            if EXT_COMMUNITY_NAMES[i].number == base:
-                name = EXT_COMMUNITY_NAMES[i].name
-                break
-        out = put_text(out, b'{"type":"')
-        out = put_text(out, name) if name != NULL else put_hex_number(out, kind)
-        out = put_text(out, b'","value":')
-        form = base >> 8
-        if form == 0 or base == 0x8008:          # 2-octet AS (RFC 4360 section 3.1)
-            out[0] = 0x22
-            out = put16(out + 1, be16(p + 2))
+        ext = &EXT_KINDS[EXT_INDEX[kind & ~0x4000]]
+        if ext.head.len:
+            memcpy(out, ext.head.text, HEAD_TEXT + 1)
+            out += ext.head.len
+        else:
+            out = lit(put_hex_number(lit(out, b'{"type":"', 9), kind), b'","value":"', 11)
+        if ext.shape == SHAPE_AS2:               # RFC 4360 section 3.1
+            out = put16(out, be16(p + 2))
             out[0] = 0x3A
             out = put32(out + 1, be32(p + 4))
-            out[0] = 0x22
-            out += 1
-        elif form == 1 or base == 0x8108:        # IPv4 address (RFC 4360 section 3.2)
-            out[0] = 0x22
-            out = put_ipv4(out + 1, be32(p + 2))
+        elif ext.shape == SHAPE_IP4:             # RFC 4360 section 3.2
+            out = put_ipv4(out, be32(p + 2))
             out[0] = 0x3A
             out = put16(out + 1, be16(p + 6))
-            out[0] = 0x22
-            out += 1
-        elif form == 2 or base == 0x8208:        # 4-octet AS (RFC 5668 section 2)
-            out[0] = 0x22
-            out = put32(out + 1, be32(p + 2))
+        elif ext.shape == SHAPE_AS4:             # RFC 5668 section 2
+            out = put32(out, be32(p + 2))
             out[0] = 0x3A
             out = put16(out + 1, be16(p + 6))
-            out[0] = 0x22
-            out += 1
         else:
-            out[0] = 0x22
-            out = put_hex_number(out + 1, be64(p) & 0xFFFFFFFFFFFFULL)
-            out[0] = 0x22
-            out += 1
+            out = put_form(out, kind & ~0x4000, be64(p) & 0xFFFFFFFFFFFFULL)
+        out[0] = 0x22
+        out += 1
         if kind & 0x4000:
-            out = put_text(out, b',"nontransitive":true')
+            out = lit(out, b',"nontransitive":true', 21)
         out[0] = 0x7D
         out[1] = 0x2C
         out += 2
         p += 8
+    out[-1] = 0x5D
+    return out
+
+
+cdef uint8_t* put_ipv6_ext_communities(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
+    # RFC 5701 section 2: a type as those of extended communities, an IPv6 address, a number of two octets
+    cdef const uint8_t* end = p + n
+    cdef const char* name
+    cdef uint32_t kind
+    out[0] = 0x5B
+    out += 1
+    while p < end:
+        kind = be16(p)
+        name = name_of(&IPV6_EXT_NAMES, kind & ~0x4000)
+        out = lit(out, b'{"type":"', 9)
+        out = put_text(out, name) if name != NULL else put_hex_number(out, kind)
+        out = put_address16(lit(out, b'","value":"', 11), p + 2)
+        out[0] = 0x3A
+        out = put16(out + 1, be16(p + 18))
+        out[0] = 0x22
+        out += 1
+        if kind & 0x4000:
+            out = lit(out, b',"nontransitive":true', 21)
+        out = lit(out, b"},", 2)
+        p += 20
     out[-1] = 0x5D
     return out
 
@@ -513,7 +553,45 @@ cdef uint8_t* put_value(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n
         return put_path(out, p, n, 4)
     if code == 18:
         return put_aggregator(out, p, n) if n == 8 else NULL
-    return NULL
+    if code == 25:
+        return put_ipv6_ext_communities(out, p, n) if n and n % 20 == 0 else NULL
+    if code == SET:
+        return put_set(out, p, n, ctx)
+    return put_layout(out, code, p, n)
+
+
+cdef uint8_t* put_set(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
+    # ATTR_SET (RFC 6368 section 5): an AS number, and the attributes of a customer's route, in which AS numbers take four octets. One
+    # within another is hex.
+    cdef const uint8_t* end = p + n
+    cdef uint64_t seen[4]
+    cdef uint8_t* mark
+    cdef uint8_t flags, code
+    cdef uint32_t size
+    if n < 4:
+        return NULL
+    memset(seen, 0, sizeof(seen))
+    out = lit(put32(lit(out, b'{"asn":', 7), be32(p)), b',"attrs":{', 10)
+    p += 4
+    while p < end:
+        if end - p < 3 or (p[0] & 0x10 and end - p < 4):
+            return NULL
+        flags = p[0]
+        code = p[1]
+        size = be16(p + 2) if flags & 0x10 else p[2]
+        p += 4 if flags & 0x10 else 3
+        if size > <uint32_t>(end - p) or (seen[code >> 6] >> (code & 63)) & 1:
+            return NULL
+        seen[code >> 6] |= <uint64_t>1 << (code & 63)
+        mark = put_head(out, code, flags)
+        out = put_value(mark, code, p, size, ctx & ~<ctx_t>CTX_AS2) if code != SET else NULL
+        if out == NULL:
+            out = put_hex(mark, p, size) if size else lit(mark, b"true", 4)
+        out = lit(out, b"},", 2)
+        p += size
+    if out[-1] == 0x2C:
+        out -= 1
+    return lit(out, b"}}", 2)
 
 
 cdef text_t* make_head(uint8_t code, uint8_t flags) noexcept nogil:
@@ -866,3 +944,13 @@ cdef class JsonEncoder(Encoder):
         self.written += count
         out.messages += count
         return 0
+
+
+def attribute_text(code, const uint8_t[::1] value not None, as_size=4):
+    """The JSON of an attribute's value, without what stands beside it; None if it has no typed form. as_size: 2 or 4 octets."""
+    cdef Buffer text = Buffer()
+    cdef uint8_t* end
+    cdef const uint8_t* p = &value[0] if value.shape[0] else NULL
+    text.reserve(24 * value.shape[0] + 4096)
+    end = put_value(text.data, code, p, <uint32_t>value.shape[0], CTX_AS2 if as_size == 2 else 0)
+    return (<char*>text.data)[:end - text.data].decode() if end != NULL else None

@@ -8,8 +8,21 @@ cdef inline uint8_t* lit(uint8_t* out, const char* text, size_t n) noexcept nogi
     memcpy(out, text, n)
     return out + n
 
+# Names of some numbers, in ascending order.
+cdef struct name_t:
+    uint32_t number
+    const char* name
+
+cdef struct names_t:
+    uint32_t count
+    name_t* names
+
 # `text` as bytes that live as long as the process.
 cdef const char* kept(str text) except NULL
+# A table number -> name that lives as long as the process.
+cdef names_t kept_names(dict table) except *
+# The name of a number, or NULL.
+cdef const char* name_of(const names_t* names, uint32_t number) noexcept nogil
 cdef uint8_t* put_text(uint8_t* out, const char* text) noexcept nogil
 # "0x...", with quotes
 cdef uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil
@@ -20,6 +33,8 @@ cdef uint8_t* put_number(uint8_t* out, uint32_t v) noexcept nogil
 cdef uint8_t* put_number64(uint8_t* out, uint64_t v) noexcept nogil
 # "0x1f", without quotes and leading zeros
 cdef uint8_t* put_hex_number(uint8_t* out, uint64_t v) noexcept nogil
+# "00:11:22:33:44:55" of 48 bits, without quotes
+cdef uint8_t* put_mac(uint8_t* out, uint64_t v) noexcept nogil
 # UTF-8 that a peer chose, as the inside of a JSON string that stays on one line; NULL if it is not UTF-8 (RFC 3629)
 cdef uint8_t* put_escaped(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil
 cdef uint8_t* put_ipv4(uint8_t* out, uint32_t v) noexcept nogil

@@ -19,15 +19,9 @@ cdef extern from *:
     int clz "__builtin_clz"(uint32_t v) noexcept nogil
 
 
-cdef struct name_t:
-    uint32_t number
-    const char* name
-
-
 cdef list KEEP = []                 # owns the bytes that the tables of names point into
 cdef const char* SAFI_NAMES[256]
-cdef name_t AFI_NAMES[32]
-cdef uint32_t AFI_COUNT
+cdef names_t AFI_NAMES
 cdef uint16_t HEX2[256]             # two hex digits
 cdef uint16_t PAIRS[100]            # two decimal digits
 cdef uint32_t OCTETS[256]           # "255."
@@ -40,18 +34,37 @@ cdef const char* kept(str text) except NULL:
     return b
 
 
+cdef names_t kept_names(dict table) except *:
+    cdef names_t found
+    cdef uint32_t i
+    cdef bytearray room = bytearray(len(table) * sizeof(name_t))
+    KEEP.append(room)
+    found.count = <uint32_t>len(table)
+    found.names = <name_t*><char*>room
+    for i, number in enumerate(sorted(table)):
+        found.names[i].number = number
+        found.names[i].name = kept(table[number])
+    return found
+
+
+cdef const char* name_of(const names_t* names, uint32_t number) noexcept nogil:
+    cdef uint32_t low = 0, high = names.count, middle
+    while low < high:
+        middle = (low + high) >> 1
+        if names.names[middle].number < number:
+            low = middle + 1
+        else:
+            high = middle
+    return names.names[low].name if low < names.count and names.names[low].number == number else NULL
+
+
 cdef int fill_tables() except -1:
-    global AFI_COUNT
+    global AFI_NAMES
     cdef uint32_t i, j, run, best, best_start
     cdef const char* hexdigits = b"0123456789abcdef"
-    if len(names.AFIS) > 32:
-        raise ImportError("names.py has outgrown the tables of _json_text.pyx")
     for code, name in names.SAFIS.items():
         SAFI_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.AFIS.items():
-        AFI_NAMES[AFI_COUNT].number = code
-        AFI_NAMES[AFI_COUNT].name = kept(name)
-        AFI_COUNT += 1
+    AFI_NAMES = kept_names(names.AFIS)
     for i in range(100):
         PAIRS[i] = 0x30 + i // 10 | (0x30 + i % 10) << 8
     for i in range(256):
@@ -129,10 +142,9 @@ cdef uint8_t* put_hex(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil
 
 
 cdef uint8_t* put_afi(uint8_t* out, uint32_t afi) noexcept nogil:
-    cdef uint32_t i
-    for i in range(AFI_COUNT):
-        if AFI_NAMES[i].number == afi:
-            return put_text(out, AFI_NAMES[i].name)
+    cdef const char* name = name_of(&AFI_NAMES, afi)
+    if name != NULL:
+        return put_text(out, name)
     out = put_number(put_text(out, b"AFI("), afi)
     out[0] = 0x29
     return out + 1
@@ -276,6 +288,19 @@ cdef uint8_t* put_ipv6(uint8_t* out, uint64_t high, uint64_t low) noexcept nogil
 
 cdef uint8_t* put_address(uint8_t* out, const uint8_t* p, uint32_t n) noexcept nogil:
     return put_ipv4(out, be32(p)) if n == 4 else put_ipv6(out, be64(p), be64(p + 8))
+
+
+cdef uint8_t* put_mac(uint8_t* out, uint64_t v) noexcept nogil:
+    cdef int shift = 40
+    cdef uint32_t digits
+    while shift >= 0:
+        digits = HEX2[(v >> shift) & 255]
+        out[0] = <uint8_t>digits
+        out[1] = <uint8_t>(digits >> 8)
+        out[2] = 0x3A
+        out += 3
+        shift -= 8
+    return out - 1
 
 
 cdef uint8_t* put_hex_number(uint8_t* out, uint64_t v) noexcept nogil:

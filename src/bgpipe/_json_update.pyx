@@ -9,6 +9,7 @@ the work buffer has room for any one item (ROOM), which is written unchecked.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_AS_STRING
+from bgpipe._communities cimport take_form
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, FAMILY_IPV4_MULTICAST, FAMILY_IPV4_UNICAST, FAMILY_IPV6_MULTICAST, FAMILY_IPV6_UNICAST, ctx_t,
 )
@@ -16,6 +17,7 @@ from bgpipe._scan cimport le64, literal, put128, take_hex, take_ipv4, take_ipv6,
 from bgpipe._wire cimport put16, put32
 
 from bgpipe import names
+from bgpipe.bgp import communities
 
 # ---- names ------------------------------------------------------------------------------------------------------------
 
@@ -41,7 +43,13 @@ cdef struct label_t:
     uint32_t size
     uint32_t code
 
+cdef enum:                         # shape_of of bgp/communities.py
+    SHAPE_AS2 = 1
+    SHAPE_IP4
+    SHAPE_AS4
+
 cdef names_t ATTRIBUTES            # attribute name, up to the first flag
+cdef uint8_t EXT_SHAPES[65536]     # by type and subtype, the nontransitive bit taken off
 cdef names_t EXT_COMMUNITIES       # type of an extended community, up to the first byte of its value
 cdef label_t AFIS[MAX_LABELS]
 cdef label_t SAFIS[MAX_LABELS]
@@ -83,6 +91,13 @@ cdef int fill_labels(label_t* table, dict numbers) except -1:
     return 0
 
 
+cdef int fill_shapes() except -1:
+    for code in [*range(len(communities.FAMILIES) << 8), *communities.FORMS]:
+        EXT_SHAPES[<uint16_t>code] = communities.shape_of(code)
+    return 0
+
+
+fill_shapes()
 fill_names(&ATTRIBUTES, names.ATTRIBUTES, b'":{"flags":"')
 fill_names(&EXT_COMMUNITIES, names.EXT_COMMUNITIES, b'","value":"')
 fill_labels(AFIS, names.AFIS)
@@ -375,10 +390,11 @@ cdef const uint8_t* take_large_communities(const uint8_t* p, uint8_t** at, const
 
 
 cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const uint8_t* stop) noexcept nogil:
-    # RFC 4360, RFC 5668: {"type","value","nontransitive"}
+    # RFC 4360, RFC 5668: {"type","value","nontransitive"}.
     cdef uint8_t* out = at[0]
     cdef uint64_t a, b, kind
-    cdef uint32_t code, form, address
+    cdef uint32_t code, shape, address
+    cdef bint named
     if p[0] != c"[":
         return NULL
     while True:
@@ -393,8 +409,10 @@ cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const u
             if p == NULL or kind > 0xFFFF or not literal(p, b'","value":"'):
                 return NULL
             code = <uint32_t>kind
+            named = False
             p += 11
         else:
+            named = True
             p = take_name(&EXT_COMMUNITIES, p, &code)
             if p == NULL:
                 return NULL
@@ -405,19 +423,15 @@ cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const u
             put16(out + 2, <uint16_t>(a >> 32))
             put32(out + 4, <uint32_t>a)
         else:
-            form = (code >> 8) & 0xBF
-            if form >= 0x80:
-                if code & 0xBCFF != 0x8008:  # only the redirects have an AS number or address in them (RFC 8955 section 7.4)
-                    return NULL
-                form &= 0x7F
-            if form == 0 or form == 2:
+            shape = EXT_SHAPES[code & ~0x4000]
+            if shape == SHAPE_AS2 or shape == SHAPE_AS4:
                 p = take_number(p, &a)
                 if p == NULL or p[0] != c":":
                     return NULL
                 p = take_number(p + 1, &b)
                 if p == NULL:
                     return NULL
-                if form == 0:
+                if shape == SHAPE_AS2:
                     if a > 0xFFFF or b > 0xFFFFFFFFULL:
                         return NULL
                     put16(out + 2, <uint16_t>a)
@@ -427,7 +441,7 @@ cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const u
                         return NULL
                     put32(out + 2, <uint32_t>a)
                     put16(out + 6, <uint16_t>b)
-            elif form == 1:
+            elif shape == SHAPE_IP4:
                 p = take_ipv4(p, &address)
                 if p == NULL or p[0] != c":":
                     return NULL
@@ -436,6 +450,12 @@ cdef const uint8_t* take_ext_communities(const uint8_t* p, uint8_t** at, const u
                     return NULL
                 put32(out + 2, address)
                 put16(out + 6, <uint16_t>b)
+            elif named:
+                p = take_form(p, code & ~0x4000, &a)
+                if p == NULL:
+                    return NULL
+                put16(out + 2, <uint16_t>(a >> 32))
+                put32(out + 4, <uint32_t>a)
             else:
                 return NULL
         if p[0] != c'"':

@@ -8,6 +8,7 @@ other attributes, too. What cannot be encoded raises FieldError, what does not p
 
 from collections import namedtuple
 from collections.abc import MutableMapping, MutableSequence
+from json import loads
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -26,8 +27,10 @@ from bgpipe._attributes import (
     USUAL_FLAGS, VPN_SAFIS, attribute_code, attribute_octets, encode_attribute, encode_mp_nexthop, encode_mp_nlri, encode_prefixes,
     encode_segments, expected, family_name, number, path_segments,
 )
+from bgpipe._json import attribute_text
 from bgpipe._nlri import decode_nlri
 from bgpipe._view import FAMILIES
+from bgpipe.bgp.attributes import LAYOUTS
 from bgpipe.errors import FieldError, MessageError
 from bgpipe.names import ATTRIBUTES, ORIGINS
 
@@ -57,8 +60,10 @@ cdef enum:
     AS4_PATH = 17
     AS4_AGGREGATOR = 18
     AS_TRANS = 23456
+    IPV6_EXT_COMMUNITIES = 25
     LARGE_COMMUNITIES = 32
     ONLY_TO_CUSTOMER = 35
+    ATTR_SET = 128
 
 Aggregator = namedtuple("Aggregator", "asn address")
 Aggregator.__doc__ = "Who formed an aggregate (RFC 4271 section 5.1.7): AS number and address as text."
@@ -159,7 +164,16 @@ cdef object decode_value(int code, const uint8_t* p, uint32_t n, ctx_t ctx):
         return unpack_large_communities(p, n)
     if code == MP_REACH or code == MP_UNREACH:
         return mp_prefixes(code, p, n, ctx)
-    return PyBytes_FromStringAndSize(<const char*>p, n)
+    octets = PyBytes_FromStringAndSize(<const char*>p, n)
+    if not has_json(code):
+        return octets
+    text = attribute_text(code, octets, as_size)
+    return octets if text is None else loads(text)
+
+
+cdef inline bint has_json(int code):
+    """Whether an attribute has values that are given to Python as they are in JSON."""
+    return code in LAYOUTS or code == IPV6_EXT_COMMUNITIES or code == ATTR_SET
 
 
 cdef list mp_prefixes(int code, const uint8_t* p, uint32_t n, ctx_t ctx):
@@ -754,7 +768,7 @@ class Attribute:
 
     @property
     def value(self):
-        """Its value as `Update` gives it; bytes where the type is not known. MessageError if it does not parse."""
+        """Its value as `Update` gives it, or as JSON does; bytes where it has no such form. MessageError if it does not parse."""
         cdef int code = self.code
         existing(self._msg, code)
         if code == AS_PATH or code == AS4_PATH:

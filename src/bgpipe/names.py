@@ -202,6 +202,49 @@ EXT_COMMUNITIES = {
     0x8208: "FLOW_REDIRECT_AS4",
     0x0800: "FLOW_REDIRECT_NH",
     0x8009: "FLOW_DSCP",
+    0x0004: "LINK_BANDWIDTH",  # draft-ietf-idr-link-bandwidth
+    0x0005: "OSPF_DOMAIN_ID",  # RFC 4577
+    0x0105: "IP4_OSPF_DOMAIN_ID",  # RFC 4577
+    0x0205: "AS4_OSPF_DOMAIN_ID",  # RFC 4577
+    0x0107: "OSPF_ROUTER_ID",  # RFC 4577
+    0x0306: "OSPF_ROUTE_TYPE",  # RFC 4577
+    0x0008: "DATA_COLLECTION",  # RFC 4384
+    0x0208: "AS4_DATA_COLLECTION",  # RFC 4384
+    0x0009: "SOURCE_AS",  # RFC 6514
+    0x0209: "AS4_SOURCE_AS",  # RFC 6514
+    0x010B: "VRF_ROUTE_IMPORT",  # RFC 6514
+    0x000A: "L2VPN_IDENTIFIER",  # RFC 6074
+    0x010A: "IP4_L2VPN_IDENTIFIER",  # RFC 6074
+    0x0010: "VPN_DISTINGUISHER",  # Cisco
+    0x0110: "IP4_VPN_DISTINGUISHER",  # Cisco
+    0x0210: "AS4_VPN_DISTINGUISHER",  # Cisco
+    0x0300: "VALIDATION_STATE",  # RFC 8097
+    0x0301: "COST",  # draft-ietf-idr-custom-decision
+    0x0304: "EXTRANET_SOURCE",  # RFC 7900
+    0x0305: "EXTRANET_SEPARATION",  # RFC 7900
+    0x0307: "PMSI_TUNNEL_FLAGS",  # RFC 7902
+    0x0308: "CONTEXT_LABEL_SPACE",  # RFC 9573
+    0x030B: "COLOR",  # RFC 9012
+    0x030C: "ENCAPSULATION",  # RFC 9012
+    0x030D: "DEFAULT_GATEWAY",  # RFC 7432
+    0x0600: "MAC_MOBILITY",  # RFC 7432
+    0x0601: "ESI_LABEL",  # RFC 7432
+    0x0602: "ES_IMPORT",  # RFC 7432
+    0x0603: "ROUTERS_MAC",  # RFC 9135
+    0x0604: "LAYER2_ATTRIBUTES",  # RFC 8214
+    0x0605: "ETREE",  # RFC 8317
+    0x0606: "DF_ELECTION",  # RFC 8584
+    0x0607: "I_SID",  # RFC 9541
+    0x0608: "ARP_ND",  # RFC 9047
+    0x0609: "MULTICAST_FLAGS",  # RFC 9251
+    0x060A: "EVI_RT_TYPE_0",  # RFC 9251
+    0x060B: "EVI_RT_TYPE_1",  # RFC 9251
+    0x060C: "EVI_RT_TYPE_2",  # RFC 9251
+    0x060D: "EVI_RT_TYPE_3",  # RFC 9251
+    0x060E: "ATTACHMENT_CIRCUIT",  # draft-sajassi-bess-evpn-ac-aware-bundling
+    0x060F: "SERVICE_CARVING",  # RFC 9722
+    0x800A: "LAYER2_INFO",  # RFC 4761
+    0x800B: "ETREE_INFO",  # RFC 7796
 }
 
 # IANA "Flow Spec Component Types": RFC 8955 section 4.2.2, 13 RFC 8956 section 3.7.
@@ -222,6 +265,112 @@ FLOW_COMPONENTS = {
 }
 FLOW_NUMERIC = {0: "false", 1: "==", 2: ">", 3: ">=", 4: "<", 5: "<=", 6: "!=", 7: "true"}  # section 4.2.1.1
 FLOW_BITMASK = {0: "ANY", 1: "ALL", 2: "NONE", 3: "NOT-ALL"}  # section 4.2.1.2
+
+# The same of an IPv6 address specific extended community (RFC 5701).
+IPV6_EXT_COMMUNITIES = {
+    0x0002: "TARGET",  # RFC 5701
+    0x0003: "ORIGIN",  # RFC 5701
+    0x000B: "VRF_ROUTE_IMPORT",  # RFC 6515
+    0x000C: "FLOW_REDIRECT_NH",  # draft-ietf-idr-flowspec-redirect-ip
+    0x000D: "FLOW_REDIRECT",  # RFC 8956
+    0x0010: "VPN_DISTINGUISHER",  # Cisco
+}
+
+VALIDATION_STATES = {0: "VALID", 1: "NOT_FOUND", 2: "INVALID"}  # RFC 8097 section 2
+
+# IANA "BGP Tunnel Encapsulation Attribute Tunnel Types".
+TUNNEL_TYPES = {
+    1: "L2TPV3",  # RFC 9012
+    2: "GRE",  # RFC 9012
+    3: "TUNNEL_ENDPOINT",  # RFC 5566
+    4: "IPSEC_TUNNEL_MODE",  # RFC 5566
+    5: "IP_IN_IP_IPSEC",  # RFC 5566
+    6: "MPLS_IN_IP_IPSEC",  # RFC 5566
+    7: "IP_IN_IP",  # RFC 9012
+    8: "VXLAN",  # RFC 8365
+    9: "NVGRE",  # RFC 8365
+    10: "MPLS",  # RFC 8365
+    11: "MPLS_IN_GRE",  # RFC 8365
+    12: "VXLAN_GPE",  # RFC 8365
+    13: "MPLS_IN_UDP",  # RFC 7510
+    15: "SR_POLICY",  # RFC 9830
+    19: "GENEVE",  # RFC 8926
+    20: "ANY_ENCAPSULATION",  # RFC 9012
+}
+
+# IANA "BGP Tunnel Encapsulation Attribute Sub-TLVs".
+TUNNEL_TLVS = {
+    1: "ENCAPSULATION",  # RFC 9012
+    2: "PROTOCOL_TYPE",  # RFC 9012
+    3: "IPSEC_AUTHENTICATOR",  # RFC 5566
+    4: "COLOR",  # RFC 9012
+    5: "LOAD_BALANCING_BLOCK",  # RFC 5640
+    6: "EGRESS_ENDPOINT",  # RFC 9012
+    7: "DS_FIELD",  # RFC 9012
+    8: "UDP_DESTINATION_PORT",  # RFC 9012
+    9: "EMBEDDED_LABEL",  # RFC 9012
+    10: "MPLS_LABEL_STACK",  # RFC 9012
+    11: "PREFIX_SID",  # RFC 9012
+    12: "PREFERENCE",  # RFC 9830
+    13: "BINDING_SID",  # RFC 9830
+    14: "ENLP",  # RFC 9830
+    15: "PRIORITY",  # RFC 9830
+    16: "SPI_SI",  # RFC 9015
+    20: "SRV6_BINDING_SID",  # RFC 9830
+    128: "SEGMENT_LIST",  # RFC 9830
+    129: "CANDIDATE_PATH_NAME",  # RFC 9830
+    130: "POLICY_NAME",  # RFC 9830
+}
+
+# Sub-TLVs of a segment list (RFC 9830, RFC 9831).
+SEGMENT_TLVS = {1: "A", 9: "WEIGHT", 13: "B"}
+
+# P-Multicast Service Interface tunnel types.
+PMSI_TUNNELS = {
+    0: "NO_TUNNEL",  # RFC 6514
+    1: "RSVP_TE_P2MP",  # RFC 6514
+    2: "MLDP_P2MP",  # RFC 6514
+    3: "PIM_SSM",  # RFC 6514
+    4: "PIM_SM",  # RFC 6514
+    5: "BIDIR_PIM",  # RFC 6514
+    6: "INGRESS_REPLICATION",  # RFC 6514
+    7: "MLDP_MP2MP",  # RFC 6514
+    8: "TRANSPORT_TUNNEL",  # RFC 7524
+    10: "ASSISTED_REPLICATION",  # RFC 9574
+    11: "BIER",  # RFC 8556
+}
+
+PREFIX_SID_TLVS = {
+    1: "LABEL_INDEX",  # RFC 8669
+    3: "ORIGINATOR_SRGB",  # RFC 8669
+    5: "SRV6_L3_SERVICE",  # RFC 9252
+    6: "SRV6_L2_SERVICE",  # RFC 9252
+}
+SRV6_SERVICE_TLVS = {1: "SID_INFORMATION"}  # RFC 9252 section 3.1
+SRV6_SID_TLVS = {1: "SID_STRUCTURE"}  # RFC 9252 section 3.2.1
+
+# SRv6 endpoint behaviors (RFC 8986 section 10.2).
+SRV6_BEHAVIORS = {
+    1: "END",
+    5: "END_X",
+    9: "END_T",
+    14: "END_B6_ENCAPS",
+    15: "END_BM",
+    16: "END_DX6",
+    17: "END_DX4",
+    18: "END_DT6",
+    19: "END_DT4",
+    20: "END_DT46",
+    21: "END_DX2",
+    22: "END_DX2V",
+    23: "END_DT2U",
+    24: "END_DT2M",
+}
+
+AIGP_TLVS = {1: "AIGP"}  # RFC 7311 section 3
+BFD_MODES = {1: "P2MP"}  # RFC 9026 section 3.1.6
+BFD_TLVS = {1: "SOURCE"}  # RFC 9026 section 3.1.6
+
 
 # Code -> (name, {subcode: name}): IANA "BGP Error (Notification) Codes" and the registries of subcodes.
 NOTIFICATIONS: dict[int, tuple[str, dict[int, str]]] = {

@@ -86,6 +86,20 @@ def other_families(path: str, theirs: Json, ours: Json) -> bool:
     return encode is not None and "data" in theirs and "data" not in ours and encode(theirs) == encode(ours)
 
 
+def named_communities(path: str, theirs: Json, ours: Json) -> bool:
+    if path != "data.attrs.EXT_COMMUNITY.value":
+        return False
+    return list(map(oracle.ext_community_bytes, theirs)) == list(map(oracle.ext_community_bytes, ours))
+
+
+def typed_attribute(path: str, theirs: Json, ours: Json) -> bool:
+    name = path.removeprefix("data.attrs.").removesuffix(".value")
+    if name not in ("SET", "RCA", "PREFIX_SID"):
+        return False
+    code = oracle.ATTRIBUTE_NUMBERS[name]
+    return oracle.unhex(theirs) == oracle.attribute_bytes(code, {"value": ours}, oracle.Context())
+
+
 def unspecified_nexthop(path: str, theirs: Json, ours: Json) -> bool:
     return path == "data.attrs.MP_REACH.value" and {**theirs, "nexthop": "::"} == ours
 
@@ -118,6 +132,8 @@ EXPLAINED = [
     Explanation(refresh, "ROUTE-REFRESH is hex there"),
     Explanation(capability, "GRACEFUL_RESTART and LLGR are hex there"),
     Explanation(other_families, "multicast, labelled, VPN, EVPN and other families are hex there"),
+    Explanation(named_communities, "of extended communities, the reference names those of flows and routes alone"),
+    Explanation(typed_attribute, "attributes of TLVs and of customers are hex there"),
     Explanation(unspecified_nexthop, "the reference leaves out the next hop ::"),
     Explanation(extended_length, "an MP_REACH longer than 255 bytes needs the flag", "rib6."),
     Explanation(undeclared_addpath, "path ids read as nonsense prefixes with host bits", "routeviews.sample"),

@@ -118,17 +118,125 @@ def mp_unreach(draw: DrawFn, addpath: bool) -> bytes:
 EXT_COMMUNITY_TYPES = """
     0002 0003 0102 0103 0202 0203 0005 0107 020a 4002 4004 4102 4203 0303 030c 4300 0600 0800 4800
     8006 8007 8008 8009 800c 8108 8208 c008 c108 c208 c006 c009 8002 8102 ffff
+    0004 0301 0306 030b 0601 0602 0603 0604 060a 060b 060c 430c
 """
 ext_community_types = st.sampled_from(EXT_COMMUNITY_TYPES.split()).map(bytes.fromhex) | st.binary(
     min_size=2, max_size=2
 )
-ext_communities = st.builds(bytes.__add__, ext_community_types, st.binary(min_size=6, max_size=6))
+ext_community_values = st.binary(min_size=6, max_size=6) | st.builds(
+    lambda head, bits: head.ljust(2, b"\0") + be32(bits),
+    st.sampled_from([b"", b"\1", b"\x40", b"\x20", b"\xfd\xe8"]),
+    st.integers(0, 300) | u32s | st.sampled_from([0x4CEE6B28, 0x5F000000, 0x3F000000, 0x7F800000, 0x80000000]),
+)
+ext_communities = st.builds(bytes.__add__, ext_community_types, ext_community_values)
+
+
+@st.composite
+def tlvs(draw: DrawFn, kind_size: int, length_size: int, values: dict[int, SearchStrategy[bytes]], extra: int = 0) -> bytes:
+    """Of the types in `values` and of others. length_size 0: that of RFC 9012 section 2; extra: what a length counts more."""
+    found = b""
+    for _ in range(draw(st.integers(0, 3))):
+        kind = draw(st.sampled_from([*sorted(values) * 2, 99, 200]))
+        value = draw(st.binary(max_size=8) if draw(octets) > 230 else values.get(kind, st.binary(max_size=8)))
+        size = length_size or (1 if kind < 128 else 2)
+        if len(value) + extra < 256**size:
+            found += kind.to_bytes(kind_size, "big") + (len(value) + extra).to_bytes(size, "big") + value
+    return found
+
+
+def parts(*strategies: SearchStrategy[bytes] | bytes) -> SearchStrategy[bytes]:
+    """One behind the other."""
+    given = [st.just(one) if isinstance(one, bytes) else one for one in strategies]
+    return st.tuples(*given).map(b"".join)
+
+
+def sized(size: int, inner: SearchStrategy[bytes], extra: int = 0) -> SearchStrategy[bytes]:
+    return inner.map(lambda value: (len(value) + extra).to_bytes(size, "big") + value)
+
+
+def fixed(size: int) -> SearchStrategy[bytes]:
+    return st.binary(min_size=size, max_size=size)
+
+
+reserved = st.sampled_from([b"\0"] * 9 + [b"\1"])
+addresses = ipv4s | ipv6s
+pmsi_identifiers = st.one_of(
+    st.just(b""),
+    addresses,
+    parts(ipv4s, ipv4s),
+    parts(ipv6s, ipv6s),
+    parts(addresses, b"\0\0", fixed(6)),
+    parts(fixed(1), b"\0\1\4", ipv4s, sized(2, st.binary(max_size=9))),
+    parts(fixed(1), b"\0\2\x10", ipv6s, sized(2, st.binary(max_size=9))),
+    parts(fixed(3), addresses),
+)
+structures = st.just(b"") | parts(fixed(2), reserved, b"\0", fixed(4))
+sid_informations = parts(reserved, ipv6s, fixed(3), reserved, tlvs(1, 2, {1: fixed(6)}))
+services = parts(reserved, tlvs(1, 2, {1: sid_informations}))
+prefix_sids = tlvs(
+    1,
+    2,
+    {
+        1: parts(b"\0", st.just(b"\0\0") | fixed(2), fixed(4)),
+        3: parts(fixed(2), joined(fixed(6), most=3)),
+        5: services,
+        6: services,
+    },
+)
+segment_lists = parts(
+    reserved,
+    tlvs(
+        1,
+        1,
+        {1: parts(fixed(1), reserved, fixed(4)), 9: parts(b"\0\0", fixed(4)), 13: parts(fixed(1), b"\0", ipv6s, structures)},
+    ),
+)
+labels = parts(reserved, st.text(max_size=9).map(str.encode) | st.binary(max_size=5) | st.just(b"0x41"))
+sub_tlvs = tlvs(
+    1,
+    0,
+    {
+        1: parts(fixed(10), b"\0\0") | fixed(4),
+        2: fixed(2),
+        4: parts(b"\x03\x0b", st.just(b"\0\0") | fixed(2), fixed(4)),
+        6: parts(bytes(5), st.sampled_from([b"\1", b"\2", b"\0"]), addresses | st.just(b"")),
+        7: fixed(1),
+        10: joined(fixed(4), most=4),
+        11: prefix_sids,
+        12: parts(b"\x80", reserved, fixed(4)),
+        13: parts(fixed(1), reserved, st.just(b"") | fixed(4) | ipv6s),
+        14: parts(fixed(1), reserved, fixed(1)),
+        15: parts(fixed(1), reserved),
+        16: fixed(4),
+        20: parts(fixed(1), reserved, ipv6s, structures),
+        128: segment_lists,
+        129: labels,
+        130: labels,
+    },
+)
+signatures = sized(2, parts(fixed(1), joined(parts(fixed(20), sized(2, st.binary(max_size=9))), most=2)), extra=2)
+
+
+@st.composite
+def domain_paths(draw: DrawFn) -> bytes:
+    segments = draw(st.lists(st.lists(fixed(7), max_size=3), max_size=3))
+    return b"".join(bytes([len(segment)]) + b"".join(segment) for segment in segments)
+
+
+@st.composite
+def attribute_sets(draw: DrawFn) -> bytes:
+    """RFC 6368 section 5."""
+    codes = draw(st.lists(st.sampled_from([1, 2, 3, 4, 5, 7, 8, 14, 16, 26, 40, 99, 128]), max_size=4, unique=draw(octets) < 240))
+    return draw(fixed(4)) + b"".join(draw(attributes(code, 4, False)) for code in codes)
+
 
 # Code of each attribute that has a typed form -> its usual flags (RFC 4271 section 5).
 USUAL_FLAGS = {
     **dict.fromkeys([1, 2, 3, 5, 6], 0x40),
     **dict.fromkeys([4, 9, 10, 14, 15], 0x80),
     **dict.fromkeys([7, 8, 16, 17, 18, 32, 35], 0xC0),
+    **dict.fromkeys([26, 33], 0x80),
+    **dict.fromkeys([22, 23, 25, 27, 36, 38, 39, 40, 128], 0xC0),
 }
 
 
@@ -161,6 +269,29 @@ def values(code: int, as_size: int, addpath: bool) -> SearchStrategy[bytes]:
             return as_paths(4)
         case 18:
             return st.builds(bytes.__add__, asns(4), ipv4s)
+        case 22:
+            return parts(fixed(1), st.sampled_from(range(13)).map(lambda kind: bytes([kind])), fixed(3), pmsi_identifiers)
+        case 23:
+            return tlvs(2, 2, dict.fromkeys([1, 2, 8, 11, 15], sub_tlvs))
+        case 25:
+            types = st.sampled_from([b"\0\2", b"\x40\2", b"\0\x0c", b"\x40\x63"]) | fixed(2)
+            return joined(parts(types, ipv6s, fixed(2)))
+        case 26:
+            return parts(b"\1\0\x0b", fixed(8)) | tlvs(1, 2, {1: fixed(8)}, 3)
+        case 27:
+            return joined(parts(ipv4s, fixed(3))) | joined(parts(ipv6s, fixed(3)))
+        case 33:
+            return parts(sized(2, joined(fixed(6), most=3), extra=2), joined(signatures, most=2))
+        case 36:
+            return domain_paths()
+        case 38:
+            return parts(st.sampled_from([b"\1", b"\2"]), fixed(4), tlvs(1, 1, {1: addresses}))
+        case 39:
+            return parts(fixed(3), sized(1, addresses), tlvs(2, 2, {1: st.binary(max_size=4)}))
+        case 40:
+            return prefix_sids
+        case 128:
+            return attribute_sets()
         case 32:
             return joined(st.builds(lambda *parts: b"".join(map(be32, parts)), u32s, u32s, u32s))
     return st.binary(max_size=20)
@@ -183,7 +314,7 @@ def attributes(draw: DrawFn, code: int, as_size: int, addpath: bool) -> bytes:
 @st.composite
 def updates(draw: DrawFn, as_size: int, addpath: bool) -> bytes:
     """RFC 4271 section 4.3."""
-    codes = st.sampled_from([*sorted(USUAL_FLAGS) * 3, 22, 23, 25, 26, 40, 128, 0, 11, 200, 255])
+    codes = st.sampled_from([*sorted(USUAL_FLAGS) * 3, 0, 11, 200, 255])
     chosen = draw(st.lists(codes, max_size=8, unique=draw(st.sampled_from([True] * 9 + [False]))))
     blob = b"".join(draw(attributes(code, as_size, addpath)) for code in chosen)
     withdrawn = draw(joined(prefixes(1, addpath), most=3))

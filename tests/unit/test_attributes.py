@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import pickle
+import re
 import struct
 
 import pytest
@@ -23,6 +24,7 @@ from bgpipe._attributes import (
     pack_address,
     parse_family,
 )
+from bgpipe.bgp.communities import FORMS
 from bgpipe.errors import FieldError
 
 networks = st.one_of(
@@ -186,6 +188,8 @@ def test_any_octets_as_segments(octets: bytes, as_size: int) -> None:
 
 # ---- extended communities
 
+FORMED = [kind.to_bytes(2, "big") for kind in FORMS]
+
 
 def test_ext_community_parts() -> None:
     target = ExtCommunity("TARGET:65000:1")
@@ -212,7 +216,23 @@ def test_ext_community_parts() -> None:
         ("80080001000111ff", "FLOW_REDIRECT_AS2:1:70143"),
         ("8208000111700007", "FLOW_REDIRECT_AS4:70000:7"),
         ("8006000000000001", "FLOW_RATE_BYTES:0x1"),
-        ("4010000500000006", "0x4010:5:6"),
+        ("4011000500000006", "0x4011:5:6"),
+        ("4004fde84cee6b28", "LINK_BANDWIDTH:65000:125000000:nontransitive"),
+        ("0004fde83f000000", "LINK_BANDWIDTH:0xfde83f000000"),
+        ("4300000000000001", "VALIDATION_STATE:NOT_FOUND:nontransitive"),
+        ("4301010200000005", "COST:1:2:5:nontransitive"),
+        ("0306000000010200", "OSPF_ROUTE_TYPE:0.0.0.1:2:0"),
+        ("030b000000000064", "COLOR:100"),
+        ("030b400000000064", "COLOR:1:100"),
+        ("030b200000000064", "COLOR:0x200000000064"),
+        ("030c000000000008", "ENCAPSULATION:VXLAN"),
+        ("030c000000000063", "ENCAPSULATION:99"),
+        ("0600010000000005", "MAC_MOBILITY:STICKY:5"),
+        ("0600000000000005", "MAC_MOBILITY:5"),
+        ("0601010000000640", "ESI_LABEL:SINGLE_ACTIVE:100"),
+        ("0601000000000641", "ESI_LABEL:0x641"),
+        ("0602001122334455", "ES_IMPORT:00:11:22:33:44:55"),
+        ("060bc00002010007", "EVI_RT_TYPE_1:192.0.2.1:7"),
         ("0303000000000001", "0x303:0x1"),
         ("0303001234567890", "0x303:0x1234567890"),
     ],
@@ -223,7 +243,41 @@ def test_ext_community_text(octets: str, text: str) -> None:
     assert ExtCommunity(text) == community
 
 
-@given(st.binary(min_size=8, max_size=8))
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("encapsulation:vxlan", "030c000000000008"),
+        ("ENCAPSULATION:8", "030c000000000008"),
+        ("MAC_MOBILITY:sticky:5", "0600010000000005"),
+        ("ROUTERS_MAC:AA:bb:22:33:44:55", "0603aabb22334455"),
+        ("LINK_BANDWIDTH:65000:1.25e8", "0004fde84cee6b28"),
+        ("LINK_BANDWIDTH:65000:0.5", "0004fde83f000000"),
+        # a type given as a number has the value that its family gives it, as for those who do not know its name
+        ("0x4:65000:125000000", "0004fde807735940"),
+        ("0x4004:65000:1287568424", "4004fde84cbebc28"),
+    ],
+)
+def test_ext_community_spellings(text: str, octets: str) -> None:
+    assert ExtCommunity(text).octets.hex() == octets
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("COLOR:red", 'value: "red", expected a number (0 to 4294967295)'),
+        ("COLOR:1:2:3", 'value: "1:2:3", expected "number" or "number:number"'),
+        ("ENCAPSULATION:XXX", "expected one of L2TPV3, GRE"),
+        ("MAC_MOBILITY:MOVED:5", 'value: "MOVED:5", expected "number" or "STICKY:number"'),
+        ("ROUTERS_MAC:00:11", 'value: "00:11", expected a MAC address'),
+        ("LINK_BANDWIDTH:65000:fast", 'value: "fast", expected a rate'),
+    ],
+)
+def test_ext_community_errors(text: str, problem: str) -> None:
+    with pytest.raises(FieldError, match=re.escape(problem)):
+        ExtCommunity(text)
+
+
+@given(st.binary(min_size=8, max_size=8) | st.builds(bytes.__add__, st.sampled_from(FORMED), st.binary(min_size=6, max_size=6)))
 def test_ext_communities_round_trip(octets: bytes) -> None:
     community = ExtCommunity(octets)
     assert ExtCommunity(str(community)).octets == octets

@@ -183,13 +183,14 @@ def test_flags(flags, shown):
         ("4002fde800000064", {"type": "TARGET", "value": "65000:100", "nontransitive": True}),
         ("01020a0000010064", {"type": "IP4_TARGET", "value": "10.0.0.1:100"}),
         ("0203000100000064", {"type": "AS4_ORIGIN", "value": "65536:100"}),
-        ("0004fde800000064", {"type": "0x4", "value": "65000:100"}),
+        ("0010fde800000064", {"type": "VPN_DISTINGUISHER", "value": "65000:100"}),
+        ("0011fde800000064", {"type": "0x11", "value": "65000:100"}),
         ("8006000049742400", {"type": "FLOW_RATE_BYTES", "value": "0x49742400"}),
         ("8008fde800000001", {"type": "FLOW_REDIRECT_AS2", "value": "65000:1"}),
         ("81080a0000010001", {"type": "FLOW_REDIRECT_IP4", "value": "10.0.0.1:1"}),
         ("8208000100000001", {"type": "FLOW_REDIRECT_AS4", "value": "65536:1"}),
-        ("030b000000000064", {"type": "0x30b", "value": "0x64"}),
-        ("4300000000000002", {"type": "0x4300", "value": "0x2", "nontransitive": True}),
+        ("030b000000000064", {"type": "COLOR", "value": "100"}),
+        ("4300000000000002", {"type": "VALIDATION_STATE", "value": "INVALID", "nontransitive": True}),
     ],
 )
 def test_extended_communities(body, shown):

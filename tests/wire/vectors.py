@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from wire.attribute_vectors import VALUES
 from wire.nlri_vectors import NAMES, NLRI
 
 
@@ -526,8 +527,6 @@ ATTRIBUTES = [
     one("OTC", "c0 23 04 0000fde8", 65000),
     one("LARGE_COMMUNITY", "c0 20 0c 0000fde8 00000001 ffffffff", ["65000:1:4294967295"]),
     one("LARGE_COMMUNITY cut short", "c0 20 08 0000fde8 00000001", "0x0000fde800000001"),
-    one("PMSI_TUNNEL", "c0 16 05 00 06 000000", "0x0006000000"),
-    one("SET", "c0 80 04 0000fde8", "0x0000fde8"),
     one("ATTR_200", "c0 c8 02 0102", "0x0102"),
     one("ATTR_201 without a value", "c0 c9 00", True),
     one("ATTR_0", "c0 00 01 00", "0x00"),
@@ -541,18 +540,48 @@ EXT_COMMUNITIES = [
     ("AS4 TARGET", "0202 00030d40 0001", {"type": "AS4_TARGET", "value": "200000:1"}),
     ("AS4 ORIGIN", "0203 00030d40 0000", {"type": "AS4_ORIGIN", "value": "200000:0"}),
     ("a nontransitive TARGET", "4002 fde8 00000001", {"type": "TARGET", "value": "65000:1", "nontransitive": True}),
-    ("another AS2 type", "0005 fde8 00000001", {"type": "0x5", "value": "65000:1"}),
+    ("another AS2 type", "0005 fde8 00000001", {"type": "OSPF_DOMAIN_ID", "value": "65000:1"}),
+    ("another IPv4 type", "0107 c0000201 0001", {"type": "OSPF_ROUTER_ID", "value": "192.0.2.1:1"}),
+    ("another AS4 type", "0205 00030d40 0001", {"type": "AS4_OSPF_DOMAIN_ID", "value": "200000:1"}),
+    ("an AS2 type without a name", "4011 fde8 00000001", {"type": "0x4011", "value": "65000:1", "nontransitive": True}),
+    ("an IPv4 type without a name", "0111 c0000201 0001", {"type": "0x111", "value": "192.0.2.1:1"}),
+    ("an AS4 type without a name", "0211 00030d40 0001", {"type": "0x211", "value": "200000:1"}),
     (
         "link bandwidth",
         "4004 fde8 4b189680",
-        {"type": "0x4004", "value": f"65000:{0x4B189680}", "nontransitive": True},
+        {"type": "LINK_BANDWIDTH", "value": "65000:10000000", "nontransitive": True},
     ),
-    ("another IPv4 type", "0107 c0000201 0001", {"type": "0x107", "value": "192.0.2.1:1"}),
-    ("another AS4 type", "0205 00030d40 0001", {"type": "0x205", "value": "200000:1"}),
+    ("link bandwidth of the largest rate", "0004 0000 5f7fffff", {"type": "LINK_BANDWIDTH", "value": "0:18446742974197923840"}),
+    ("link bandwidth that is larger", "0004 0000 5f800000", {"type": "LINK_BANDWIDTH", "value": "0x5f800000"}),
+    ("link bandwidth of less than an octet", "0004 0000 3f000000", {"type": "LINK_BANDWIDTH", "value": "0x3f000000"}),
+    ("link bandwidth of zero", "0004 0001 00000000", {"type": "LINK_BANDWIDTH", "value": "1:0"}),
+    ("link bandwidth below zero", "0004 0001 80000000", {"type": "LINK_BANDWIDTH", "value": "0x180000000"}),
+    ("color", "030b 0000 00000064", {"type": "COLOR", "value": "100"}),
+    ("color-only", "030b 4000 00000064", {"type": "COLOR", "value": "1:100"}),
+    ("color with other flags", "030b 2000 00000064", {"type": "COLOR", "value": "0x200000000064"}),
+    ("encapsulation", "030c 0000 00000008", {"type": "ENCAPSULATION", "value": "VXLAN"}),
+    ("encapsulation without a name", "030c 0000 00000063", {"type": "ENCAPSULATION", "value": "99"}),
+    ("encapsulation with reserved bits", "030c 0001 00000008", {"type": "ENCAPSULATION", "value": "0x100000008"}),
+    ("OSPF route type", "0306 00000001 0200", {"type": "OSPF_ROUTE_TYPE", "value": "0.0.0.1:2:0"}),
+    ("cost", "4301 0180 00000064", {"type": "COST", "value": "1:128:100", "nontransitive": True}),
+    ("MAC mobility", "0600 0000 00000002", {"type": "MAC_MOBILITY", "value": "2"}),
+    ("MAC mobility with other flags", "0600 0200 00000002", {"type": "MAC_MOBILITY", "value": "0x20000000002"}),
+    ("ESI label", "0601 0000 00000640", {"type": "ESI_LABEL", "value": "ALL_ACTIVE:100"}),
+    ("ESI label of one active", "0601 0100 00000640", {"type": "ESI_LABEL", "value": "SINGLE_ACTIVE:100"}),
+    ("ESI label with a bottom of stack", "0601 0000 00000641", {"type": "ESI_LABEL", "value": "0x641"}),
+    ("ES-Import", "0602 0011 22334455", {"type": "ES_IMPORT", "value": "00:11:22:33:44:55"}),
+    ("router's MAC", "0603 aabb ccddeeff", {"type": "ROUTERS_MAC", "value": "aa:bb:cc:dd:ee:ff"}),
+    ("EVI-RT", "060a 0064 0000000a", {"type": "EVI_RT_TYPE_0", "value": "100:10"}),
+    ("layer 2 attributes", "0604 0002 05dc0000", {"type": "LAYER2_ATTRIBUTES", "value": "0x205dc0000"}),
     ("an opaque one", "0303 0000 00000007", {"type": "0x303", "value": "0x7"}),
-    ("an opaque zero", "030c 0000 00000000", {"type": "0x30c", "value": "0x0"}),
-    ("a nontransitive opaque one", "4300 0000 00000001", {"type": "0x4300", "value": "0x1", "nontransitive": True}),
-    ("EVPN", "0600 0100 00000002", {"type": "0x600", "value": "0x10000000002"}),
+    ("an opaque zero", "030c 0000 00000000", {"type": "ENCAPSULATION", "value": "0"}),
+    (
+        "a nontransitive opaque one",
+        "4300 0000 00000001",
+        {"type": "VALIDATION_STATE", "value": "NOT_FOUND", "nontransitive": True},
+    ),
+    ("an unknown validation state", "4300 0000 00000003", {"type": "VALIDATION_STATE", "value": "3", "nontransitive": True}),
+    ("EVPN", "0600 0100 00000002", {"type": "MAC_MOBILITY", "value": "STICKY:2"}),
     ("redirect to AS2", "8008 fde8 00000001", {"type": "FLOW_REDIRECT_AS2", "value": "65000:1"}),
     ("redirect to IPv4", "8108 c0000201 0001", {"type": "FLOW_REDIRECT_IP4", "value": "192.0.2.1:1"}),
     ("redirect to AS4", "8208 00030d40 0001", {"type": "FLOW_REDIRECT_AS4", "value": "200000:1"}),
@@ -566,6 +595,8 @@ ATTRIBUTES += [
     one("EXT_COMMUNITY cut short", "c0 10 07 0002fde8000000", "0x0002fde8000000"),
     one("EXT_COMMUNITY without a value", "c0 10 00", True),
 ]
+
+ATTRIBUTES += [one(name, f"{head} {size(wire):02x} {wire}", value) for name, head, wire, value in VALUES]
 
 LOCAL = "fe80 0000 0000 0000 0000 0000 0000 0001"
 GLOBAL = "2001 0db8 0000 0000 0000 0000 0000 0001"

@@ -28,7 +28,7 @@ ROUTE = Update(
     local_pref=4294967295,
     otc=64500,
     communities=["65000:1", "NO_EXPORT"],
-    ext_communities=["TARGET:65000:7", "0x4300112233445566"],
+    ext_communities=["TARGET:65000:7", "0x4702112233445566"],
     large_communities=["1:2:3", "4:5:6"],
     direction="L",
     time=1672574405_678000000,
@@ -81,7 +81,7 @@ local_pref == 4294967295            localpref >= 4294967295  local_pref == 0xfff
 otc == 64500                        only_to_customer        com                     com == 65000:1
 com == no_export                    com != 65000:2          com ~ ^"65000:1",       com !~ 9:9
 com in [1:1,65000:1]                ext_com == target:65000:7                       ext_com ~ TARGET
-ext_com == 0x4300112233445566       ext_com ~ "\\"type\\":\\"0x4300\\",\\"value\\":\\"0x112233445566\\",\\"nontransitive\\":true}$"
+ext_com == 0x4702112233445566       ext_com ~ "\\"type\\":\\"0x4702\\",\\"value\\":\\"0x112233445566\\",\\"nontransitive\\":true}$"
 large_com == 4:5:6                  large_com ~ "^\\"1:2:3\\",\\"4:5:6\\"$"         large_com in [4:5:6]
 tag                                 tag[PEER_AS]            tag[PEER_AS] == 64500   tag[PEER_AS] != 1
 tag == 64500                        tag ~ ^645              tag[PEER_AS] ~ 500$     tag[empty] == ""
