@@ -76,6 +76,14 @@ class Mp:
     nexthop: bytes = b""
     prefixes: list[Network] = field(default_factory=list)
 
+    def address(self) -> bytes | None:
+        """The next hop's address, the first of two; of VPNs that behind a route distinguisher of zero."""
+        if len(self.nexthop) in (4, 16, 32):
+            return self.nexthop[:16]
+        if self.family[1] in (128, 129) and len(self.nexthop) in (12, 24, 48) and not any(self.nexthop[:8]):
+            return self.nexthop[8:24]
+        return None
+
 
 def read_mp(value: bytes, reach: bool, addpath: oracle.AddPath) -> Mp:
     reader = Reader(value)
@@ -85,9 +93,15 @@ def read_mp(value: bytes, reach: bool, addpath: oracle.AddPath) -> Mp:
         nexthop = reader.take(reader.number(1))
         reader.take(1)
     if not oracle.is_prefix_family(family):
-        if not oracle_nlri.parses(reader.rest(), family, oracle.addpath_in(addpath, family)):
+        data, path_ids = reader.rest(), oracle.addpath_in(addpath, family)
+        if not oracle_nlri.parses(data, family, path_ids):
             raise Malformed("NLRI that cannot be")
-        return Mp(family, nexthop)
+        mp = Mp(family, nexthop)
+        if family in oracle_nlri.LABELLED | oracle_nlri.VPN | oracle_nlri.VPN_MULTICAST:
+            size = 4 if family[0] == 1 else 16
+            inner = oracle_nlri.inner_prefixes(data, family, path_ids)
+            mp.prefixes = [Network.of(octets.ljust(size, b"\0"), length) for length, octets in inner]
+        return mp
     # RFC 2545 section 3, RFC 8950 section 3; none at all in what was made of a RIB
     if len(nexthop) not in ((0, 4, 16, 32) if family[0] == 1 else (0, 16, 32)):
         raise Malformed(f"a next hop of {len(nexthop)} octets")
@@ -176,8 +190,8 @@ class Update:
     def nexthop(self) -> bytes | None:
         """That of MP_REACH if it is an address, with or without a link-local one behind it, else NEXT_HOP."""
         address = self.attributes.get(NEXT_HOP)
-        if self.mp_reach and len(self.mp_reach.nexthop) in (4, 16, 32):
-            address = self.mp_reach.nexthop[:16]
+        if self.mp_reach:
+            address = self.mp_reach.address() or address
         return address.removeprefix(MAPPED) if address else None
 
     def prefixes(self, which: str) -> list[Network]:

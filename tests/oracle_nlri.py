@@ -459,6 +459,25 @@ def parses(data: bytes, family: Family, addpath: bool) -> bool:
     return True
 
 
+def inner_prefixes(data: bytes, family: Family, addpath: bool) -> list[tuple[int, bytes]]:
+    """Length and octets of the prefix in each labelled NLRI or one of a VPN."""
+    reader, found = Octets(data), []
+    while reader.data:
+        if addpath:
+            reader.take(4)
+        bits = reader.number(1)
+        inner = Octets(reader.take((bits + 7) // 8))
+        distinguisher = 0 if family in LABELLED else 8
+        if family not in VPN_MULTICAST:
+            bits -= 8 * len(take_stack(inner, distinguisher + (1 if bits % 8 else 0)))
+        inner.take(distinguisher)
+        bits -= 8 * distinguisher
+        if bits > (32 if family[0] == 1 else 128):  # what is left of SAFI 129 with a label
+            break
+        found.append((bits, inner.rest()))
+    return found
+
+
 def possible(bits: int, reader: Octets, family: Family) -> bool:
     """Whether an NLRI, of which `reader` holds what is behind its length, can be that long; takes it."""
     inner = Octets(reader.take((bits + 7) // 8))

@@ -15,7 +15,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
-from bgpipe._check cimport check, family
+from bgpipe._check cimport check, family, labels_size, nlri_size
 from bgpipe._codec cimport Batch, hash_bytes
 from bgpipe._message cimport (
     CTX_AS2, FAMILY_IPV4_UNICAST, MSG_DROPPED, MSG_HIDDEN, MSG_LEFT, MSG_UNSEEN, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, ctx_t,
@@ -37,6 +37,10 @@ cdef enum:
     ABSENT = 2                              # the message does not have the attribute
     UNSURE = 3                              # Python has to be asked
     UNSEEN = 2                              # of verdicts(): not looked at
+    # SAFIs
+    LABELLED = 4
+    VPN = 128
+    VPN_MULTICAST = 129
     # Attribute codes
     ORIGIN = 1
     AS_PATH = 2
@@ -346,12 +350,54 @@ cdef bint some_prefix6(const op_t* op, const uint8_t* p, uint32_t n, bint addpat
     return False
 
 
+cdef bint some_inner_prefix(const op_t* op, const msg_t* m, const field_t* f, uint32_t head, bint* seen) noexcept nogil:
+    """The same for labelled NLRI and those of VPNs: by the prefix in each."""
+    cdef uint8_t plain[8 + 1 + 16]          # length and address, and what some_prefix4 may touch in front of them
+    cdef uint16_t afi = be16(f.p)
+    cdef uint8_t safi = f.p[2]
+    cdef const uint8_t* p = f.p + head
+    cdef const uint8_t* end = f.p + f.n
+    cdef const uint8_t* inner
+    cdef bint addpath = has_addpath(m.ctx, family(afi, safi))
+    cdef uint32_t size, bits, skip
+    memset(plain, 0, 8)
+    while p < end:
+        size = nlri_size(afi, safi, p, <uint32_t>(end - p), addpath)
+        if size == 0:
+            break
+        inner = p + 4 if addpath else p
+        bits = inner[0]
+        p += size
+        skip = 0 if safi == LABELLED else 8
+        if bits < 8 * skip:
+            break
+        if safi != VPN_MULTICAST:
+            skip += labels_size(inner + 1, (bits >> 3) - skip)
+        bits -= 8 * skip
+        if bits > (32 if afi == 1 else 128):
+            break
+        seen[0] = True
+        if op.how == PRESENT:
+            return True
+        plain[8] = <uint8_t>bits
+        memcpy(plain + 9, inner + 1 + skip, (bits + 7) >> 3)
+        if afi == 1:
+            if some_prefix4(op, plain + 8, 1 + ((bits + 7) >> 3), False):
+                return True
+        elif some_prefix6(op, plain + 8, 1 + ((bits + 7) >> 3), False):
+            return True
+    return False
+
+
 cdef inline bint some_mp_prefix(const op_t* op, const msg_t* m, const field_t* f, uint32_t head, bint* seen) noexcept nogil:
     """The same for an MP attribute, whose prefixes begin at `head` (RFC 4760 sections 3 to 5)."""
     cdef uint32_t afi = be16(f.p)
+    cdef uint8_t safi = f.p[2]
     cdef bint addpath
-    if f.n <= head or not (f.p[2] == 1 or f.p[2] == 2) or not (afi == 1 or afi == 2):
+    if f.n <= head or not (afi == 1 or afi == 2):
         return False
+    if not (safi == 1 or safi == 2):
+        return (safi == LABELLED or safi == VPN or safi == VPN_MULTICAST) and some_inner_prefix(op, m, f, head, seen)
     seen[0] = True
     if op.how == PRESENT:
         return True
@@ -389,6 +435,13 @@ cdef int test_prefix(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
     return op.all if seen else ABSENT
 
 
+cdef bint vpn_next_hop(const field_t* f) noexcept nogil:
+    """Whether MP_REACH has the next hop of a VPN, behind a route distinguisher of zero (RFC 4364 section 4.3.2, RFC 4659 section 3.2.1)."""
+    if f.n < 4 or not (f.p[2] == VPN or f.p[2] == VPN_MULTICAST) or not (f.p[3] == 12 or f.p[3] == 24 or f.p[3] == 48):
+        return False
+    return f.n >= 4 + <uint32_t>f.p[3] and be64(f.p + 4) == 0
+
+
 cdef int test_next_hop(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
     cdef const field_t* f = attribute(l, m, MP_REACH)
     cdef const uint8_t* p = NULL
@@ -398,6 +451,9 @@ cdef int test_next_hop(const op_t* op, look_t* l, const msg_t* m) noexcept nogil
     if f != NULL and f.n >= 4 and (f.p[3] == 4 or f.p[3] == 16 or f.p[3] == 32) and f.n >= 4 + <uint32_t>f.p[3]:
         p = f.p + 4
         n = 4 if f.p[3] == 4 else 16
+    elif f != NULL and vpn_next_hop(f):
+        p = f.p + 12
+        n = 4 if f.p[3] == 12 else 16
     else:
         f = attribute(l, m, NEXT_HOP)
         if f != NULL and f.n == 4:

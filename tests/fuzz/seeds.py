@@ -20,6 +20,10 @@ from bgpipe._codec import Buffer, RawDecoder
 from bgpipe._json import JsonEncoder
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from wire.nlri_vectors import FAMILIES, NLRI  # noqa: E402
+
 REGRESSIONS = Path(__file__).parent / "regressions"
 MARKER = b"\xff" * 16
 SPELLINGS = [
@@ -242,6 +246,18 @@ def seeds(target: str) -> Iterator[bytes]:
         for message in of_type({2}):
             for how in range(4):
                 yield bytes([how]) + message[19:]
+    elif target == "nlri":
+        for item in NLRI:
+            family = int.from_bytes(bytes.fromhex(item.family)[:2]), bytes.fromhex(item.family)[2]
+            if family not in FAMILIES:
+                continue
+            which = FAMILIES.index(family) << 2
+            octets = bytes.fromhex(item.wire)
+            for hop in (b"\0", b"\4\xc0\0\2\1", b"\x0c" + bytes(8) + b"\xc0\0\2\1", b"\x18" + bytes(24), b"\x30" + bytes(48)):
+                yield bytes([which | 1]) + hop + b"\0" + octets + octets
+            yield bytes([which]) + octets
+            yield bytes([which | 2]) + b"\0\0\0\1" + octets + b"\0\0\0\2" + octets
+            yield bytes([which | 2]) + (b"\0\0\0\1" + octets) * 200
     elif target == "edit":
         for count, message in enumerate(of_type({2})):
             for which in range(8):

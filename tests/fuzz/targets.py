@@ -25,7 +25,7 @@ from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe._prefixset import PrefixSet
 from bgpipe._table import Limiter, RouteTable
 from bgpipe._translate import PeerEncoder
-from bgpipe._update import Update
+from bgpipe._update import MpReach, Update
 from bgpipe._view import Msg, SessionContext, collect, message_at, messages
 from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, cease, header_error
 from bgpipe.bgp.events import Seen
@@ -195,6 +195,37 @@ def spoken(kind: int, body: bytes) -> None:
         assert (msg.refresh.when, msg.refresh.orfs) == (shown.get("when"), shown.get("orfs", []))
         assert RouteRefresh(**shown | {"data": msg.refresh.data if "data" in shown else b""}).msg.body == msg.body
     assert msg.body == body[: 65535 - HEADER_SIZE]
+
+
+FAMILIES = [(1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (1, 132), (1, 133), (2, 134)]
+
+
+def nlri(data: bytes) -> None:
+    """NLRI of a family without plain prefixes: byte 0 says which and how, the rest is what stands behind the family."""
+    how, value = (data[:1] + b"\0")[0], data[1 : 65535 - 30]
+    reach, addpath = how & 1, bool(how & 2)
+    afi, safi = FAMILIES[(how >> 2) % len(FAMILIES)]
+    octets = afi.to_bytes(2) + bytes([safi]) + value
+    attribute = bytes([0x90, 15 - reach]) + len(octets).to_bytes(2) + octets
+    body = b"\0\0" + len(attribute).to_bytes(2) + attribute
+    message(2, bytes([how & 2]) + body)
+    wire = MARKER + (19 + len(body)).to_bytes(2) + b"\2" + body
+    (batch,), error = decode(RawDecoder(addpath=addpath, block_size=1 << 20), wire)
+    assert error is None
+    sent(batch)
+    msg = Msg(wire, context=SessionContext(addpath=[f"{afi}/{safi}"] if addpath else ()))
+    if msg.error is not None or msg.update is None:
+        return
+    mp = msg.update.mp_reach if reach else msg.update.mp_unreach
+    assert mp is not None
+    shown = json.loads(msg.to_json())[4]["attrs"]["MP_REACH" if reach else "MP_UNREACH"]["value"]
+    if isinstance(shown, dict):  # else its reserved octet is not zero
+        assert mp.nlri == shown.get("nlri")
+    if mp.nlri is not None:
+        mp.nlri = mp.nlri
+    if isinstance(mp, MpReach) and mp.next_hop is not None:
+        mp.next_hop = mp.next_hop
+    assert msg.wire == wire
 
 
 def open_message(data: bytes) -> None:
@@ -776,6 +807,7 @@ TARGETS = {
     "edit": edit,
     "framing": framing,
     "update": update,
+    "nlri": nlri,
     "open": open_message,
     "other": other,
     "json": json_input,

@@ -236,6 +236,28 @@ class TestLength:
         front = len(update(*attrs, reach=""))
         assert b"".join(wire[front:] for wire in found[2:]) == self.many(2000)
 
+    @pytest.mark.parametrize(
+        ("family", "nlri"),
+        [
+            ("0001 04", "38 000641 {:08x}"),
+            ("0001 80", "78 000641 0000fde800000001 {:08x}"),
+            ("0001 05", "02 0c 0000fde800000001 {:08x}"),
+            ("0001 84", "40 {:08x} 0002fde8"),
+            ("0019 46", "03 11 0000fde800000001 {:08x} 20 c0000201"),
+        ],
+    )
+    def test_divided_between_nlri(self, family: str, nlri: str) -> None:
+        """Path ids are taken out, and no NLRI is cut."""
+        count = 600
+        ids = b"".join(number.to_bytes(4) + octets(nlri.format(number)) for number in range(count))
+        plain = b"".join(octets(nlri.format(number)) for number in range(count))
+        value = octets(family, ids)
+        found, said = send(update(octets("90 0f", len(value).to_bytes(2), value), reach=""), to=AS4, **ALL_IDS)
+        assert said == []
+        assert len(found) > 1
+        assert b"".join(wire[30:] for wire in found) == plain
+        assert all(len(wire) <= 4096 for wire in found)
+
     def test_as_long_as_it_takes(self) -> None:
         wire = update(ORIGIN, reach=self.many(2000))
         assert sent(wire, to=EXTENDED) == wire

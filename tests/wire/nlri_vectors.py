@@ -246,4 +246,6 @@ FLOWS = [
 ]
 # fmt: on
 
+FAMILIES = [(1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (1, 132)]
+"""AFI and SAFI but of flows, in the order that the fuzzer numbers them in."""
 NLRI = [*LABELLED, *VPNS, *EVPNS, *MVPNS, *TARGETS, *FLOWS]

@@ -18,12 +18,14 @@ attribute    index       there is one if                         values
 type                     always                                  int
 af                       always (UPDATE)                         (AFI | None, SAFI | None): that of MP_REACH, else of
                                                                  MP_UNREACH, else IPV4/UNICAST
-prefix       None, "*"   a prefix is announced or withdrawn      Prefix: unicast and multicast of IPv4, IPv6; path ids
-reach                    a prefix is announced                   and bits behind the length do not count; IPv4-mapped
-unreach                  a prefix is withdrawn                   ones are IPv6. `<`: longer and inside, `>`: shorter and
+prefix       None, "*"   a prefix is announced or withdrawn      Prefix: unicast and multicast of IPv4, IPv6, plain,
+reach                    a prefix is announced                   labelled and of VPNs; path ids, labels, distinguishers
+unreach                  a prefix is withdrawn                   and bits behind the length do not count; IPv4-mapped
+                                                                 ones are IPv6. `<`: longer and inside, `>`: shorter and
                                                                  around, `~`: either or equal
-nexthop                  MP_REACH has one of 4, 16 or 32 octets  octets; `~` Prefix. IPv4-mapped is IPv4; of 32 octets,
-                         or there is NEXT_HOP, in this order     the first 16. Different families: unequal, no order
+nexthop                  MP_REACH has one of 4, 16 or 32 octets, octets; `~` Prefix. IPv4-mapped is IPv4; of two
+                         of a VPN 12, 24, 48 behind zeros,       addresses the first. Different families: unequal, no
+                         or there is NEXT_HOP, in this order     order
 aspath       None, int   there is an AS_PATH; for existence      int: of a set, one member will do; str: the whole, its
                          with an index, that hop                 hops joined by commas, sets in brackets, which is what
                                                                  `~` looks at, too

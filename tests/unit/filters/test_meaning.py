@@ -111,8 +111,8 @@ REAL = {
     # {attrs: {ORIGIN: {flags: T, value: IGP}, ASPATH: {flags: T, value: [293, 3754, 3756]}, MP_REACH: {flags: OX,
     # value: {af: IPV4/MULTICAST, nexthop: 198.129.33.85, prefixes: [199.109.32.0/24]}}}}
     "multicast": Real("003d02000000264001010040020e02030000012500000eaa00000eac900e000d00010204c68121550018c76d20"),
-    # {attrs: {MP_REACH: {flags: OX, value: {af: IPV4/MPLS_VPN, nh: 0x0000000000000000c0a8000f, data:
-    # 0x700001010000fdf20000000fc0a807}}, ORIGIN: {flags: T, value: IGP}, ASPATH: {flags: T, value: []}, LOCALPREF:
+    # {attrs: {MP_REACH: {flags: OX, value: {af: IPV4/MPLS_VPN, nexthop: 192.168.0.15, nlri: [{rd: 65010:15,
+    # prefix: 192.168.7.0/24, labels: [16]}]}}, ORIGIN: {flags: T, value: IGP}, ASPATH: {flags: T, value: []}, LOCALPREF:
     # {flags: T, value: 100}, EXT_COMMUNITY: {flags: OT, value: [{type: TARGET, value: 65000:100}]}, CLUSTER_LIST:
     # {flags: O, value: [192.168.0.10]}, ORIGINATOR: {flags: O, value: 192.168.0.15}}}
     "vpn": Real(
@@ -237,8 +237,13 @@ FAMILIES = [
 ]
 
 NLRI = [
-    ("prefix", "classic withdrawn pathid v6 v6withdrawn multicast hostbits", "vpn evpn end as4new open"),
-    ("reach", "classic pathid v6 v6both multicast", "withdrawn v6withdrawn vpn end"),
+    ("prefix", "classic withdrawn pathid v6 v6withdrawn multicast vpn hostbits", "evpn end as4new open"),
+    ("reach", "classic pathid v6 v6both multicast vpn", "withdrawn v6withdrawn end"),
+    ("prefix == 192.168.7.0/24", "vpn", "classic v6 evpn"),
+    ("prefix ~ 192.168.0.0/16 && prefix < 192.168.0.0/16", "vpn", "classic v6 evpn"),
+    ("prefix[*] ~ 192.168.0.0/16", "vpn", "classic v6 evpn"),
+    ("prefix ~ 2001:db8::/32", "", "vpn"),
+    ("nexthop == 192.168.0.15", "vpn", "classic evpn"),
     ("unreach", "classic withdrawn v6both v6withdrawn", "prepended v6 vpn end"),
     ("prefix == 205.86.32.0/20", "classic", "prepended withdrawn"),
     ("reach == 205.86.32.0/20", "", "classic"),
