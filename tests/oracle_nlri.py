@@ -314,7 +314,7 @@ def route_json(reader: Octets, family: Family) -> dict[str, Json]:
     table, decode, _ = forms(family)
     kind, size = reader.number(1), reader.number(1)
     data = reader.take(size)
-    untyped = {"type": table.get(kind, kind), "value": "0x" + data.hex()}
+    untyped = {"type": kind, "value": "0x" + data.hex()}
     if kind not in table:
         return untyped
     try:

@@ -962,7 +962,7 @@ def encode_mp_nlri(values, family, paths):
 def encode_mp_prefixes(prefixes, family, paths):
     afi, safi = family
     if afi not in (1, 2) or safi not in (1, 2):
-        raise FieldError(f"{family_name(afi, safi)} has no plain prefixes, expected hex in data")
+        raise FieldError(f"{family_name(afi, safi)} has no plain prefixes, expected nlri, or hex in data")
     return encode_prefixes(prefixes, afi, safi, paths)
 
 

@@ -273,21 +273,19 @@ cdef uint8_t* put_fields(uint8_t* out, const char* layout, const uint8_t* p, uin
 
 
 cdef uint8_t* put_route(uint8_t* out, const route_t* routes, const uint8_t* p) noexcept nogil:
-    # Type, length and value at p (RFC 7432 section 7, RFC 6514 section 4), to the last octet of it.
+    # Type, length and value at p (RFC 7432 section 7, RFC 6514 section 4), to the last octet of it. A name stands with fields alone: for two
+    # octets it would be too much text.
     cdef const route_t* route = &routes[p[0]] if p[0] < MOST_TYPES else &routes[0]
-    cdef uint8_t* start
+    cdef uint8_t* typed
     out = put_key(out, b"type")
-    if route.name == NULL:
-        out = put_number(out, p[0])
-    else:
+    if route.name != NULL:
         out[0] = 0x22
-        out = put_text(out + 1, route.name)
-        out[0] = 0x22
-        out += 1
-        start = put_fields(out, route.layout, p + 2, p[1])
-        if start != NULL:
-            return start
-    return put_octets(out, b"value", p + 2, p[1])
+        typed = put_text(out + 1, route.name)
+        typed[0] = 0x22
+        typed = put_fields(typed + 1, route.layout, p + 2, p[1])
+        if typed != NULL:
+            return typed
+    return put_octets(put_number(out, p[0]), b"value", p + 2, p[1])
 
 
 cdef uint8_t* put_flow(uint8_t* out, uint16_t afi, uint8_t safi, const uint8_t* p, uint32_t size) noexcept nogil:

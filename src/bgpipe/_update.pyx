@@ -206,7 +206,7 @@ cdef object encode_slot(Msg msg, int slot, list values):
         if a == NULL:
             raise FieldError(f"no {attribute_name(slot)} to put prefixes into")
         if not plain_family(be16(a.value), a.value[2]):
-            raise FieldError(f"{family_name(be16(a.value), a.value[2])} has no plain prefixes, only data")
+            raise FieldError(f"{family_name(be16(a.value), a.value[2])} has no plain prefixes: see nlri and data")
         value = PyBytes_FromStringAndSize(<const char*>a.value, mp_head(slot, a.value))
         return value + encode_prefixes(values, be16(a.value), a.value[2], path_ids(ctx)) if values else None
     return encode_attribute(slot, values, 2 if ctx & CTX_AS2 else 4, path_ids(ctx)) if values else None

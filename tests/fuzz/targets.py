@@ -197,7 +197,7 @@ def spoken(kind: int, body: bytes) -> None:
     assert msg.body == body[: 65535 - HEADER_SIZE]
 
 
-FAMILIES = [(1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (1, 132), (1, 133), (2, 134)]
+FAMILIES = [(1, 4), (2, 4), (1, 128), (2, 128), (1, 129), (2, 129), (1, 5), (2, 5), (25, 70), (1, 132)]
 
 
 def nlri(data: bytes) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from bgpipe._codec import Buffer, RawDecoder
 from bgpipe._json import JsonEncoder
+from wire.nlri_vectors import NLRI
 
 MARKER = b"\xff" * 16
 
@@ -374,3 +375,16 @@ def test_the_longest_text_there_is():
             assert len(line) <= min(26 * len(wire) + 4096, 2_097_152)  # so long may a line be
     (line,) = lines(update(unreach=b"\xff\xff\xff\xff\0" * 6000), addpath=True)
     assert len(line) <= 26 * 30023 + 4096
+
+
+@pytest.mark.parametrize("item", NLRI, ids=lambda item: f"{item.family} {item.name}")
+def test_room_for_nlri(item):
+    """Of one alone over and over, each with a path id or not."""
+    for path_id in (b"", b"\xff" * 4):
+        nlri = (path_id + bytes.fromhex(item.wire)) * 30
+        value_octets = bytes.fromhex(item.family) + nlri * (60000 // len(nlri))
+        attrs = b"\x90\x0f" + len(value_octets).to_bytes(2) + value_octets
+        wire = b"\xff" * 16 + (23 + len(attrs)).to_bytes(2) + b"\2\0\0" + len(attrs).to_bytes(2) + attrs
+        out = Buffer()
+        JsonEncoder().encode(RawDecoder(addpath=bool(path_id), block_size=1 << 20).read(io.BytesIO(wire)), out)
+        assert len(out) <= 26 * len(wire) + 4096

@@ -110,8 +110,8 @@ EVPNS = [
         f"02 31 {RD} {ESI} 00000000 30 00aabbccddee 80 {GLOBAL} 000641",
         {"type": "MAC_IP", "rd": "65000:1", "esi": ESI_TEXT, "etag": 0, "mac": "00:aa:bb:cc:dd:ee", "ip": "2001:db8::1", "labels": [100]},
     ),
-    Nlri("a MAC of 40 bits", EVPN, f"02 20 {RD} {ESI} 00000000 28 00aabbccdd 00 000641", {"type": "MAC_IP", "value": f"0x{RD}{ESI}000000002800aabbccdd00000641".replace(" ", "")}),
-    Nlri("a MAC without a label", EVPN, f"02 1e {RD} {ESI} 00000000 30 00aabbccddee 00", {"type": "MAC_IP", "value": f"0x{RD}{ESI}000000003000aabbccddee00".replace(" ", "")}),
+    Nlri("a MAC of 40 bits", EVPN, f"02 20 {RD} {ESI} 00000000 28 00aabbccdd 00 000641", {"type": 2, "value": f"0x{RD}{ESI}000000002800aabbccdd00000641".replace(" ", "")}),
+    Nlri("a MAC without a label", EVPN, f"02 1e {RD} {ESI} 00000000 30 00aabbccddee 00", {"type": 2, "value": f"0x{RD}{ESI}000000003000aabbccddee00".replace(" ", "")}),
     Nlri("inclusive multicast", EVPN, f"03 11 {RD} 00000064 20 c0000201", {"type": "INCLUSIVE_MULTICAST", "rd": "65000:1", "etag": 100, "originator": "192.0.2.1"}),
     Nlri("Ethernet segment", EVPN, f"04 23 {RD} {ESI} 80 {GLOBAL}", {"type": "ETHERNET_SEGMENT", "rd": "65000:1", "esi": ESI_TEXT, "originator": "2001:db8::1"}),
     Nlri(
@@ -130,7 +130,7 @@ EVPNS = [
         "IP prefix with host bits",
         EVPN,
         f"05 22 {RD} {ESI} 00000000 18 0a000001 c0000201 000641",
-        {"type": "IP_PREFIX", "value": f"0x{RD}{ESI}00000000180a000001c0000201000641".replace(" ", "")},
+        {"type": 5, "value": f"0x{RD}{ESI}00000000180a000001c0000201000641".replace(" ", "")},
     ),
     Nlri(
         "selective multicast",
@@ -164,9 +164,10 @@ EVPNS = [
         f"0b 18 03 11 {RD} 00000064 20 c0000201 20 c0000202",
         {"type": "LEAF_AD", "route_key": f"0x0311{RD}0000006420c0000201".replace(" ", ""), "originator": "192.0.2.2"},
     ),
-    Nlri("a leaf whose key is cut short", EVPN, "0b 02 03 11", {"type": "LEAF_AD", "value": "0x0311"}),
+    Nlri("a leaf whose key is cut short", EVPN, "0b 02 03 11", {"type": 11, "value": "0x0311"}),
     Nlri("a type that is not known", EVPN, "ff 03 010203", {"type": 255, "value": "0x010203"}),
     Nlri("a type without anything", EVPN, "00 00", {"type": 0, "value": "0x"}),
+    Nlri("a known type without anything", EVPN, "07 00", {"type": 7, "value": "0x"}),
 ]
 # RFC 6514 section 4, RFC 6515 section 2, RFC 6625 section 3
 MVPNS = [
@@ -184,8 +185,8 @@ MVPNS = [
     Nlri("source active", V4_MVPN, f"05 12 {RD} {FLOW4}", {"type": "SOURCE_ACTIVE_AD", "rd": "65000:1", **BOTH4}),
     Nlri("shared tree join", V6_MVPN, f"06 2e {RD} 0000fde8 {FLOW6}", {"type": "SHARED_TREE_JOIN", "rd": "65000:1", "source_as": 65000, **BOTH6}),
     Nlri("source tree join", V4_MVPN, f"07 16 {RD} 0000fde8 {FLOW4}", {"type": "SOURCE_TREE_JOIN", "rd": "65000:1", "source_as": 65000, **BOTH4}),
-    Nlri("a source of 24 bits", V4_MVPN, f"05 11 {RD} 18 0a0000 20 e0000001", {"type": "SOURCE_ACTIVE_AD", "value": f"0x{RD}180a000020e0000001".replace(" ", "")}),
-    Nlri("octets behind the last field", V4_MVPN, f"02 0d {RD} 0000fde8 00", {"type": "INTER_AS_I_PMSI_AD", "value": f"0x{RD}0000fde800".replace(" ", "")}),
+    Nlri("a source of 24 bits", V4_MVPN, f"05 11 {RD} 18 0a0000 20 e0000001", {"type": 5, "value": f"0x{RD}180a000020e0000001".replace(" ", "")}),
+    Nlri("octets behind the last field", V4_MVPN, f"02 0d {RD} 0000fde8 00", {"type": 2, "value": f"0x{RD}0000fde800".replace(" ", "")}),
     Nlri("a type that is not known", V4_MVPN, "08 00", {"type": 8, "value": "0x"}),
 ]
 # RFC 4684 section 4

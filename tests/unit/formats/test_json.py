@@ -496,7 +496,7 @@ def test_mp_unreach() -> None:
         ({"MP_REACH": {"af": "1/1", "nexthop": "1.2.3.4", "link-local": "fe80::1"}}, "MP_REACH.link-local: a link-local address goes with"),
         ({"MP_REACH": {"af": "2/1", "nexthop": "::1", "link-local": "1.2.3.4"}}, 'MP_REACH.link-local: "1.2.3.4", expected an IPv6 address'),
         ({"MP_REACH": {"af": "2/1", "prefixes": ["10.0.0.0/8"]}}, 'MP_REACH.prefixes[0]: "10.0.0.0/8", expected a prefix of IPV6/UNICAST'),
-        ({"MP_REACH": {"af": "IPV4/MPLS_VPN", "prefixes": []}}, "MP_REACH.prefixes: IPV4/MPLS_VPN has no plain prefixes, expected hex in data"),
+        ({"MP_REACH": {"af": "IPV4/MPLS_VPN", "prefixes": []}}, "MP_REACH.prefixes: IPV4/MPLS_VPN has no plain prefixes, expected nlri, or hex in data"),
     ],
 )  # fmt: skip
 def test_wrong_attributes(attrs: dict[str, object], message: str) -> None:
