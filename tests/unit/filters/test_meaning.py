@@ -262,7 +262,7 @@ NLRI = [
     ("prefix == 0.0.0.0/0", "hostbits", "classic v6"),
     ("prefix == ::/0", "", "hostbits v6"),
     # Not equal: there is one, and none is equal.
-    ("prefix != 205.86.32.0/20", "withdrawn v6 hostbits", "classic vpn end open"),
+    ("prefix != 205.86.32.0/20", "withdrawn v6 hostbits", "classic end open"),
     ("reach != 205.86.32.0/20", "classic prepended", "withdrawn"),
     ("unreach != 80.0.0.0/8", "classic v6withdrawn", "withdrawn prepended"),
     # Overlap, either way.
@@ -273,7 +273,7 @@ NLRI = [
     ("unreach ~ 205.86.0.0/16", "classic", "withdrawn hostbits"),
     ("prefix ~ 2001::/16", "v6 v6withdrawn mapped", "v6both classic hostbits"),
     ("prefix ~ 0.0.0.0/0", "classic withdrawn multicast", "v6 v6withdrawn"),
-    ("prefix !~ 103.213.0.0/16", "prepended v6 withdrawn", "classic hostbits vpn open"),
+    ("prefix !~ 103.213.0.0/16", "prepended v6 withdrawn vpn", "classic hostbits open"),
     ("unreach !~ 205.86.0.0/16", "withdrawn v6both", "classic prepended"),
     ("reach !~ 103.213.0.0/16", "prepended v6", "classic withdrawn"),
     # More specific and inside, less specific and covering.
@@ -297,7 +297,7 @@ NLRI = [
     ("reach >= 103.169.224.0/23", "prepended", "classic"),
     ("prefix >= 2001:14b8:1::/48", "v6", "v6withdrawn"),
     # All of them.
-    ("prefix[*]", "classic withdrawn", "end vpn"),
+    ("prefix[*]", "classic withdrawn vpn", "end evpn"),
     ("reach[*] == 10.0.10.0/24", "pathid", "classic"),
     ("reach[*] < 103.213.0.0/16", "", "classic prepended withdrawn"),
     ("reach[*] < 103.169.224.0/22", "prepended", "classic"),
@@ -320,7 +320,7 @@ NLRI = [
 ]
 
 NEXT_HOPS = [
-    ("nexthop", "classic v6 multicast evpn mapped twohops", "withdrawn v6withdrawn vpn end open as4new"),
+    ("nexthop", "classic v6 multicast vpn evpn mapped twohops", "withdrawn v6withdrawn end open as4new"),
     ("nh == 37.49.236.145", "classic", "prepended v6"),
     ("nexthop == 2001:7f8:4:1::d1c:2", "v6", "v6both classic"),
     ("nexthop == fe80::2d0:3ff:fe99:f400", "", "v6"),
@@ -330,7 +330,7 @@ NEXT_HOPS = [
     ("nexthop == 10.0.0.2", "", "twohops"),
     ("nexthop == 193.0.0.56", "mapped", "classic"),
     ("nexthop == ::ffff:193.0.0.56", "mapped", "classic"),
-    ("nexthop != 37.49.236.145", "prepended v6 evpn", "classic withdrawn vpn end"),
+    ("nexthop != 37.49.236.145", "prepended v6 vpn evpn", "classic withdrawn end"),
     ("nexthop < 38.0.0.0", "classic", "prepended v6"),
     ("nexthop < 37.49.236.145", "", "classic"),
     ("nexthop <= 37.49.236.145", "classic", "prepended"),
@@ -610,7 +610,7 @@ ABSENT = [
     ("!(com ~ 174:21)", less("classic"), "classic open"),
     ("!(com != 174:21000)", less("prepended mapped large extended hostbits noexport"), "prepended open"),
     ("!as_origin", "inner withdrawn twohops", "classic open"),
-    ("!prefix", "vpn evpn end as4new as4void as4long", "classic open"),
+    ("!prefix", "evpn end as4new as4void as4long", "classic vpn open"),
     ("!(unreach ~ 0.0.0.0/0)", less("classic withdrawn"), "classic withdrawn open"),
     ("!unreach ~ 0.0.0.0/0", "v6both v6withdrawn", "classic withdrawn end open"),
     ("!ipv4", "v6 multicast vpn", "classic end open"),
