@@ -24,7 +24,8 @@ cdef enum:
     ZERO_AS = 11                # AS number 0
     FOREIGN = 12                # from an external neighbour, of whom it is not to come
     UNRECOGNIZED = 13           # well-known, it says, but it is not known
-    PROBLEMS = 14
+    BAD_SERVICE = 14            # a PREFIX_SID with an SRv6 service that does not parse
+    PROBLEMS = 15
 # What is wrong with one attribute's value (RFC 4271, 4760, ... each attribute's own), whatever its flags; FINE: it parses.
 cdef uint8_t attr_problem(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil
 cdef inline bint check_attr(uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:

@@ -8,10 +8,11 @@ finds beside that what parses and is an error all the same: flags that do not fi
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 from bgpipe._check cimport (
-    BAD_FLAGS, BAD_LENGTH, BAD_NEXT_HOP, BAD_NLRI, BAD_PARTS, BAD_SEGMENT, BAD_VALUE, FINE, FOREIGN, MISSING, OVERRUN, PROBLEMS,
-    TWICE, UNRECOGNIZED, ZERO_AS, attr_problem, check, check_prefixes,
+    BAD_FLAGS, BAD_LENGTH, BAD_NEXT_HOP, BAD_NLRI, BAD_PARTS, BAD_SEGMENT, BAD_SERVICE, BAD_VALUE, FINE, FOREIGN, MISSING, OVERRUN,
+    PROBLEMS, TWICE, UNRECOGNIZED, ZERO_AS, attr_problem, check, check_prefixes,
 )
 from bgpipe._codec cimport Batch
+from bgpipe._layouts cimport layout_problem
 from bgpipe._message cimport (
     CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, MSG_UNSEEN, STATUS_OK, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
 )
@@ -49,7 +50,7 @@ WORDS = {
     BAD_SEGMENT: "a path segment is empty, of no known type, or runs past the end",
     BAD_NEXT_HOP: "its next hop has a length that does not go with the family",
     BAD_NLRI: "its NLRI do not end where it ends",
-    BAD_PARTS: "its parts do not end where it ends",
+    BAD_PARTS: "its parts do not fit into it",
     BAD_FLAGS: "its flags are not those of its type",
     TWICE: "it is there again",
     MISSING: "it is missing",
@@ -57,6 +58,7 @@ WORDS = {
     ZERO_AS: "it has AS number 0",
     FOREIGN: "an external neighbour is not to send it",
     UNRECOGNIZED: "it says that it is well-known, and is not",
+    BAD_SERVICE: "it has an SRv6 service and does not parse",
 }
 
 # The one table: (where, what) -> (what to do, where that is said). None: any attribute that has no line of its own.
@@ -103,8 +105,22 @@ CLASSES = {
     (17, ZERO_AS): (DISCARD, "RFC 7607 section 2"),
     (18, BAD_LENGTH): (DISCARD, "RFC 6793 section 6"),
     (18, ZERO_AS): (DISCARD, "RFC 7607 section 2"),
+    (22, BAD_LENGTH): (WITHDRAW, "RFC 6514 section 5"),
+    (23, BAD_PARTS): (WITHDRAW, "RFC 9012 section 13"),
+    (24, BAD_LENGTH): (WITHDRAW, "RFC 7606 section 7.13"),
+    (25, BAD_LENGTH): (WITHDRAW, "RFC 7606 section 7.15"),
+    (26, BAD_PARTS): (DISCARD, "RFC 7311 section 3"),
+    (26, BAD_FLAGS): (DISCARD, "RFC 7311 section 3"),
+    (27, BAD_LENGTH): (WITHDRAW, "RFC 6514 section 8"),
+    (29, BAD_PARTS): (DISCARD, "RFC 9552 section 8.2.2"),
     (32, BAD_LENGTH): (WITHDRAW, "RFC 8092 section 6"),
+    (33, BAD_PARTS): (WITHDRAW, "RFC 8205 section 5.2"),
     (35, BAD_LENGTH): (WITHDRAW, "RFC 9234 section 5"),
+    (38, BAD_PARTS): (DISCARD, "RFC 9026 section 3.1.6"),
+    (40, BAD_PARTS): (DISCARD, "RFC 8669 section 6"),
+    (40, BAD_SERVICE): (WITHDRAW, "RFC 9252 section 7"),
+    (128, BAD_LENGTH): (WITHDRAW, "RFC 7606 section 7.16"),
+    (128, BAD_PARTS): (WITHDRAW, "RFC 7606 section 7.16"),
 }
 
 cdef uint8_t ACTION[PLACES][PROBLEMS]
@@ -184,7 +200,57 @@ cdef inline uint8_t value_problem(uint8_t code, const uint8_t* p, uint32_t n, ct
         return ZERO_AS if has_zero_as(p, n, as_len if code == 2 else 4) else FINE
     if code == 7 or code == 18:
         return ZERO_AS if (be16(p) if n == 6 else be32(p)) == 0 else FINE
-    return FINE
+    return rare_problem(code, p, n) if code > 18 else FINE
+
+
+cdef uint8_t rare_problem(uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
+    # Of attributes that are carried whatever is in them: `check` has nothing against these.
+    cdef uint8_t problem
+    if code == 24:                          # TRAFFIC_ENG
+        return BAD_LENGTH if n == 0 else FINE
+    if code == 25:                          # IPV6_EXT_COMMUNITY
+        return BAD_LENGTH if n == 0 or n % 20 else FINE
+    if code == 29:                          # BGP_LS
+        return FINE if tlvs_end(p, n, 2, 2) else BAD_PARTS
+    if code == 128:                         # SET
+        return BAD_LENGTH if n < 4 else FINE if attributes_end(p + 4, n - 4) else BAD_PARTS
+    # In a tunnel, a sub-TLV that does not parse counts as one that is not known (RFC 9012 section 13).
+    problem = layout_problem(code, p, n, code != 23)
+    if problem == BAD_VALUE or problem == FINE or code == 36 or code == 39:
+        return FINE                         # octets that are reserved are for later; drafts
+    if code == 22 or code == 27:
+        return BAD_LENGTH
+    return BAD_SERVICE if code == 40 and has_service(p, n) else BAD_PARTS
+
+
+cdef bint tlvs_end(const uint8_t* p, uint32_t n, uint32_t type_len, uint32_t length_len) noexcept nogil:
+    # Whether TLVs end where p[:n] does.
+    cdef uint32_t head = type_len + length_len, i = 0
+    while i < n:
+        if n - i < head:
+            return False
+        i += head + (be16(p + i + type_len) if length_len == 2 else p[i + type_len])
+    return i == n
+
+
+cdef bint attributes_end(const uint8_t* p, uint32_t n) noexcept nogil:
+    cdef uint32_t i = 0, head
+    while i < n:
+        head = 4 if p[i] & 0x10 else 3
+        if n - i < head:
+            return False
+        i += head + (be16(p + i + 2) if head == 4 else p[i + 2])
+    return i == n
+
+
+cdef bint has_service(const uint8_t* p, uint32_t n) noexcept nogil:
+    # An SRv6 L3 or L2 service among the TLVs of a PREFIX_SID (RFC 9252 section 2).
+    cdef uint32_t i = 0
+    while n >= 3 and i <= n - 3:
+        if p[i] == 5 or p[i] == 6:
+            return True
+        i += 3 + be16(p + i + 1)
+    return False
 
 
 cdef void find(const msg_t* m, uint32_t peer_as, uint32_t local_as, found_t* found) noexcept nogil:

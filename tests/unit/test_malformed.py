@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -84,12 +85,27 @@ EXAMPLES: dict[tuple[str, str], Msg] = {
     ("AS4PATH", "ZERO_AS"): route(attribute(17, b"\2\1\0\0\0\0", 0xC0)),
     ("AS4AGGREGATOR", "BAD_LENGTH"): route(attribute(18, bytes(6), 0xC0)),
     ("AS4AGGREGATOR", "ZERO_AS"): route(attribute(18, bytes(8), 0xC0)),
+    ("PMSI_TUNNEL", "BAD_LENGTH"): route(attribute(22, b"\0\1", 0xC0)),
+    ("TUNNEL", "BAD_PARTS"): route(attribute(23, b"\0\x08\0\x05\1", 0xC0)),
+    ("TRAFFIC_ENG", "BAD_LENGTH"): route(attribute(24, b"", 0x80)),
+    ("IPV6_EXT_COMMUNITY", "BAD_LENGTH"): route(attribute(25, bytes(19), 0xC0)),
+    ("AIGP", "BAD_PARTS"): route(attribute(26, b"\1\0\x0c" + bytes(8), 0x80)),
+    ("AIGP", "BAD_FLAGS"): route(attribute(26, b"\1\0\x0b" + bytes(8), 0xC0)),
+    ("PE_DISTING", "BAD_LENGTH"): route(attribute(27, bytes(6), 0xC0)),
+    ("BGP_LS", "BAD_PARTS"): route(attribute(29, b"\4\1\0\2\0", 0x80)),
+    ("BGPSEC_PATH", "BAD_PARTS"): route(attribute(33, b"\0\x09\1\0\0\0\0\1", 0x80)),
+    ("BFD_DISCRIMINATOR", "BAD_PARTS"): route(attribute(38, b"\1\0\0\0\1\1\5\0", 0xC0)),
+    ("PREFIX_SID", "BAD_PARTS"): route(attribute(40, b"\1\0\x08" + bytes(7), 0xC0)),
+    ("PREFIX_SID", "BAD_SERVICE"): route(attribute(40, b"\5\0\5\0\1\0\x10\0", 0xC0)),
+    ("SET", "BAD_LENGTH"): route(attribute(128, bytes(3), 0xC0)),
+    ("SET", "BAD_PARTS"): route(attribute(128, b"\0\0\0\1\x40\1\2\0", 0xC0)),
     ("LARGE_COMMUNITY", "BAD_LENGTH"): route(attribute(32, bytes(11), 0xC0)),
     ("OTC", "BAD_LENGTH"): route(attribute(35, bytes(3), 0xC0)),
 }
 PROBLEM_NAMES = [
     *("FINE", "BAD_LENGTH", "BAD_VALUE", "BAD_SEGMENT", "BAD_NEXT_HOP", "BAD_NLRI", "BAD_PARTS", "BAD_FLAGS"),
     *("TWICE", "MISSING", "OVERRUN", "ZERO_AS", "FOREIGN", "UNRECOGNIZED"),
+    "BAD_SERVICE",
 ]
 TABLE = {
     ("any" if place is None else ATTRIBUTES.get(place) or FIELDS[place], PROBLEM_NAMES[problem]): (problem, *row)
@@ -160,6 +176,16 @@ def test_what_parses_has_errors_too() -> None:
     msg = EXAMPLES["any", "BAD_FLAGS"]
     assert msg.error is None
     assert msg.error_action == "treat-as-withdraw"
+
+
+@pytest.mark.parametrize("code", sorted(ATTRIBUTES))
+def test_whatever_is_in_an_attribute_has_a_class(code: int) -> None:
+    for seed in range(300):
+        octets = random.Random(seed)
+        value = octets.randbytes(octets.choice((0, 1, 2, 3, 4, 5, 8, 11, 20, 40)))
+        for error in route(attribute(code, value, octets.choice((0x40, 0x80, 0xC0)))).errors:
+            assert error.action
+            assert error.source.startswith("RFC ")
 
 
 def test_no_more_than_64_errors_are_told() -> None:
