@@ -575,8 +575,10 @@ cdef AsPath merged_path(AsPath path, AsPath as4_path):
         if kind < AS_CONFED_SEQUENCE:
             if more == 0:
                 break
-            if kind == AS_SEQUENCE:
-                members = members[:more]
+            if kind == AS_SEQUENCE and len(members) > more:
+                # What is behind it is not adjacent to what stays.
+                merged.own.append((kind, members[:more]))
+                break
             more -= len(members) if kind == AS_SEQUENCE else 1
         merged.own.append((kind, members))
     merged.own += back
