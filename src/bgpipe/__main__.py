@@ -15,6 +15,9 @@ def start() -> int:
     # process as SIGTERM does, in place of a traceback out of some import. One that is ignored stays so.
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    # Ignored by who started us, it would hide from us how a program ended, and from that program how its own did.
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     from bgpipe.cli import main
 
     return main()

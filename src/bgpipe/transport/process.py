@@ -22,7 +22,8 @@ class Process:
     stdin: a descriptor to write to, stdout: one to read from; -1 for none. say: gets each line of its standard error.
     changed: called when it has ended. It has a session of its own, so that an interrupt of the terminal is not for it.
 
-    exit_code: as subprocess has it; None while it runs. Raises StageError where it cannot be started.
+    exit_code: as subprocess has it; None while it runs, 255 where somebody else has waited for it, or SIGCHLD is
+    ignored. Raises StageError where it cannot be started.
 
     Once it has ended it is kept, as a zombie, until close(): as long as that is so, nobody else can have its number, to
     whom signals for what it started would go.
@@ -85,9 +86,13 @@ class Process:
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        found = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
-        assert found is not None
-        self.exit_code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        try:
+            found = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            self.exit_code = self._popen.returncode = 255  # its number may be that of somebody else by now
+        else:
+            assert found is not None
+            self.exit_code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
         self._changed()
         if self._abandoned:
             self.close()

@@ -21,10 +21,10 @@ SHORTEST_S = 60
 class RotatingSink:
     """Bytes go to one file a period, named by the period's start in UTC.
 
-    A period begins where the clock, in seconds since 1970, is a multiple of every_s. The first file of a run
-    that starts amid a period is named by the time of that where the period's own name is taken, so that a
-    restart replaces nothing; with append it goes on with the period's file. A period in which nothing was
-    written leaves no file.
+    A period begins where the clock, in seconds since 1970, is a multiple of every_s. A file whose name is taken
+    is named by the time at which it is begun, and where that is taken as well, it gets a number, so that neither
+    a restart nor a clock that is set back replaces anything; with append it goes on with the period's file. A
+    period in which nothing was written leaves no file.
 
     Times are handed in, in seconds since 1970. inputs tells, each time a file is opened, which are being read.
     remains: what is done with that which a run left behind, of this period or another one.
@@ -58,15 +58,12 @@ class RotatingSink:
         self._remains = remains or Remains(compress=compress)
         self._finished_bytes = self._finished_lost = 0
         start = now_s - now_s % every_s
-        path = self._path(start)
-        if path == self._path(start + every_s):
+        if self._path(start) == self._path(start + every_s):
             raise UsageError(f"{template}: with --every the path needs a time that differs from file to file")
         for left in self._left_behind():
             see_to_remains(left, self._remains)
-        if os.path.lexists(path) and not append and not create:
-            path = self._path(now_s)
         self._next_s = start + every_s
-        self._sink = self._open(path)
+        self._sink = self._open(start, now_s)
         self._between = False  # one file is finished, and the next one not open yet
 
     @property
@@ -105,7 +102,7 @@ class RotatingSink:
         if not self._between:
             self._sink.finish()
             self._between = True
-        sink = self._open(self._path(start))
+        sink = self._open(start, now_s)
         self._finished_bytes += self._sink.bytes_written
         self._finished_lost += self._sink.lost
         self._next_s = start + self._every_s
@@ -132,10 +129,16 @@ class RotatingSink:
         """Give up the file that is being written. Those before it stay."""
         self._sink.abort()
 
-    def _path(self, time_s: float) -> str:
-        return expand_path(self._template, time_s, self._time_format)
+    def _path(self, time_s: float, number: int = 1) -> str:
+        return expand_path(self._template, time_s, self._time_format, number)
 
-    def _open(self, path: str) -> Sink:
+    def _open(self, start: float, now_s: float) -> Sink:
+        path = self._path(start)
+        if not (self._append or self._create):
+            number = 1
+            while os.path.lexists(path):
+                path = self._path(now_s, number)
+                number += 1
         return open_sink(
             path,
             compress=self._compress,
@@ -150,13 +153,15 @@ class RotatingSink:
         """Paths of this template, at whatever time, of which there is a temporary file."""
         import glob
 
-        # Times in which each digit of a date differs: these may be any digit, all else stays.
-        shapes = [self._path(day * 86400.0 * 137 + day * 4271) for day in range(200)]
-        if len({len(shape) for shape in shapes}) > 1:
-            return []
-        pattern = ""
-        for column in zip(*shapes, strict=True):
-            seen = set(column)
-            pattern += "[0-9]" if len(seen) > 1 and "".join(seen).isdigit() else glob.escape(min(seen))
-        found = (path.removesuffix(".tmp") for path in glob.glob(f"{pattern}.tmp"))  # noqa: PTH207
+        found: list[str] = []
+        for numbers in (range(1, 2), range(2, 10), range(10, 100)):
+            # Times in which each digit of a date differs: these may be any digit, all else stays.
+            shapes = [self._path(day * 86400.0 * 137 + day * 4271, numbers[day % len(numbers)]) for day in range(200)]
+            if len({len(shape) for shape in shapes}) > 1:
+                return []
+            pattern = ""
+            for column in zip(*shapes, strict=True):
+                seen = set(column)
+                pattern += "[0-9]" if len(seen) > 1 and "".join(seen).isdigit() else glob.escape(min(seen))
+            found += (path.removesuffix(".tmp") for path in glob.glob(f"{pattern}.tmp"))  # noqa: PTH207
         return sorted(found)

@@ -72,7 +72,11 @@ class Remains:
         self._compress = compress
 
     def see_to(self, path: str, fd: int) -> None:
-        """fd: PATH.tmp, locked. Raises OSError."""
+        """fd: PATH.tmp, locked. Raises OSError, and StageError where it is not what a run left behind."""
+        if os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
+            os.unlink(path + _TEMPORARY)  # noqa: PTH108 - it was complete, and had got its name
+            return
+        _refuse_foreign(fd, path + _TEMPORARY)
         size = os.fstat(fd).st_size
         note = os.pread(fd, 64, 0)
         if note.startswith(_NOTE):
@@ -88,7 +92,7 @@ class Remains:
 
     def _mend(self, path: str, begin: int) -> None:
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
             return
         try:
@@ -547,7 +551,8 @@ class _Appended(_File):
     def __init__(self, path: str, inputs: Collection[FileId | None], remains: Remains) -> None:
         self._note = -1
         made = not os.path.exists(path)  # noqa: PTH110
-        super().__init__(path, os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        super().__init__(path, os.open(path, flags, 0o666))
         try:
             _lock(self.fd, path)
             _refuse_input(regular_file(self.fd), path, inputs)
@@ -609,8 +614,9 @@ class _Replacing(_File):
         self._path = path
         self._temporary = path + _TEMPORARY
         self._create = create
-        super().__init__(label, _open_temporary(path, inputs, remains))
-        if mode:  # what it replaces may be private
+        # What it replaces may be private, and so it has to be from the start.
+        super().__init__(label, _open_temporary(path, inputs, remains, mode or 0o666))
+        if mode:
             os.fchmod(self.fd, stat.S_IMODE(os.fstat(self.fd).st_mode & mode))
 
     def finish(self, used: bool) -> None:
@@ -687,20 +693,39 @@ def _refuse_input(file: FileId | None, label: str, inputs: Collection[FileId | N
         raise StageError(f"cannot write {label}: it is the file that is being read; write to another one")
 
 
-def _open_temporary(target: str, inputs: Collection[FileId | None], remains: Remains) -> int:
+def _refuse_foreign(fd: int, path: str) -> None:
+    """In a folder where others may put files, refuse what they have prepared: they could change it later, or it may be
+    another name of some file of ours. The owner of the folder can do that in any case.
+    """
+    found = os.fstat(fd)
+    if found.st_uid not in (os.geteuid(), os.stat(os.path.dirname(path) or ".").st_uid):  # noqa: PTH116, PTH120
+        raise StageError(f"cannot write {path}: it belongs to another user; remove it")
+    if found.st_nlink > 1:
+        raise StageError(f"cannot write {path}: the file has another name as well; remove this one")
+
+
+def _open_temporary(target: str, inputs: Collection[FileId | None], remains: Remains, mode: int = 0o666) -> int:
     path = target + _TEMPORARY
     while True:
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        made = True
         try:
-            if not stat.S_ISREG(os.lstat(path).st_mode):
-                raise StageError(f"cannot write {path}: it exists and is not a regular file; remove it")
-        except FileNotFoundError:
-            pass
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, (mode & 0o666) | stat.S_IRUSR | stat.S_IWUSR)
+        except FileExistsError:
+            made = False
+            try:
+                if not stat.S_ISREG(os.lstat(path).st_mode):
+                    raise StageError(f"cannot write {path}: it exists and is not a regular file; remove it") from None
+                fd = os.open(path, flags)
+            except FileNotFoundError:
+                continue
         try:
             _lock(fd, path)
             if os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
                 _refuse_input(regular_file(fd), path, inputs)
                 if not os.fstat(fd).st_size:
+                    if not made:
+                        _refuse_foreign(fd, path)
                     return fd
                 remains.see_to(target, fd)
         except BaseException:

@@ -52,8 +52,10 @@ _LAYOUT = (
 )
 
 
-def expand_path(template: str, time_s: float, time_format: str = DEFAULT_FORMAT) -> str:
+def expand_path(template: str, time_s: float, time_format: str = DEFAULT_FORMAT, number: int = 1) -> str:
     """Put a time, in seconds since 1970, into a path. One without a time stays as it is.
+
+    number: from 2 on it stands behind the last of the times, for paths of the same time that differ.
 
     Raises UsageError for a format that holds no time, and for a brace that is not closed.
     """
@@ -63,6 +65,8 @@ def expand_path(template: str, time_s: float, time_format: str = DEFAULT_FORMAT)
         parts.append(template[begin:end])
         parts.append(_format_time(time_format if name == "TIME" else name, time_s))
         begin = behind
+    if parts and number > 1:
+        parts.append(f"-{number}")
     return "".join(parts) + template[begin:]
 
 

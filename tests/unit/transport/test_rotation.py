@@ -50,6 +50,41 @@ def test_restart_replaces_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == expected
 
 
+@pytest.mark.parametrize("name", ["$TIME.json.gz", "${2006}/x.json.gz", "${2006-01-02}.json.gz"])
+def test_restarts_within_a_minute_replace_nothing(name: str, tmp_path: Path) -> None:
+    """Nor do those of a day, where names hold nothing but that; nor does a file of a clock that was ahead."""
+    day = 86400 * 366
+    for number in range(12):
+        sink = RotatingSink(f"{tmp_path}/{name}", day, T + number)
+        sink.write(b"%d\n" % number)
+        if number == 11:
+            sink.rotate(sink.next_s)
+            sink.write(b"next\n")
+        sink.finish()
+    sink = RotatingSink(f"{tmp_path}/{name}", day, T + 20)
+    sink.write(b"12\n")
+    sink.rotate(sink.next_s)
+    sink.write(b"behind\n")
+    sink.finish()
+    found = [gzip.decompress(data) for data in files(tmp_path).values()]
+    assert sorted(found) == sorted([*(b"%d\n" % number for number in range(13)), b"next\n", b"behind\n"])
+    assert all(path.endswith(".json.gz") for path in files(tmp_path))
+
+
+def test_what_a_crash_left_of_a_restart_is_found(tmp_path: Path) -> None:
+    for number in ("", "-2", "-37"):
+        (tmp_path / f"20240101.0000{number}.json.tmp").write_bytes(b"[1]\n")
+    (tmp_path / "20240101.0000-a.json.tmp").write_bytes(b"not ours")
+    sink = RotatingSink(f"{tmp_path}/$TIME.json", 3600, T)
+    sink.abort()
+    assert sorted(files(tmp_path)) == [
+        "20240101.0000-2.json.partial",
+        "20240101.0000-37.json.partial",
+        "20240101.0000-a.json.tmp",
+        "20240101.0000.json.partial",
+    ]
+
+
 def test_restart_with_append_goes_on(tmp_path: Path) -> None:
     for data, now_s in ((b"a", T), (b"b", T + 30)):
         sink = RotatingSink(f"{tmp_path}/$TIME.gz", 300, now_s, append=True)

@@ -330,6 +330,68 @@ class TestRemains:
         fill(open_sink(str(path), append=True, remains=self.remains(told)), b"[2]\n")
         assert (names(tmp_path), read_back(path), told) == (["x.gz"], b"[1]\n[2]\n", [])
 
+    @pytest.mark.parametrize("how", ["new", "create", "append", "append behind", "replace"])
+    @pytest.mark.parametrize("suffix", ["", ".gz"])
+    def test_ended_at_each_step(self, how: str, suffix: str, tmp_path: Path) -> None:
+        """As by kill -9 before any call to the system, or right behind it: what was there stays, and the next run works.
+
+        A message of the run that was ended is in the file, or in one whose name says that it is a part, never in both.
+        """
+        code = """
+from pathlib import Path
+from bgpipe.formats.records import whole
+from bgpipe.transport.sink import Remains
+folder, how, suffix = sys.argv[1:]
+calls = "open", "write", "fsync", "rename", "link", "unlink", "close", "ftruncate", "fchmod"
+real = {name: getattr(os, name) for name in calls}
+def work(path, data, append, create=False):
+    sink = open_sink(path, append=append, create=create, remains=Remains(whole("json")))
+    sink.write(data)
+    sink.finish()
+def ends(at, name, behind):
+    def call(*arguments, **options):
+        global step
+        step += 1
+        if step == at and not behind:
+            os._exit(9)
+        result = real[name](*arguments, **options)
+        if step == at:
+            os._exit(9)
+        return result
+    return call
+append = how.startswith("append")
+for behind in False, True:
+    at = status = 1
+    while status:
+        path = f"{folder}/{behind}{at}/x{suffix}"
+        os.mkdir(os.path.dirname(path))
+        if how in ("append behind", "replace"):
+            work(path, b"[1]\\n", False)
+        if (pid := os.fork()) == 0:
+            step = 0
+            for name in calls:
+                setattr(os, name, ends(at, name, behind))
+            work(path, b"[2]\\n", append, how == "create")
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        work(path, b"[3]\\n", append)
+        at += 1
+"""
+        assert not run(code, tmp_path, how, suffix).stderr
+        folders = list(tmp_path.iterdir())
+        assert len(folders) > 10
+        for folder in folders:
+            path = folder / f"x{suffix}"
+            aside = folder / f"x{suffix}.partial"
+            assert set(folder.iterdir()) <= {path, aside}
+            found = read_back(path)
+            if how.startswith("append"):
+                assert found in (b"[3]\n", b"[2]\n[3]\n") if how == "append" else found in (b"[1]\n[3]\n", b"[1]\n[2]\n[3]\n")
+            else:
+                assert found == b"[3]\n"
+            if aside.exists() and not suffix:
+                assert aside.read_bytes() == b"[2]\n"
+
     def test_a_note_that_is_not_whole(self, tmp_path: Path) -> None:
         """Nothing had been written then."""
         path = tmp_path / "x"
@@ -461,6 +523,66 @@ def test_something_else_has_the_temporary_name(tmp_path: Path) -> None:
     for name in ("x", "y", "z"):
         with pytest.raises(StageError, match=rf"{name}.tmp: it exists and is not a regular file; remove it"):
             open_sink(str(tmp_path / name))
+
+
+class TestAFolderForAll:
+    """Where others may write, too."""
+
+    @pytest.mark.parametrize("append", [False, True])
+    @pytest.mark.parametrize("content", [b"", b"[1]\n[2", b"bgpipe appends behind octet 2\n"])
+    def test_a_file_of_somebody_else(self, content: bytes, append: bool, tmp_path: Path) -> None:
+        """Who has prepared it could read and change what gets there, or have us cut off something."""
+        if os.geteuid():
+            pytest.skip("to give a file away takes root")
+        (tmp_path / "x").write_bytes(b"[1]\n[2]\n[3")
+        (tmp_path / "x.tmp").write_bytes(content)
+        os.chown(tmp_path / "x.tmp", 65534, 65534)
+        with pytest.raises(StageError, match=r"x.tmp: it belongs to another user; remove it$"):
+            open_sink(str(tmp_path / "x"), append=append, remains=Remains(whole("json")))
+        assert ((tmp_path / "x").read_bytes(), (tmp_path / "x.tmp").read_bytes()) == (b"[1]\n[2]\n[3", content)
+        os.chown(tmp_path, 65534, 65534)  # the owner of the folder can do so anyway
+        fill(open_sink(str(tmp_path / "x"), append=append), b"[4]\n")
+
+    @pytest.mark.parametrize("content", [b"", b"[1]\n[2"])
+    def test_another_name_of_a_file(self, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_bytes(content)
+        os.link(tmp_path / "secret", tmp_path / "x.tmp")
+        with pytest.raises(StageError, match=r"x.tmp: the file has another name as well; remove this one$"):
+            open_sink(str(tmp_path / "x"), remains=Remains(whole("json")))
+        assert (tmp_path / "secret").read_bytes() == content
+
+    def test_a_link_that_appears_at_the_last_moment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret = tmp_path / "secret"
+        secret.write_bytes(b"[1]\n")
+        real = os.open
+
+        def late(path: str, flags: int, *mode: int) -> int:
+            if flags & os.O_RDWR and not os.path.lexists(path):
+                Path(path).symlink_to(secret)
+            return real(path, flags, *mode)
+
+        monkeypatch.setattr(os, "open", late)
+        for append in (False, True):
+            with pytest.raises(StageError, match=r"^cannot write "):
+                open_sink(str(tmp_path / f"x{append}"), append=append)
+        monkeypatch.undo()
+        assert secret.read_bytes() == b"[1]\n"
+
+    def test_what_replaces_a_private_file_is_private_from_the_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "x").write_bytes(b"old")
+        (tmp_path / "x").chmod(0o600)
+        modes = []
+        real = os.fchmod
+
+        def note(fd: int, mode: int) -> None:
+            modes.append(stat.S_IMODE(os.fstat(fd).st_mode))
+            real(fd, mode)
+
+        monkeypatch.setattr(os, "fchmod", note)
+        fill(open_sink(str(tmp_path / "x")), b"new")
+        assert modes == [0o600]
 
 
 def test_symbolic_link_stays(tmp_path: Path) -> None:
