@@ -2,8 +2,8 @@
 
 Each ```sh block is a script for bash, each ```python block one for Python; one that begins with a comment which is a
 name, such as `# guard.py`, is the content of that file. A ```text or ```json block behind a block is, to the letter,
-what it must print. The blocks of a page run in turn, in a folder that holds the samples and nothing else of the source
-tree, so that what the wheel lacks is not found by accident.
+what it must print. The blocks of a page run in turn, in a folder that holds the samples, the policies of examples/ and
+nothing else of the source tree, so that what the wheel lacks is not found by accident.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def run(page: Path, env: dict[str, str]) -> int:
     ran = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copytree(Path(__file__).parents[1] / "samples", folder / "samples")
+        for part in ("samples", "examples"):
+            shutil.copytree(Path(__file__).parents[1] / part, folder / part)
         for i, (kind, text) in enumerate(blocks):
             if kind in ("text", "json") or SKIP.search(text):
                 continue

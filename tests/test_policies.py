@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from lines import bad_line, write_lines
 
 import bgpipe
 import corpus
+from bgpipe.cli import main
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -140,6 +143,43 @@ def test_tagger(tmp_path: Path) -> None:
         4: {"unreach": ["1.0.0.0/24"]},
         5: "0xffff0000",
     }
+
+
+@pytest.mark.parametrize("how", ["exec", "python"])
+@pytest.mark.parametrize(
+    ("name", "args", "problem"),
+    [
+        ("prefix_filter", ["10.0.0.0/33"], r"10\.0\.0\.0/33"),
+        ("rpki", [], r"usage: rpki\.py VRPS"),
+        ("rpki", ["no-such-file"], "No such file .*no-such-file"),
+        ("tagger", ["64496"], r"usage: tagger\.py AS=COMMUNITY"),
+        ("tagger", ["x=64511:100"], r"usage: tagger\.py AS=COMMUNITY"),
+    ],
+)
+def test_wrong_arguments(
+    how: str, name: str, args: list[str], problem: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A line that says how it is used, and no traceback."""
+    source = write_lines(tmp_path / "source.json", bad_line(1))
+    command = str(EXAMPLES / how / f"{name}.py")
+    assert main(["--", "read", source, "--", how, "-A", command, *args, "--", "write", str(tmp_path / "out.json")]) == 1
+    err = capfd.readouterr().err
+    assert re.search(problem, err)
+    assert "Traceback" not in err
+
+
+def test_a_service_without_arguments() -> None:
+    done = subprocess.run([EXAMPLES / "exec" / "service.py", "192.0.2.53/32"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "usage: service.py PREFIX COMMAND [ARGUMENT...]\n")
+
+
+def test_vrps_that_are_none(tmp_path: Path) -> None:
+    for number, text in enumerate(("{}", "[]", "x", '{"roas": [{"prefix": "1.0.0.0/33", "maxLength": 24, "asn": 1}]}')):
+        path = tmp_path / str(number)
+        path.write_text(text)
+        done = subprocess.run([EXAMPLES / "exec" / "rpki.py", path], capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert done.stderr.startswith(f"rpki.py: {path} is no JSON file of rpki-client or routinator: ")
 
 
 @pytest.mark.parametrize(

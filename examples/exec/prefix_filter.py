@@ -9,7 +9,10 @@ import sys
 from ipaddress import ip_network
 
 LONGEST = {4: 24, 6: 48}
-refused = [ip_network(word) for word in sys.argv[1:]]
+try:
+    refused = [ip_network(word) for word in sys.argv[1:]]
+except ValueError as error:
+    sys.exit(f"{error}; usage: prefix_filter.py [PREFIX...]")
 
 
 def is_good(text):

@@ -12,12 +12,25 @@ import sys
 from ipaddress import ip_network
 
 vrps = {}  # (version, length) -> network as a number -> [(longest, AS)]
-with open(sys.argv[1]) as file:
-    for roa in json.load(file)["roas"]:
-        prefix = ip_network(roa["prefix"])
-        table = vrps.setdefault((prefix.version, prefix.prefixlen), {})
-        asn = int(str(roa["asn"]).removeprefix("AS"))
-        table.setdefault(int(prefix.network_address), []).append((roa["maxLength"], asn))
+
+
+def load(path):
+    with open(path) as file:
+        for roa in json.load(file)["roas"]:
+            prefix = ip_network(roa["prefix"])
+            table = vrps.setdefault((prefix.version, prefix.prefixlen), {})
+            asn = int(str(roa["asn"]).removeprefix("AS"))
+            table.setdefault(int(prefix.network_address), []).append((roa["maxLength"], asn))
+
+
+if len(sys.argv) != 2:
+    sys.exit("usage: rpki.py VRPS, a JSON file of rpki-client or routinator")
+try:
+    load(sys.argv[1])
+except OSError as error:
+    sys.exit(f"rpki.py: {error}")
+except (KeyError, TypeError, ValueError) as error:
+    sys.exit(f"rpki.py: {sys.argv[1]} is no JSON file of rpki-client or routinator: {error!r}")
 
 
 def is_invalid(text, origin):

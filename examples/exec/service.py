@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 
+if len(sys.argv) < 3:
+    sys.exit("usage: service.py PREFIX COMMAND [ARGUMENT...]")
 prefix, check = sys.argv[1], sys.argv[2:]
 every_s = float(os.environ.get("SERVICE_EVERY", "5"))
 announced = False

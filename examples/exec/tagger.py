@@ -7,7 +7,10 @@
 import json
 import sys
 
-communities = {int(asn): community for asn, community in (word.split("=") for word in sys.argv[1:])}
+try:
+    communities = {int(asn): community for asn, community in (word.split("=") for word in sys.argv[1:])}
+except ValueError:
+    sys.exit("usage: tagger.py AS=COMMUNITY..., such as 64496=64511:100")
 
 
 def neighbour_of(path):

@@ -14,6 +14,8 @@ vrps = {}  # (AFI, length) -> network as a number -> [(longest, AS)]
 
 
 def setup(args):
+    if len(args) != 1:
+        raise ValueError("usage: rpki.py VRPS, a JSON file of rpki-client or routinator")
     with open(args[0]) as file:
         for roa in json.load(file)["roas"]:
             prefix = Prefix(roa["prefix"])

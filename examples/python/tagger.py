@@ -7,7 +7,10 @@ communities = {}
 
 
 def setup(args):
-    communities.update((int(asn), community) for asn, community in (word.split("=") for word in args))
+    try:
+        communities.update((int(asn), community) for asn, community in (word.split("=") for word in args))
+    except ValueError:
+        raise ValueError("usage: tagger.py AS=COMMUNITY..., such as 64496=64511:100") from None
 
 
 def process(msg):

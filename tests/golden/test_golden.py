@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -189,6 +190,7 @@ def check(name: str, theirs: list[Message], ours: list[Message]) -> set[Explanat
     return taken
 
 
+@cache
 def compare(name: str, converter: Converter) -> set[Explanation]:
     theirs = golden(name)
     if name.endswith(".bmp"):
