@@ -193,7 +193,7 @@ FILTERS: list[tuple[str, Predicate]] = [
 # -- Counting --------------------------------------------------------------------------------------------------
 
 
-LIMIT = int(os.environ.get("BGPIPE_LIMIT", "2500000"))  # bytes of an archive that are read
+LIMIT = int(os.environ.get("BGPIPE_LIMIT", "5000000"))  # bytes of an archive that are read
 
 
 @pytest.fixture(scope="module")
