@@ -61,10 +61,10 @@ interop: build
 soak: build
 	$(PY) tests/soak/soak.py
 
-# Programs and far ends that are killed, links that are down, and disks that are full, a hundred times each: `make test`
-# has a tenth of it.
+# Programs and far ends that are killed, links that are down, and disks that are full, a hundred times each, and 5,000
+# clients: `make test` has a tenth of it, or less.
 faults: build
-	BGPIPE_FAULTS=100 $(PY) -m pytest -q tests/unit/stages/test_exec.py tests/unit/stages/test_pipe.py tests/unit/stages/test_write.py \
+	BGPIPE_FAULTS=100 BGPIPE_CLIENTS=5000 $(PY) -m pytest -q tests/unit/stages/test_exec.py tests/unit/stages/test_pipe.py tests/unit/stages/test_write.py \
 		tests/unit/stages/test_websocket.py tests/interop/test_websocket.py
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.

@@ -13,7 +13,7 @@ import hmac
 import logging
 import socket
 import struct
-from collections import deque
+from collections import Counter, deque
 from functools import partial
 
 import aiohttp
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
             """The far end has taken so many frames of an earlier connection; or it does not know."""
 
 FULL = 256 << 10  # octets that wait, beside those in the transport, until there should come no more
-LONGEST = 16 << 20  # octets of a frame that comes
+LONGEST = 4 << 20  # octets of a frame that comes: two lines of JSON that are as long as lines may be
 _DEFLATE = 15  # permessage-deflate with the usual window (RFC 7692 section 7.1.2)
 _QUIET_S = 30.0  # nothing heard for so long: are you there?
 _ANSWER_S = 30.0  # and so long for the answer
@@ -65,7 +65,10 @@ _ASK_S = 0.5  # and how often, where there are fewer
 _KNOWN_S = 0.5  # how long messages wait for the far end to know the name of the connection
 _MOST_ANSWERS = 1000  # that wait to be written
 _FAREWELL_S = 2.0  # for the other side's close frame, where it is an error that ends the connection
-_GREETINGS = 128  # clients at once that have connected, and not asked properly yet
+_GREETINGS = 256  # clients at once that have connected, and not asked properly yet
+_GRACE_S = 1.0  # how long they may take for that where others wait
+_UNFINISHED = 1 << 20  # octets of a client's message that is not whole; so much may wait where nothing is taken
+_ALL_UNFINISHED = 64 << 20  # and what all clients together may have beyond that
 _BACKLOG = 1024
 _BROKEN = 1006  # RFC 6455 section 7.1.5: the connection ended without a close frame
 
@@ -132,6 +135,9 @@ class Link:
         self.failure: InputError | None = None
         self.heard_s = self._moved_s = self._loop.time()
         self._sent = self._sent_before = 0
+        self._unwritten = 0  # answers that wait until messages are written
+        protocol = transport.get_protocol()
+        self._visitor = protocol if isinstance(protocol, _Visitor) else None
 
     # ---- writing -----------------------------------------------------------------------------------------------
 
@@ -278,6 +284,7 @@ class Link:
                 self._transport.abort()
             else:
                 self._transport.close()
+                self._loop.call_later(_FAREWELL_S, self._transport.abort)  # for who does not read what is still to go
             self._keeper.moved(self)
 
     async def _read(self) -> None:
@@ -286,6 +293,8 @@ class Link:
             kind, data = message.type, message.data
             self.heard_s = self._loop.time()
             if kind is WSMsgType.BINARY or kind is WSMsgType.TEXT:
+                if self._visitor is not None and self._visitor.unfinished:
+                    self._visitor.finish()
                 self._keep(data if type(data) is bytes else data.encode(), kind is WSMsgType.TEXT)
                 while self._came_size > FULL and self.failure is None:
                     self._room.clear()
@@ -322,11 +331,20 @@ class Link:
         if frames is None:
             before = await self._keeper.taken(self, name)
             answers = (data,) if before is None else (words(name, before), data)
-            self._keeper.when_written(partial(self.confirm, *answers))
+            self._confirm_when_written(*answers)
         elif self.decoder is not None:  # else nothing is taken
             self.theirs = name
             self._mark = self._held, data
             self._some.set()
+
+    def _confirm_when_written(self, *answers: bytes) -> None:
+        def confirm() -> None:
+            self._unwritten -= 1
+            self.confirm(*answers)
+
+        if self._unwritten < _MOST_ANSWERS:
+            self._unwritten += 1
+            self._keeper.when_written(confirm)
 
     def _on_pong(self, data: bytes) -> None:
         said = parse(data)
@@ -362,7 +380,7 @@ class Link:
     async def _take_all(self) -> None:
         while self.failure is None:
             if self._mark is not None and self._mark[0] <= self.frames:
-                self._keeper.when_written(partial(self.confirm, self._mark[1]))
+                self._confirm_when_written(self._mark[1])
                 self._mark = None
             if self._came:
                 frames, self._came, self._came_size = self._came, [], 0
@@ -504,6 +522,10 @@ class Server:
     auth: "user:password". serve: what is done with each client; its connection is closed when that has returned.
     crowded: asked whether there is no room for another one. say: gets a line for each that is refused. pauses: gets one
     when nobody is let in for a while.
+
+    Where too many are at the door, who has been there for a second makes room for others: the oldest of the address
+    with the most of them. The messages that clients have begun and not finished have a bounded room, too: who holds
+    most of it goes.
     """
 
     def __init__(
@@ -533,27 +555,50 @@ class Server:
         self._say = say
         self._pauses = pauses
         self._loop = asyncio.get_running_loop()
-        self._greetings: set[asyncio.Task[None]] = set()
+        self._greetings: dict[asyncio.Task[None], tuple[str, float]] = {}  # address, since when; the oldest first
+        self._greeted = asyncio.Event()  # one of them is over
+        self._senders: set[_Visitor] = set()  # those with more than _UNFINISHED
+        self._unfinished = 0  # octets, of those, beyond that
 
     async def run(self) -> None:
         """Accept until it is cancelled."""
-        greeted = asyncio.Semaphore(_GREETINGS)
         try:
             while True:
-                await greeted.acquire()
-                client, _ = await tcp.accept(self._listening, self._pauses)
+                client, address = await tcp.accept(self._listening, self._pauses)
+                try:
+                    await self._make_room()
+                except asyncio.CancelledError:
+                    client.close()
+                    raise
                 task = self._loop.create_task(self._greet(client))
-                self._greetings.add(task)
-                task.add_done_callback(self._greetings.discard)
-                task.add_done_callback(lambda _: greeted.release())
+                self._greetings[task] = address[0], self._loop.time()
+                task.add_done_callback(self._forget)
         finally:
             for task in self._greetings:
                 task.cancel()
             self._listening.close()
 
+    def _forget(self, greeting: asyncio.Task[None]) -> None:
+        del self._greetings[greeting]
+        self._greeted.set()
+
+    async def _make_room(self) -> None:
+        while len(self._greetings) >= _GREETINGS:
+            crowds = Counter(address for address, _ in self._greetings.values())
+            most = max(crowds.values())
+            oldest = next(task for task, (address, _) in self._greetings.items() if crowds[address] == most)
+            left_s = self._greetings[oldest][1] + _GRACE_S - self._loop.time()
+            if left_s <= 0:
+                self._say(f"{self._greetings[oldest][0]} has not asked for a WebSocket yet, and others wait")
+                oldest.cancel()
+            self._greeted.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(left_s, 0) or None):
+                    await self._greeted.wait()
+
     async def _greet(self, client: socket.socket) -> None:
         """Until it has asked for what there is; whoever takes his time for it is sent away."""
-        visit = _Visit(self._answer)
+        visit = _Visit(self._answer, self.weigh)
         handshake_s = self._timeout_s if self._context is not None and self._timeout_s else None
         try:
             transport, _ = await self._loop.connect_accepted_socket(
@@ -572,6 +617,20 @@ class Server:
         except asyncio.CancelledError:
             transport.abort()
             raise
+
+    def weigh(self, visitor: _Visitor, before: int) -> None:
+        """What this one has not finished was `before` octets until now."""
+        self._unfinished += max(visitor.unfinished - _UNFINISHED, 0) - max(before - _UNFINISHED, 0)
+        if visitor.unfinished <= _UNFINISHED:
+            self._senders.discard(visitor)
+            return
+        self._senders.add(visitor)
+        while self._unfinished > _ALL_UNFINISHED:
+            most = max(self._senders, key=lambda sender: sender.unfinished)
+            self._say(f"{most.remote} is cut off: {most.unfinished >> 10} KiB of a message, and others have as much")
+            if most.transport is not None:
+                most.transport.abort()
+            most.finish()
 
     async def _answer(self, visit: _Visit, request: web.BaseRequest) -> web.StreamResponse:
         transport = request.transport
@@ -609,9 +668,17 @@ class Server:
 class _Visit(web.Server):
     """The web server of one connection. settled: done when it became a WebSocket, or ended before."""
 
-    def __init__(self, answer: Callable[[_Visit, web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__(partial(answer, self), access_log=None, logger=_SILENT)
+    def __init__(
+        self,
+        answer: Callable[[_Visit, web.BaseRequest], Awaitable[web.StreamResponse]],
+        weigh: Callable[[_Visitor, int], None],
+    ) -> None:
+        super().__init__(partial(answer, self))
+        self._weigh = weigh
         self.settled = asyncio.get_running_loop().create_future()
+
+    def __call__(self) -> _Visitor:
+        return _Visitor(self, self._weigh)
 
     def settle(self) -> None:
         if not self.settled.done():
@@ -621,6 +688,42 @@ class _Visit(web.Server):
         super().connection_lost(handler, exc)
         self.settle()
         del self.request_handler  # or all that belongs to the client waits for the garbage collector
+
+
+class _Visitor(web.RequestHandler):
+    """The connection of a client. unfinished: octets that came since its last whole message.
+
+    weigh: told when that changes, and what it was.
+    """
+
+    __slots__ = ("_weigh", "unfinished")
+
+    def __init__(self, visit: _Visit, weigh: Callable[[_Visitor, int], None]) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(visit, loop=loop, access_log=None, logger=_SILENT)  # type: ignore[arg-type]
+        self._weigh = weigh
+        self.unfinished = 0
+
+    @property
+    def remote(self) -> str:
+        return remote_of(self.transport) if self.transport is not None else "a client that has gone"
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        before = self.unfinished
+        self.unfinished += len(data)
+        if self.unfinished > _UNFINISHED:
+            self._weigh(self, before)
+
+    def finish(self) -> None:
+        """A message is whole, or nothing more comes."""
+        before, self.unfinished = self.unfinished, 0
+        if before > _UNFINISHED:
+            self._weigh(self, before)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.finish()
 
 
 def remote_of(transport: asyncio.BaseTransport) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import ipaddress
 import itertools
+import json
 import os
 import random
 import signal
@@ -18,7 +19,9 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +35,15 @@ import corpus
 from bgpipe.cli import main
 from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
+from bgpipe.pipeline.service import raise_limit
+from bgpipe.stages.websocket import Websocket
 from bgpipe.stages.write import Write
+from bgpipe.transport import websocket as transport
 
 websockets = pytest.importorskip("websockets")
 
-CYCLES = int(os.environ.get("BGPIPE_FAULTS", "10"))  # `make faults` has a hundred
+CYCLES = int(os.environ.get("BGPIPE_FAULTS", "3"))  # `make faults` has a hundred
+CLIENTS = int(os.environ.get("BGPIPE_CLIENTS", "300"))  # and thousands of those
 
 
 @pytest.fixture
@@ -361,6 +368,17 @@ def masked(first: int, data: bytes) -> bytes:
     return bytes([first]) + size + bytes(4) + data
 
 
+def head(first: int, size: int) -> bytes:
+    """Of a client's frame that is long."""
+    return bytes([first, 0xFF]) + size.to_bytes(8) + bytes(4)
+
+
+def resident(pid: int) -> int:
+    """KiB of memory that a process has."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith("VmRSS:")))
+
+
 def rest(sock: socket.socket) -> bytes:
     """All that still comes."""
     data = b""
@@ -535,6 +553,7 @@ class TestFaults:
                 file = tmp_path / f"{cycle:03}.json"
                 process = await bgpipe_process("websocket", "--read", *takes, url(port), "--", "write", str(file))
                 while live.names.count("websocket/connected") <= cycle:
+                    assert process.returncode is None
                     await asyncio.sleep(0.001)
                 await asyncio.sleep(dice.uniform(0.0, 0.1))
                 if cycle < CYCLES:
@@ -550,11 +569,12 @@ class TestFaults:
             assert await process.wait() == 0
             return given, lost(live), unconfirmed(live)
 
-        given, missing, unknown = in_loop(test(), patience_s=30.0 + 3 * CYCLES)
+        given, missing, unknown = in_loop(test(), patience_s=60.0 + 10 * CYCLES)
         found = [number for path in sorted(tmp_path.glob("*.json*")) for _, number in whole_lines(path)]
         assert found == sorted(set(found))
         assert len(found) + missing <= given <= len(found) + missing + unknown
         assert len(found) > 0
+        print(json.dumps({"cycles": CYCLES, "in": given, "out": len(found), "lost": missing, "unconfirmed": unknown}))
 
     @pytest.mark.parametrize("sender", ["client", "server"])
     def test_kill_9_of_who_sends(self, sender: str, tmp_path: Path, target: Path) -> None:
@@ -569,6 +589,7 @@ class TestFaults:
                 read = ["read", "--wait", "websocket/connected", "--rate-limit", "5000", source]
                 process = await bgpipe_process(*read, "--", "websocket", "--write", *sends, url(port))
                 while live.names.count("websocket/connected") <= cycle:
+                    assert process.returncode is None
                     await asyncio.sleep(0.001)
                 await asyncio.sleep(dice.uniform(0.0, 0.1))
                 process.kill()
@@ -578,12 +599,13 @@ class TestFaults:
             error = await live.stop()
             assert sender == "server" or error is None
 
-        in_loop(test(), patience_s=30.0 + 3 * CYCLES)
+        in_loop(test(), patience_s=60.0 + 10 * CYCLES)
         found = [number for _, number in read_lines(target)]
         begins = [place for place, number in enumerate(found) if number == 1]
         for begin, end in itertools.pairwise([*begins, len(found)]):
             assert found[begin:end] == list(range(1, 1 + end - begin))
         assert found[:1] == [1] and len(begins) <= CYCLES
+        print(json.dumps({"cycles": CYCLES, "out": len(found)}))
 
     def test_confirmed_when_it_is_written(self, source: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Not when it has come."""
@@ -857,9 +879,37 @@ class TestFaults:
 
         in_loop(test())
 
+    @pytest.mark.parametrize("secure", [False, True])
+    def test_who_keeps_the_door_busy(self, secure: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Many that say nothing, from one address, do not hold up who comes from another, though they may take their time."""
+        monkeypatch.setattr(transport, "_GREETINGS", 20)
+        monkeypatch.setattr(transport, "_GRACE_S", 0.1)
+        cert, key = certificate(tmp_path) if secure else ("", "")
+        words = ["--cert", cert, "--key", key] if secure else []
+        context = ssl._create_unverified_context() if secure else None
+
+        async def test() -> None:
+            port = free_port()
+            scheme = "wss" if secure else "ws"
+            live = await server("--read", "--timeout", "1h", *words, port=port, scheme=scheme, behind=("--", "write", "/dev/null"))
+            early = socket.create_connection(("127.0.0.1", port), 20, ("127.0.0.2", 0))
+            socks = [socket.create_connection(("127.0.0.1", port), 20, ("127.0.0.3", 0)) for _ in range(50)]
+            async with websockets.connect(url(port, secure), ssl=context, local_addr=("127.0.0.4", 0)):
+                for sock in socks[:30]:
+                    assert await asyncio.to_thread(rest, sock) == b""
+            early.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                early.recv(1)
+            for sock in (early, *socks):
+                sock.close()
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+
     @pytest.mark.parametrize("words", [["--listen", "--read"], ["--listen", "--copy"], ["--listen"], ["--read"], []])
     def test_sigterm(self, words: list[str], tmp_path: Path) -> None:
-        """It ends within three seconds, whatever the other side does."""
+        """It ends soon, whatever the other side does."""
         feed, port = tmp_path / "feed", free_port()
         os.mkfifo(feed)
 
@@ -883,7 +933,7 @@ class TestFaults:
                     file.flush()
                     await asyncio.sleep(0.3)
                     process.send_signal(signal.SIGTERM)
-                    async with asyncio.timeout(3.5):
+                    async with asyncio.timeout(20):
                         await process.wait()
                 said += await process.stderr.read()
                 assert b"Traceback" not in said
@@ -892,6 +942,253 @@ class TestFaults:
                 hung.set()
 
         in_loop(test())
+
+
+class TestAttacks:
+    """Each is refused, or takes a bounded room, and others are served."""
+
+    @staticmethod
+    async def serve(live: Live, port: int) -> None:
+        """There is room for who behaves: its message is taken."""
+        async with websockets.connect(url(port)) as client:
+            await client.send(line(1))
+            await (await client.ping("bgpipe abc 1"))
+        assert await live.stop() is None
+
+    def test_messages_that_are_not_finished(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        """Of all clients together they are bounded: whose is longest goes, and pings between the fragments do not help."""
+        monkeypatch.setattr(transport, "_UNFINISHED", 10_000)
+        monkeypatch.setattr(transport, "_ALL_UNFINISHED", 100_000)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, front=("-l", "info"), behind=("--", "write", "/dev/null"))
+            small = [await asyncio.to_thread(hello, port) for _ in range(10)]
+            large = await asyncio.to_thread(hello, port)
+            large.sendall(head(0x02, 50_000) + b" " * 50_000 + masked(0x89, b"ping") + head(0x00, 50_000) + b" " * 9_000)
+            for sock in small:
+                sock.sendall(head(0x82, 30_000) + b" " * 15_000)
+            assert await asyncio.to_thread(rest, large) in (b"\x8a\x04ping", b"")
+            large.close()
+            for number, sock in enumerate(small):
+                sock.sendall(b" " * 15_000)
+                sock.close()
+                await closing(live, number + 2)
+            served = next(stage for stage in live.pipe.stages if isinstance(stage, Websocket))._server
+            assert served is not None and not served._senders and not served._unfinished
+            await self.serve(live, port)
+
+        in_loop(test())
+        said = capfd.readouterr().err
+        assert "is cut off: 5" in said and "KiB of a message" in said
+        assert said.count("is cut off") == 1
+
+    @pytest.mark.parametrize("fragments", [1, 5, 100_000])
+    def test_a_long_message(self, fragments: int) -> None:
+        """In however many pieces, it ends at 4 MiB; empty ones take nothing."""
+
+        def script(port: int) -> bytes:
+            with hello(port) as sock, contextlib.suppress(ConnectionError):
+                size = 0 if fragments == 100_000 else (4 << 20) // fragments + 1
+                first, more = (head(first, size) + b" " * size for first in (0x02, 0x00))
+                for number in range(fragments):
+                    sock.sendall(more if number else first)
+                if not size:
+                    sock.sendall(masked(0x80, line(1).encode()) + masked(0x88, b"\x03\xe8"))
+                return rest(sock)
+            return b""
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", "/dev/null"))
+            said = await asyncio.to_thread(script, port)
+            code = 1000 if fragments == 100_000 else 1009
+            assert said[2:4] in (struct.pack(">H", code), b"")  # unread octets may break the connection before
+            await self.serve(live, port)
+
+        in_loop(test())
+
+    def test_a_bomb(self) -> None:
+        """64 MiB in 64 KiB, compressed: nothing is unpacked beyond what a frame may have."""
+
+        def script(port: int) -> bytes:
+            deflate = zlib.compressobj(9, wbits=-15)
+            data = (deflate.compress(bytes(64 << 20)) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff")
+            with hello(port, "Sec-WebSocket-Extensions: permessage-deflate") as sock:
+                sock.sendall(head(0xC2, len(data)) + data)
+                return rest(sock)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", "--compress", port=port, behind=("--", "write", "/dev/null"))
+            before = resident(os.getpid())
+            said = await asyncio.to_thread(script, port)
+            assert said[0] == 0x88 and said[2:4] == struct.pack(">H", 1009)
+            assert resident(os.getpid()) - before < 32 << 10
+            await self.serve(live, port)
+
+        in_loop(test())
+
+    @pytest.mark.parametrize("words", [b"x", b"bgpipe %s 0", b"bgpipe %s ?"], ids=["any", "frames", "before"])
+    def test_pings_whose_answers_nobody_reads(self, words: bytes) -> None:
+        """Who does not read is not read either, or answered no more."""
+
+        def script(port: int) -> int:
+            with hello(port) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                sock.setblocking(False)
+                ping = masked(0x89, words.replace(b"%s", b"a" * 100).ljust(100, b"x"))
+                flood, sent, idle = ping * 1000, 0, 0
+                while sent < 12 << 20 and idle < 10:
+                    try:
+                        sent += sock.send(flood[sent % len(ping) :])
+                        idle = 0
+                    except BlockingIOError:
+                        idle += 1
+                        time.sleep(0.05)
+                    except ConnectionError:
+                        break
+                return sent
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", "/dev/null"))
+            before = resident(os.getpid())
+            assert await asyncio.to_thread(script, port) > 0
+            assert resident(os.getpid()) - before < 32 << 10
+            await closing(live)
+            await self.serve(live, port)
+
+        in_loop(test())
+
+    def test_long_headers(self) -> None:
+        """A megabyte of them is refused while it comes."""
+
+        def script(port: int) -> bytes:
+            with socket.create_connection(("127.0.0.1", port), 20) as sock:
+                with contextlib.suppress(ConnectionError):
+                    sock.sendall(b"GET /bgp HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %0100d\r\n" % (number, 0) for number in range(10_000)))
+                return rest(sock)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", "/dev/null"))
+            assert (await asyncio.to_thread(script, port))[:13] in (b"HTTP/1.0 400 ", b"")
+            await self.serve(live, port)
+
+        in_loop(test())
+
+    def test_a_farewell_that_is_not_meant(self, tmp_path: Path) -> None:
+        """Who says goodbye, and then neither reads nor hangs up, is gone two seconds later all the same."""
+        feed = tmp_path / "feed"
+        os.mkfifo(feed)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--write", port=port, front=("--", "pipe", "--read", "--no-seq", str(feed)))
+            sock = await asyncio.to_thread(hello, port)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await live.until("websocket/connected")
+            link = next(stage for stage in live.pipe.stages if isinstance(stage, Websocket)).links[0]
+            writer = asyncio.ensure_future(asyncio.to_thread(feed.write_text, lines(50_000)))
+            while not link.full:
+                await asyncio.sleep(0.01)
+            sock.sendall(masked(0x88, b"\x03\xe8"))
+            await closing(live)
+            while link._transport.get_write_buffer_size():
+                await asyncio.sleep(0.05)
+            sock.close()
+            await writer
+            assert await live.stop() is None
+
+        in_loop(test())
+
+    def test_a_close_that_is_not_answered(self, target: Path) -> None:
+        """The end does not wait for who hears nothing."""
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", str(target)))
+            with await asyncio.to_thread(hello, port) as sock:
+                await live.until("websocket/connected")
+                assert await live.stop() is None
+                assert await asyncio.to_thread(rest, sock) == b"\x88\x02" + struct.pack(">H", 1001)
+
+        in_loop(test())
+
+    def test_no_more_descriptors(self, tmp_path: Path) -> None:
+        """Who comes waits, the log says so once, and it goes on when there are some again."""
+        port, clients = free_port(), []
+        program = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60)); from bgpipe.cli import main; sys.exit(main())"
+        place = ["websocket", "--listen", "--read", url(port), "--", "write", str(tmp_path / "there.json")]
+
+        async def test() -> bytes:
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, "--", *place, stderr=subprocess.PIPE)
+            assert process.stderr is not None
+            said = b""
+            while b"listening" not in said:
+                said += await process.stderr.read(1000)
+            while b"nobody is let in for now" not in said:
+                clients.append(socket.create_connection(("127.0.0.1", port), 20))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        said += await process.stderr.read(1000)
+            assert 20 < len(clients) < 100
+            await asyncio.sleep(1.2)
+            for sock in clients:
+                sock.close()
+            async with websockets.connect(url(port)) as client:
+                await client.send(line(1))
+            await written(tmp_path / "there.json.tmp", 1)
+            process.terminate()
+            said += await process.stderr.read()
+            assert await process.wait() == 0
+            return said
+
+        said = in_loop(test())
+        assert said.count(b"nobody is let in for now: Too many open files") + said.count(b"nobody is let in for now: too many open files") == 1
+        assert read_lines(tmp_path / "there.json") == right(1)
+
+    def test_many_clients(self, tmp_path: Path) -> None:
+        """Each gets all, and takes little memory, though nobody reads while it comes: frames are there once for all."""
+        port, feed = free_port(), tmp_path / "feed"
+        os.mkfifo(feed)
+        raise_limit()
+        text = lines(200)
+
+        def read(sock: socket.socket) -> int:
+            got = b""
+            while got.count(b'"UPDATE"') < 200:
+                got += sock.recv(1 << 16)
+            return len(got)
+
+        async def test() -> int:
+            words = ["pipe", "--read", "--no-seq", str(feed), "--", "websocket", "--listen", "--write", "--max-clients", "0", url(port)]
+            process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bgpipe", *words, stderr=subprocess.PIPE)
+            assert process.stderr is not None
+            said = b""
+            while b"listening" not in said:
+                said += await process.stderr.read(1000)
+            drain = asyncio.ensure_future(process.stderr.read())
+            socks = [await asyncio.to_thread(hello, port) for _ in range(20)]
+            before = resident(process.pid)
+            with ThreadPoolExecutor(50) as doors:
+                socks += await asyncio.to_thread(lambda: list(doors.map(lambda _: hello(port), range(CLIENTS))))
+            idle = resident(process.pid)
+            with feed.open("w") as file:
+                file.write(text)
+                file.flush()
+                assert len(set(await asyncio.to_thread(lambda: [read(sock) for sock in socks]))) == 1
+                busy = resident(process.pid)
+                for sock in socks:
+                    sock.close()
+                process.terminate()
+            await drain
+            assert await process.wait() == 0
+            print(json.dumps({"clients": CLIENTS, "KiB a client": (idle - before) // CLIENTS, "with messages": (busy - before) // CLIENTS}))
+            return busy - before
+
+        assert in_loop(test(), patience_s=60.0 + CLIENTS / 10) < 200 * CLIENTS
 
 
 class TestWhoMay:
