@@ -216,7 +216,7 @@ def context(as_size: int, addpath: bool) -> SessionContext:
     return SessionContext(as_size=as_size, addpath=families)
 
 
-@settings(slow, max_examples=50)  # each takes a third of a second; `make fuzz-edit` has millions
+@slow
 @given(edit=edits())
 def test_as_in_json(edit: tuple[int, bool, bytes, dict[str, Json]]) -> None:
     as_size, addpath, wire, plan = edit

@@ -103,7 +103,7 @@ class TestWhatIsLeft:
         assert msg.wire == update(mp=mp_unreach("2001:db8::/32"))
 
     def test_other_families_stay(self) -> None:
-        vpn = attribute(14, bytes.fromhex("0001800c") + bytes(12) + b"\0" + bytes(15), 0x80)
+        vpn = attribute(14, bytes.fromhex("0001800c") + bytes(12) + b"\0" + bytes.fromhex("58000011") + bytes(8), 0x80)
         [msg] = passed(limiter(families=5, max_length=24), update("10.0.0.0/25", mp=vpn))
         assert msg.update is not None
         assert list(msg.update.attrs) == ["ORIGIN", "ASPATH", "NEXTHOP", "MP_REACH"]
