@@ -142,6 +142,7 @@ class Websocket(External):
         self._met = False  # somebody was there
         self._receipts = Receipts()
         self._end_s: float | None = None
+        self._looked_s = -math.inf  # when the links were looked after
         self._absent = 0  # messages that nobody was there for
         self._new: Link | None = None  # of a client, to be started
         self._session: aiohttp.ClientSession | None = None
@@ -317,8 +318,9 @@ class Websocket(External):
             self._absent = 0
         if self.looks:
             self.links.append(link)
-            kept, self._kept = self._kept, []
-            self._send(kept)
+            if self._kept:
+                kept, self._kept = self._kept, []
+                self._send(kept)
         if not self.options.listen:
             self._ask_and_tell(link)
         self.emit("connected")
@@ -522,14 +524,21 @@ class Websocket(External):
         """Wait for something to happen, or for the time to look after the links."""
         if self._crash is not None:
             raise self._crash
+        now_s = asyncio.get_running_loop().time()
+        within_s = LOOK_S if self.drained or self.pipe.ending or self.blocked else _TICK_S
+        if now_s >= self._looked_s + within_s:  # not whenever one of thousands has news
+            self._looked_s = now_s
+            self._look_after_all(now_s)
+        await self.wait(self._looked_s + within_s - now_s)
+
+    def _look_after_all(self, now_s: float) -> None:
         for link in tuple(self._running):
             if self.pipe.ending and link.stuck_s() > DRAIN_S:
                 link.fate = "it takes no more"
                 link.abort()
             else:
                 self._look(link)
-        self._settle_before(asyncio.get_running_loop().time() - _SETTLE_S)
-        await self.wait(LOOK_S if self.drained or self.pipe.ending or self.blocked else _TICK_S)
+        self._settle_before(now_s - _SETTLE_S)
 
     async def _serve(self) -> None:
         assert self._server is not None
