@@ -333,6 +333,32 @@ class TestOthers:
 
         in_loop(test())
 
+    @pytest.mark.parametrize("cut", [1, 1000])
+    def test_a_plain_script_that_sends(self, cut: int, target: Path) -> None:
+        """Text and binary, several messages a frame, fragments with pings between; in segments of any length."""
+        texts = [line(number).encode() for number in range(1, 8)]
+        frames = [masked(0x81, texts[0].rstrip()), masked(0x82, texts[1] + texts[2]), masked(0x82, b"")]
+        frames += [masked(0x01, texts[3][:30]), masked(0x89, b"?"), masked(0x00, b""), masked(0x80, texts[3][30:] + texts[4])]
+        frames += [masked(0x02, texts[5]), masked(0x80, texts[6].rstrip()), masked(0x88, b"\x03\xe8")]
+        data = b"".join(frames)
+
+        def script(port: int) -> bytes:
+            with hello(port) as sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for start in range(0, len(data), cut):
+                    sock.sendall(data[start : start + cut])
+                return rest(sock)
+
+        async def test() -> None:
+            port = free_port()
+            live = await server("--read", port=port, behind=("--", "write", str(target)))
+            assert await asyncio.to_thread(script, port) == b"\x8a\x01?\x88\x02\x03\xe8"
+            await closing(live)
+            assert await live.stop() is None
+
+        in_loop(test())
+        assert read_lines(target) == right(*range(1, 8))
+
 
 def hello(port: int, *headers: str) -> socket.socket:
     """A client that is in, by hand."""
