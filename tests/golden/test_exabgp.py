@@ -332,7 +332,7 @@ def our_nlri(mp: dict[str, Any]) -> Iterator[str]:
             about = [nlri["rd"], nlri["esi"], nlri["etag"], nlri["mac"], nlri.get("ip"), labels]
             yield f"2 {' '.join(map(str, about))}"
         elif "type" in nlri:
-            assert nlri["type"] == "LEAVE_SYNCH"
+            assert nlri["type"] == 8, "LEAVE_SYNCH, which ExaBGP does not fill as RFC 9251 section 9.3 does"
             yield f"08{len(nlri['value']) // 2 - 1:02x}{nlri['value'][2:]}"
         else:
             path_id = f"#{nlri['path_id']}#" if "path_id" in nlri else ""

@@ -96,6 +96,8 @@ class Message:
 
 def prefixes(plain: list[str], mp: Any) -> list[str]:
     texts = plain + (mp.get("prefixes", []) if mp else [])
+    if mp and mp["af"].endswith(("/MPLS", "/MPLS_VPN", "/MULTICAST_VPNS")):
+        texts += [nlri["prefix"] for nlri in mp.get("nlri", [])]
     return [text.split("#")[-1] for text in texts]
 
 

@@ -211,9 +211,11 @@ def run(wire: bytes, plan: dict[str, Json], as_size: int, addpath: bool) -> tupl
     return [msg.wire for msg in after], short
 
 
+EVERY_FAMILY = [(afi, safi) for afi in (1, 2, 25) for safi in range(256)]
+
+
 def context(as_size: int, addpath: bool) -> SessionContext:
-    families = ("IPV4/UNICAST", "IPV4/MULTICAST", "IPV6/UNICAST", "IPV6/MULTICAST") if addpath else ()
-    return SessionContext(as_size=as_size, addpath=families)
+    return SessionContext(as_size=as_size, addpath=EVERY_FAMILY if addpath else ())
 
 
 @slow
