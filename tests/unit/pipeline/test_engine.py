@@ -605,7 +605,7 @@ class TestFailures:
         source = tmp_path / "x"
         source.write_bytes(b"\x00\x01\x02\x03" * 10)
         assert run("read", source, "write", target).exit_code == 1
-        err = f"bgpipe: stage 1 (read): cannot tell the format of {source}: give one of json, raw, mrt, exa\n"
+        err = f"bgpipe: stage 1 (read): cannot tell the format of {source}: give one of json, raw, mrt, bmp, obmp, exa\n"
         assert capfd.readouterr().err == err
 
     def test_empty_input(self, tmp_path: Path, target: Path) -> None:
