@@ -82,6 +82,11 @@ def _first_line(head: bytes) -> bytes:
     return text
 
 
+def says(name: str) -> int:
+    """Bit mask of the message types that a format has a place for (`type_mask` of bgpipe._codec)."""
+    return 0xFFFFFFFF if name in ("json", "raw", "mrt") else 1 << 2 | (1 << 5 if name == "exa" else 0)
+
+
 def resolve(name: str, source: Source, label: str) -> str:
     """One of FORMATS for such a name or "auto": by the source's name, else by its content. Raises InputError.
 

@@ -115,7 +115,10 @@ class External(Output, Member):
         """Be ready for run(). StageError."""
 
     def encoder(self) -> Encoder:
-        return make_encoder(self.options, self.options.format, self._on_unwritten)
+        made = make_encoder(self.options, self.options.format, self._on_unwritten)
+        if self.diverts:
+            made.types &= formats.says(self.options.format)  # what it has no place for passes by
+        return made
 
     def decoder(self) -> Decoder:
         """For what somebody who has come sends; those of before are done."""

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from bgpipe._frames import frames
 from bgpipe._tag import Tagger
 from bgpipe.errors import InputError, PassingError, StageError, UsageError
-from bgpipe.pipeline.events import UnconfirmedEvent
+from bgpipe.pipeline.events import Event, UnconfirmedEvent
 from bgpipe.pipeline.log import Throttle
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option, secret
 from bgpipe.pipeline.service import raise_limit
@@ -508,6 +508,11 @@ class Websocket(External):
             if self._session is not None:
                 await self._session.close()
             self.room()
+
+    def _sum_up(self, event: Event) -> None:
+        super()._sum_up(event)
+        if self.lost:
+            self.pipe.log.warn(f"{self.lost} messages are lost, all in all", self)
 
     def _settle_before(self, time_s: float) -> None:
         for receipt in self._receipts.before(time_s):

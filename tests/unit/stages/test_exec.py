@@ -84,6 +84,13 @@ class TestThrough:
         run("--", "read", source, "--", "write", tmp_path / "direct.raw")
         assert (tmp_path / "there.raw").read_bytes() == (tmp_path / "direct.raw").read_bytes()
 
+    @pytest.mark.parametrize("form", ["exa", "bmp"])
+    def test_what_a_format_has_no_place_for_passes_by(self, form: str, target: Path, tmp_path: Path) -> None:
+        kinds = [message(1, bytes.fromhex("04fbf0005ac000020100")), message(4), message(3, b"\6\2")]
+        (tmp_path / "in.raw").write_bytes(b"".join(kinds))
+        run("--", "read", tmp_path / "in.raw", "--", "exec", "--format", form, "-A", "cat", "--", "write", target)
+        assert [line.split(",")[3] for line in target.read_text().splitlines()] == ['"OPEN"', '"KEEPALIVE"', '"NOTIFY"']
+
     def test_the_corpus(self, tmp_path: Path) -> None:
         """All of a real archive, with its times, sequence numbers and tags."""
         archive = corpus.folder() / "mrt" / "legacy.updates.20000102.2014.gz"

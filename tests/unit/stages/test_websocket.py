@@ -732,6 +732,10 @@ class TestFaults:
         in_loop(test())
         assert read_lines(target) == right(*range(1, 1001))
 
+    def test_the_log_has_the_sum(self, source: str, capfd: pytest.CaptureFixture[str]) -> None:
+        assert main(["--", "read", source, "--", "websocket", "--listen", "--write", url(free_port())]) == 0
+        assert "1000 messages are lost, all in all" in capfd.readouterr().err
+
     def test_a_server_waits_for_who_decides(self, source: str, target: Path) -> None:
         async def test() -> None:
             port = free_port()
