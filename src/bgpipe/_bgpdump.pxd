@@ -15,8 +15,6 @@ cdef struct peer_text_t:                    # a peer as it is in all of its line
     uint8_t len
 
 cdef class BgpdumpEncoder(Encoder):
-    cdef public object on_skip              # called with an InputError for each message that is left out
-    cdef readonly uint64_t skipped
     cdef uint64_t epoch
     cdef peer_text_t cache[PEER_CACHE]
     cdef Buffer tail                        # what follows the prefix in a line, for all prefixes of one next hop

@@ -18,7 +18,7 @@ from bgpipe._codec cimport Batch, Buffer, Encoder
 from bgpipe._json_text cimport lit, put_ipv4, put_number
 from bgpipe._message cimport (
     CTX_AS2, ERR_ATTRIBUTE_VALUE, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RIB, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, attr_t, ctx_t,
-    has_addpath, msg_t, peer_t,
+    has_addpath, msg_t, next_attr, peer_t,
 )
 from bgpipe._wire cimport ASAN, be16, be32, be64
 
@@ -277,8 +277,7 @@ cdef bint index(const msg_t* m, attr_t* attrs, section_t* unreach, section_t* re
     cdef const uint8_t* p = m.wire + HEADER_LEN
     cdef const uint8_t* end = m.wire + m.len
     cdef const uint8_t* stop
-    cdef uint32_t n
-    cdef uint8_t flags, code
+    cdef attr_t a
     cdef bint addpath = has_addpath(m.ctx, FAMILY_IPV4_UNICAST)
     cdef bint broken_path = False
     unreach.v6 = reach.v6 = False
@@ -290,18 +289,12 @@ cdef bint index(const msg_t* m, attr_t* attrs, section_t* unreach, section_t* re
     reach.p = stop
     reach.end = end
     memset(attrs, 0, CODES * sizeof(attr_t))
-    while p < stop:
-        flags = p[0]
-        code = p[1]
-        n = be16(p + 2) if flags & 0x10 else p[2]
-        p += 4 if flags & 0x10 else 3
-        if code < CODES:
-            if m.status == STATUS_OK or check_attr(code, p, n, m.ctx):
-                attrs[code].value = p
-                attrs[code].length = <uint16_t>n
-            elif code == 2:
+    while next_attr(&p, stop, &a):
+        if a.code < CODES:
+            if m.status == STATUS_OK or check_attr(a.code, a.value, a.length, m.ctx):
+                attrs[a.code] = a
+            elif a.code == 2:
                 broken_path = True
-        p += n
     return broken_path
 
 
@@ -376,10 +369,6 @@ cdef class BgpdumpEncoder(Encoder):
 
     def __cinit__(self, *args, **options):
         self.tail = Buffer(1024)
-
-    def __init__(self, *, on_skip=None, **options):
-        super().__init__(**options)
-        self.on_skip = on_skip
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
         cdef msg_t* m
@@ -464,7 +453,4 @@ cdef class BgpdumpEncoder(Encoder):
         return t
 
     cdef int leave_out(self, const msg_t* m) except -1:
-        self.skipped += 1
-        if self.on_skip is not None:
-            self.on_skip(InputError(f"message {m.seq} has prefixes and attributes for more than {MAX_TEXT >> 20} MiB of lines"))
-        return 0
+        return self.skip(InputError(f"message {m.seq} has prefixes and attributes for more than {MAX_TEXT >> 20} MiB of lines"))

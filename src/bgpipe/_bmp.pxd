@@ -79,8 +79,6 @@ cdef struct told_t:                         # a peer, and what a station has bee
     uint8_t head[PEER_HEAD]
 
 cdef class BmpEncoder(Encoder):
-    cdef public object on_skip              # called with a BmpError for each message that BMP has no place for
-    cdef readonly uint64_t skipped
     cdef bint wrapped
     cdef uint64_t epoch
     cdef dict prefixes, bodies              # what `recent` points into

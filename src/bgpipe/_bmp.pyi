@@ -57,10 +57,6 @@ class BmpEncoder(Encoder):
     out what was said before.
     """
 
-    on_skip: Callable[[InputError], object] | None
-    @property
-    def skipped(self) -> int:
-        """Messages that BMP has no place for; they are left out."""
     def __init__(
         self,
         *,

@@ -727,10 +727,9 @@ cdef class BmpEncoder(Encoder):
         self.prefixes = {}
         self.bodies = {}
 
-    def __init__(self, *, bint openbmp=False, on_skip=None, **options):
+    def __init__(self, *, bint openbmp=False, **options):
         super().__init__(**options)
         self.wrapped = openbmp
-        self.on_skip = on_skip
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
         cdef msg_t* m
@@ -881,16 +880,13 @@ cdef class BmpEncoder(Encoder):
         return 0
 
     cdef int leave_out(self, const msg_t* m) except -1:
-        self.skipped += 1
-        if self.on_skip is not None:
-            if m.type == TYPE_UPDATE:
-                reason = "a Loc-RIB has no AS numbers of two octets (RFC 9069)"
-            elif m.type == TYPE_NOTIFICATION:
-                reason = "a NOTIFICATION has two octets at least"
-            else:
-                reason = f"BMP has no place for type {MESSAGE_TYPES.get(m.type, m.type)}"
-            self.on_skip(BmpError(f"message {m.seq}: {reason}"))
-        return 0
+        if m.type == TYPE_UPDATE:
+            reason = "a Loc-RIB has no AS numbers of two octets (RFC 9069)"
+        elif m.type == TYPE_NOTIFICATION:
+            reason = "a NOTIFICATION has two octets at least"
+        else:
+            reason = f"BMP has no place for type {MESSAGE_TYPES.get(m.type, m.type)}"
+        return self.skip(BmpError(f"message {m.seq}: {reason}"))
 
 
 cdef class Repeats:

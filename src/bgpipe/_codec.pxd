@@ -138,6 +138,8 @@ cdef class Encoder:
     cdef public uint32_t types
     cdef public uint32_t directions         # bit 0: R, bit 1: L
     cdef readonly uint64_t written          # messages
+    cdef readonly uint64_t skipped          # messages that the format cannot say, wholly or in part
+    cdef public object on_skip              # called with an InputError for each of them
     cdef uint16_t unwanted                  # flags of the messages to leave out
     cpdef int encode(self, Batch b, Buffer out) except -1
     cdef inline bint wanted(self, const msg_t* m) noexcept nogil:
@@ -146,6 +148,8 @@ cdef class Encoder:
         if not (self.directions >> (m.flags & MSG_LEFT)) & 1:
             return False
         return (self.types >> (m.type if m.type < 32 else 0)) & 1
+    # Counts a message that the format cannot say, and tells on_skip.
+    cdef int skip(self, error) except -1
 
 # Messages back to back. A subclass may put others in place of some: where it is `bound` to a context, of those of another one, and of
 # what is longer than `limit`.

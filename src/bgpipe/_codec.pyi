@@ -160,13 +160,24 @@ class Decoder:
 class Encoder:
     """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL".
 
-    accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so).
+    accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so). on_skip:
+    called with an InputError for each message that the format cannot say.
     """
 
-    def __init__(self, *, types: int = 0xFFFFFFFF, directions: str = "RL") -> None: ...
+    def __init__(
+        self,
+        *,
+        types: int = 0xFFFFFFFF,
+        directions: str = "RL",
+        on_skip: Callable[[InputError], object] | None = None,
+    ) -> None: ...
     types: int
     directions: int
     accepted: bool
+    on_skip: Callable[[InputError], object] | None
+    @property
+    def skipped(self) -> int:
+        """Messages that the format cannot say; they are left out, or said in part."""
     @property
     def written(self) -> int:
         """Messages encoded."""

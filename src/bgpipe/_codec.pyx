@@ -989,7 +989,8 @@ cdef class Decoder:
 cdef class Encoder:
     """Batches -> bytes. types: bit mask of the message types to take (`type_mask`). directions: "R", "L" or "RL".
 
-    accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so).
+    accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so). on_skip: called with an
+    InputError for each message that the format cannot say.
     """
 
     def __cinit__(self, *args, **options):
@@ -1003,13 +1004,20 @@ cdef class Encoder:
     def accepted(self, bint accepted):
         self.unwanted = MSG_DROPPED | MSG_HIDDEN | (0 if accepted else MSG_ACCEPTED)
 
-    def __init__(self, *, uint32_t types=0xFFFFFFFF, str directions="RL"):
+    def __init__(self, *, uint32_t types=0xFFFFFFFF, str directions="RL", on_skip=None):
         self.types = types
         self.directions = ("R" in directions) | ("L" in directions) << 1
+        self.on_skip = on_skip
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
         """Append the messages of `b` that are wanted and not dropped to `out`."""
         raise TypeError("an Encoder is used through its subclasses")
+
+    cdef int skip(self, error) except -1:
+        self.skipped += 1
+        if self.on_skip is not None:
+            self.on_skip(error)
+        return 0
 
 
 cdef class RawDecoder(Decoder):

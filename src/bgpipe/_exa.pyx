@@ -17,7 +17,7 @@ from bgpipe._codec cimport Batch, Buffer, Encoder
 from bgpipe._json_text cimport kept, lit, put_address, put_ipv4, put_number, put_text
 from bgpipe._message cimport (
     CTX_AS2, FAMILY_IPV4_UNICAST, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN, TYPE_ROUTE_REFRESH, TYPE_UPDATE,
-    ctx_t, has_addpath, msg_t,
+    attr_t, ctx_t, has_addpath, msg_t, next_attr,
 )
 from bgpipe._wire cimport ASAN, be16, be32
 
@@ -356,16 +356,10 @@ cdef class ExaEncoder(Encoder):
     """Batches -> ExaBGP's text, a line a prefix (docs/formats.md)."""
 
     cdef Buffer text                # the attributes of an UPDATE
-    cdef readonly uint64_t unsaid
-    cdef object on_skip
     cdef object write               # bgpipe.formats.exa.writing.lines, once it was needed
 
     def __cinit__(self, *args, **options):
         self.text = Buffer()
-
-    def __init__(self, *, on_skip=None, **options):
-        super().__init__(**options)
-        self.on_skip = on_skip
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
         """Append the messages of `b` that are wanted and not dropped to `out`, a line a prefix."""
@@ -404,10 +398,7 @@ cdef class ExaEncoder(Encoder):
         return 0
 
     cdef int leave_out(self, const msg_t* m, int why) except -1:
-        self.unsaid += 1
-        if self.on_skip is not None:
-            self.on_skip(InputError(f"message {m.seq} {REASONS[why]}"))
-        return 0
+        return self.skip(InputError(f"message {m.seq} {REASONS[why]}"))
 
     cdef int put_update(self, const msg_t* m, Buffer out) except -1 nogil:
         """The lines of an UPDATE that parses. Not 0: why not all of it could be said."""
@@ -421,8 +412,8 @@ cdef class ExaEncoder(Encoder):
         cdef uint8_t* text
         cdef uint8_t* at
         cdef uint8_t* next
-        cdef uint32_t n, reach_len = 0, unreach_len = 0
-        cdef uint8_t code, flags
+        cdef uint32_t reach_len = 0, unreach_len = 0, usual
+        cdef attr_t a
         cdef int unsaid = SAID, found
         cdef routes_t r
         self.text.len = 0
@@ -431,28 +422,21 @@ cdef class ExaEncoder(Encoder):
         r.p = p + 2
         r.end = attributes
         p = attributes + 2
-        while p < nlri:
-            flags = p[0]
-            code = p[1]
-            n = p[2]
-            p += 3
-            if flags & 0x10:
-                n = n << 8 | p[0]
-                p += 1
-            if code == 14:
-                reach = p
-                reach_len = n
-            elif code == 15:
-                unreach = p
-                unreach_len = n
-            elif code == 3 and n == 4:
-                hop = p
+        while next_attr(&p, nlri, &a):
+            if a.code == 14:
+                reach = a.value
+                reach_len = a.length
+            elif a.code == 15:
+                unreach = a.value
+                unreach_len = a.length
+            elif a.code == 3 and a.length == 4:
+                hop = a.value
             else:
                 # The words say the usual flags: RFC 4271 section 5, and each attribute's own document. That it passed a router which did
                 # not know it (the partial bit) they leave out.
-                next = put_words(at, code, p, n, m.ctx) if flags & 0xCF == (0xC0 if code in (7, 8, 16, 32) else 0x80 if code in (4, 9, 10) else 0x40) else NULL
-                at = next if next != NULL else put_generic(at, code, flags, p, n, m.ctx)
-            p += n
+                usual = 0xC0 if a.code in (7, 8, 16, 32) else 0x80 if a.code in (4, 9, 10) else 0x40
+                next = put_words(at, a.code, a.value, a.length, m.ctx) if a.flags & 0xCF == usual else NULL
+                at = next if next != NULL else put_generic(at, a.code, a.flags, a.value, a.length, m.ctx)
         r.text = text
         r.text_len = <uint32_t>(at - text)
         r.afi = 1

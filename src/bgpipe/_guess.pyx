@@ -18,7 +18,9 @@ A list that reads without path ids alone, where they were found before, ends the
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 from bgpipe._check cimport family
-from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, FAMILY_IPV4_UNICAST, FAMILY_IPV6_UNICAST, ctx_t, has_addpath
+from bgpipe._message cimport (
+    CTX_ADDPATH_SHIFT, CTX_AS2, FAMILY_IPV4_UNICAST, FAMILY_IPV6_UNICAST, attr_t, ctx_t, has_addpath, next_attr,
+)
 from bgpipe._records cimport reads_better
 from bgpipe._wire cimport be16, be32
 
@@ -87,8 +89,8 @@ cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx)
     cdef const uint8_t* end = wire + n
     cdef const uint8_t* unreach
     cdef const uint8_t* stop
-    cdef uint32_t unreach_len, length, f, head
-    cdef uint8_t code
+    cdef uint32_t unreach_len, f, head
+    cdef attr_t a
     cdef ctx_t found = 0
     if end - p < 4 or be16(p) > end - p - 4:
         return 0
@@ -107,24 +109,14 @@ cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx)
             seen[FAMILY_IPV4_UNICAST] |= look(unreach, unreach_len, 32)
         if stop < end:
             seen[FAMILY_IPV4_UNICAST] |= look(stop, <uint32_t>(end - stop), 32)
-    while stop - p >= 3:
-        code = p[1]
-        if p[0] & 0x10:
-            if stop - p < 4:
-                return 0
-            length = be16(p + 2)
-            p += 4
-        else:
-            length = p[2]
-            p += 3
-        if length > stop - p:
-            return 0
-        if (code == 14 and length > 5) or (code == 15 and length > 3):
-            f = family(be16(p), p[2])
-            head = 5 + p[3] if code == 14 else 3
-            if f < GUESSED_FAMILIES and head < length and not ((g.plain >> f) & 1 or has_addpath(ctx, f)):
-                seen[f] |= look(p + head, length - head, 32 if f < FAMILY_IPV6_UNICAST else 128)
-        p += length
+    while next_attr(&p, stop, &a):
+        if (a.code == 14 and a.length > 5) or (a.code == 15 and a.length > 3):
+            f = family(be16(a.value), a.value[2])
+            head = 5 + a.value[3] if a.code == 14 else 3
+            if f < GUESSED_FAMILIES and head < a.length and not ((g.plain >> f) & 1 or has_addpath(ctx, f)):
+                seen[f] |= look(a.value + head, a.length - head, 32 if f < FAMILY_IPV6_UNICAST else 128)
+    if stop - p >= 3:
+        return 0
     for f in range(<uint32_t>GUESSED_FAMILIES):
         if seen[f]:
             judge(g, f, seen[f])

@@ -60,6 +60,10 @@ fill_tables()
 
 # ---- pieces ---------------------------------------------------------------------------------------------------------------
 
+cdef const char* orf_name(uint8_t code) noexcept nogil:
+    return ORF_NAMES[code]
+
+
 cdef uint8_t* put_name(uint8_t* out, const char* name, uint32_t number) noexcept nogil:
     return put_text(out, name) if name != NULL else put_number(out, number)
 

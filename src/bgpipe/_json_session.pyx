@@ -8,7 +8,7 @@ what has no typed form. These messages are rare, so that everything here is plai
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from bgpipe._check cimport check, check_prefixes
-from bgpipe._json_capabilities cimport capabilities_t, find_capabilities, put_capabilities, put_name
+from bgpipe._json_capabilities cimport capabilities_t, find_capabilities, orf_name, put_capabilities, put_name
 from bgpipe._json_text cimport kept, lit, put_address, put_escaped, put_family, put_hex, put_number, put_text
 from bgpipe._message cimport STATUS_OK, msg_t
 from bgpipe._wire cimport be16, be32
@@ -28,7 +28,6 @@ cdef notification_t NOTIFICATION_NAMES[64]
 cdef uint32_t NOTIFICATION_COUNT
 cdef const char* SUBTYPE_NAMES[256]
 cdef const char* WHEN_NAMES[256]
-cdef const char* ORF_NAMES[256]
 cdef const char* ACTION_NAMES[4]
 cdef const char* MATCH_NAMES[2]
 
@@ -47,8 +46,6 @@ cdef int fill_tables() except -1:
         SUBTYPE_NAMES[<uint8_t>code] = kept(name)
     for code, name in names.ORF_REFRESHES.items():
         WHEN_NAMES[<uint8_t>code] = kept(name)
-    for code, name in names.ORF_TYPES.items():
-        ORF_NAMES[<uint8_t>code] = kept(name)
     for code, name in names.ORF_ACTIONS.items():
         ACTION_NAMES[<uint8_t>code & 3] = kept(name)
     for code, name in names.ORF_MATCHES.items():
@@ -251,7 +248,7 @@ cdef uint8_t* put_refresh(uint8_t* out, msg_t* m) noexcept nogil:
             out = lit(out, b',"orfs":[', 9)
         while p < end:
             n = be16(p + 1)
-            out = put_named(lit(out, b'{"type":', 8), ORF_NAMES[p[0]], p[0])
+            out = put_named(lit(out, b'{"type":', 8), orf_name(p[0]), p[0])
             behind = NULL
             if bits and (p[0] == 64 or p[0] == 128):
                 behind = put_prefix_filters(lit(out, b',"entries":', 11), p + 3, n, bits)

@@ -116,7 +116,7 @@ cdef class LineDecoder(Decoder):
         return False
 
     cdef int lenient(self, Batch b, const uint8_t* p, Py_ssize_t n, uint64_t offset) except -1:
-        raise NotImplementedError
+        raise TypeError("a LineDecoder is used through its subclasses")
 
     cdef int damaged(self, Batch b, str problem, uint64_t offset) except -1:
         error = self.error_type(f"line {self.records} at offset {offset}{problem}", offset=offset, record=self.records)

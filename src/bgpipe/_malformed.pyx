@@ -14,7 +14,7 @@ from bgpipe._check cimport (
 from bgpipe._codec cimport Batch
 from bgpipe._layouts cimport layout_problem
 from bgpipe._message cimport (
-    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, MSG_UNSEEN, STATUS_OK, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
+    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, MSG_UNSEEN, STATUS_OK, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t, next_attr,
 )
 from bgpipe._view cimport Msg
 from bgpipe._wire cimport be16, be32
@@ -211,7 +211,7 @@ cdef uint8_t rare_problem(uint8_t code, const uint8_t* p, uint32_t n) noexcept n
     if code == 25:                          # IPV6_EXT_COMMUNITY
         return BAD_LENGTH if n == 0 or n % 20 else FINE
     if code == 29:                          # BGP_LS
-        return FINE if tlvs_end(p, n, 2, 2) else BAD_PARTS
+        return FINE if tlvs_end(p, n) else BAD_PARTS
     if code == 128:                         # SET
         return BAD_LENGTH if n < 4 else FINE if attributes_end(p + 4, n - 4) else BAD_PARTS
     # In a tunnel, a sub-TLV that does not parse counts as one that is not known (RFC 9012 section 13).
@@ -223,24 +223,22 @@ cdef uint8_t rare_problem(uint8_t code, const uint8_t* p, uint32_t n) noexcept n
     return BAD_SERVICE if code == 40 and has_service(p, n) else BAD_PARTS
 
 
-cdef bint tlvs_end(const uint8_t* p, uint32_t n, uint32_t type_len, uint32_t length_len) noexcept nogil:
-    # Whether TLVs end where p[:n] does.
-    cdef uint32_t head = type_len + length_len, i = 0
+cdef bint tlvs_end(const uint8_t* p, uint32_t n) noexcept nogil:
+    # Whether TLVs, type and length of two octets each, end where p[:n] does.
+    cdef uint32_t i = 0
     while i < n:
-        if n - i < head:
+        if n - i < 4:
             return False
-        i += head + (be16(p + i + type_len) if length_len == 2 else p[i + type_len])
+        i += 4 + be16(p + i + 2)
     return i == n
 
 
 cdef bint attributes_end(const uint8_t* p, uint32_t n) noexcept nogil:
-    cdef uint32_t i = 0, head
-    while i < n:
-        head = 4 if p[i] & 0x10 else 3
-        if n - i < head:
-            return False
-        i += head + (be16(p + i + 2) if head == 4 else p[i + 2])
-    return i == n
+    cdef const uint8_t* end = p + n
+    cdef attr_t a
+    while next_attr(&p, end, &a):
+        pass
+    return p == end
 
 
 cdef bint has_service(const uint8_t* p, uint32_t n) noexcept nogil:

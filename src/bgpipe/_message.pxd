@@ -2,6 +2,7 @@
 """Messages, their peers and contexts: the records that all compiled modules work on. Header only."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from bgpipe._wire cimport be16
 
 # ---- session context: what decoding a message depends on, as one value ------------------------------------------
 # Bit 0: AS numbers take 2 bytes (RFC 4271), else 4 (RFC 6793). Bit 1: extended messages (RFC 8654).
@@ -105,6 +106,27 @@ cdef struct attr_t:                         # one attribute of an UPDATE
     uint16_t length
     uint8_t code
     uint8_t flags
+
+# The attribute at p[0], which moves behind it (RFC 4271 section 4.3); False, and p[0] stays, where it does not end before `end`.
+cdef inline bint next_attr(const uint8_t** p, const uint8_t* end, attr_t* found) noexcept nogil:
+    cdef const uint8_t* at = p[0]
+    if end - at < 3:
+        return False
+    found.flags = at[0]
+    found.code = at[1]
+    if at[0] & 0x10:
+        if end - at < 4:
+            return False
+        found.length = be16(at + 2)
+        at += 4
+    else:
+        found.length = at[2]
+        at += 3
+    if end - at < found.length:
+        return False
+    found.value = at
+    p[0] = at + found.length
+    return True
 
 cdef struct attrs_t:                        # the attribute index, made at most once a message
     const uint8_t* unreach                  # withdrawn routes

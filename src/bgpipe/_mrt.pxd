@@ -40,8 +40,6 @@ cdef struct header_t:                       # the peer header of a BGP4MP record
     uint8_t data[44]
 
 cdef class MrtEncoder(Encoder):
-    cdef public object on_skip              # called with an MrtError for each message that MRT cannot express
-    cdef readonly uint64_t skipped
     cdef uint64_t epoch
     cdef header_t cache[PEER_CACHE]
     cdef const header_t* header_of(self, const peer_t* peer, uint32_t as_len) noexcept nogil

@@ -43,16 +43,8 @@ class MrtDecoder(RecordDecoder):
     ) -> None: ...
 
 class MrtEncoder(Encoder):
-    """Batches -> BGP4MP_ET records of the subtype that fits each message (RFC 6396 section 4.5, RFC 8050 section 3)."""
+    """Batches -> BGP4MP_ET records of the subtype that fits each message (RFC 6396 section 4.5, RFC 8050 section 3).
 
-    on_skip: Callable[[InputError], object] | None
-    @property
-    def skipped(self) -> int:
-        """UPDATEs that mix families with and without path ids, which no MRT record can say; they are left out."""
-    def __init__(
-        self,
-        *,
-        on_skip: Callable[[InputError], object] | None = None,
-        types: int = 0xFFFFFFFF,
-        directions: str = "RL",
-    ) -> None: ...
+    Skipped are UPDATEs that mix families with and without path ids.
+    """
+

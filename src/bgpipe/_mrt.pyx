@@ -580,10 +580,6 @@ cdef class MrtEncoder(Encoder):
     all: it is left out, counted in `skipped`, and on_skip is called with an MrtError.
     """
 
-    def __init__(self, *, on_skip=None, **options):
-        super().__init__(**options)
-        self.on_skip = on_skip
-
     cpdef int encode(self, Batch b, Buffer out) except -1:
         cdef msg_t* m
         cdef msg_t* end
@@ -662,10 +658,7 @@ cdef class MrtEncoder(Encoder):
         return h
 
     cdef int leave_out(self, const msg_t* m) except -1:
-        self.skipped += 1
-        if self.on_skip is not None:
-            self.on_skip(MrtError(f"message {m.seq} mixes families with and without path ids, which no MRT record can say"))
-        return 0
+        return self.skip(MrtError(f"message {m.seq} mixes families with and without path ids, which no MRT record can say"))
 
 
 cdef int path_ids(Batch b, msg_t* m) except -1 nogil:

@@ -8,7 +8,7 @@ record (`pardon`), or search the next plausible one (`recover`).
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from bgpipe._check cimport check_attr
 from bgpipe._codec cimport Batch, Decoder
-from bgpipe._message cimport CTX_AS2, ctx_t
+from bgpipe._message cimport CTX_AS2, attr_t, ctx_t, next_attr
 from bgpipe._wire cimport be16
 
 cdef enum:
@@ -107,8 +107,7 @@ cdef class RecordDecoder(Decoder):
 cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil:
     cdef const uint8_t* p = wire + HEADER_LEN
     cdef const uint8_t* end = wire + n
-    cdef uint32_t length
-    cdef uint8_t code
+    cdef attr_t a
     if end - p < 4 or be16(p) > end - p - 4:
         return False
     p += 2 + be16(p)
@@ -116,19 +115,7 @@ cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept no
         return False
     end = p + 2 + be16(p)
     p += 2
-    while end - p >= 3:
-        code = p[1]
-        if p[0] & 0x10:
-            if end - p < 4:
-                return False
-            length = be16(p + 2)
-            p += 4
-        else:
-            length = p[2]
-            p += 3
-        if length > end - p:
-            return False
-        if code == 2:
-            return not check_attr(2, p, length, other ^ CTX_AS2) and check_attr(2, p, length, other)
-        p += length
+    while next_attr(&p, end, &a):
+        if a.code == 2:
+            return not check_attr(2, a.value, a.length, other ^ CTX_AS2) and check_attr(2, a.value, a.length, other)
     return False

@@ -302,7 +302,7 @@ def commands(found: list[Batch]) -> tuple[bytes, int]:
         assert line.endswith(b"\n") and line.isascii() and line[:-1].decode().isprintable(), line
         assert line.startswith((b"announce ", b"withdraw ", b"# ")), line
         assert not line.startswith(b"#") or (b"announce" not in line and b"withdraw" not in line), line
-    return text, encoder.unsaid
+    return text, encoder.skipped
 
 
 def mrt(data: bytes) -> None:

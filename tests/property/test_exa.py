@@ -94,7 +94,7 @@ def through(wire: bytes, addpath: bool) -> tuple[list[str], list[Msg], list[Msg]
     out = Buffer()
     encoder = ExaEncoder()
     encoder.encode(collect([given_message]), out)
-    assert encoder.unsaid == 0
+    assert encoder.skipped == 0
     read: list[list[Msg]] = []
     for native in (True, False):
         decoder = ExaDecoder()

@@ -153,8 +153,7 @@ def make_encoder(
     given: ReaderOptions | WriterOptions, form: str, on_skip: Callable[[InputError], None]
 ) -> Encoder:
     """What writes messages of a format for a stage, of the types that its options ask for."""
-    options: dict[str, Any] = {"on_skip": on_skip} if form in ("mrt", "bmp", "obmp", "exa", "bgpdump") else {}
-    return formats.encoder(form, types=type_mask(given.type, given.skip), **options)
+    return formats.encoder(form, types=type_mask(given.type, given.skip), on_skip=on_skip)
 
 
 class MessageReader(Stage):
