@@ -218,6 +218,8 @@ class External(Output, Member):
 
     def _on_unwritten(self, error: InputError) -> None:
         self._unwritten.count(f"not written: {error}")
+        if self.diverts:  # it has been taken off the line
+            self._lose(1)
 
 
 class Piped(External):

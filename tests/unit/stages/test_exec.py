@@ -91,6 +91,17 @@ class TestThrough:
         run("--", "read", tmp_path / "in.raw", "--", "exec", "--format", form, "-A", "cat", "--", "write", target)
         assert [line.split(",")[3] for line in target.read_text().splitlines()] == ['"OPEN"', '"KEEPALIVE"', '"NOTIFY"']
 
+    def test_what_a_format_cannot_say_is_lost(self, tmp_path: Path, target: Path) -> None:
+        """No MRT record has path ids in one family and none in another: in = out + lost."""
+        mixed = {"af": "IPV6/UNICAST", "nexthop": "2001:db8::1", "prefixes": ["2001:db8::/32"]}
+        updates = [{"reach": ["10.0.0.0/8"]}, {"reach": ["#1#10.0.0.0/8"], "attrs": {"MP_REACH": mixed}}, {"reach": ["11.0.0.0/8"]}]
+        (tmp_path / "in.json").write_text("".join(json.dumps(update) + "\n" for update in updates))
+        lost = []
+        pipe = Pipeline(["--", "read", str(tmp_path / "in.json"), "--", "exec", "--format", "mrt", "-A", "cat", "--", "write", str(target)])
+        pipe.on_event("exec/lost")(lambda event: lost.append(event.count))
+        pipe.run_sync()
+        assert (len(target.read_text().splitlines()), lost) == (2, [1])
+
     def test_the_corpus(self, tmp_path: Path) -> None:
         """All of a real archive, with its times, sequence numbers and tags."""
         archive = corpus.folder() / "mrt" / "legacy.updates.20000102.2014.gz"
