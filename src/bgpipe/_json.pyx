@@ -13,11 +13,13 @@ from bgpipe._check cimport check, check_attr, family
 from bgpipe._codec cimport Batch, Buffer, Encoder, unpack_pairs
 from bgpipe._communities cimport put_form
 from bgpipe._json_session cimport put_notification, put_open, put_refresh
-from bgpipe._json_text cimport kept, kept_names, lit, name_of, names_t, put_family, put_hex, put_hex_number, put_ipv6, put_number64, put_text
+from bgpipe._json_text cimport (
+    TEXT_MORE, TEXT_OCTET, kept, kept_names, lit, name_of, names_t, put_family, put_hex, put_hex_number, put_ipv6, put_number64, put_text,
+)
 from bgpipe._layouts cimport put_layout
 from bgpipe._message cimport (
     CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, STATUS_OK, STATUS_UNKNOWN, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
-    TYPE_ROUTE_REFRESH, TYPE_UPDATE, ctx_t, has_addpath, msg_t,
+    TYPE_ROUTE_REFRESH, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t, next_attr,
 )
 from bgpipe._nlri cimport put_next_hop, put_nlri, typed_family
 from bgpipe._wire cimport ASAN, be16, be32, be64, likely
@@ -543,6 +545,11 @@ cdef uint8_t* put_value(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n
         return put_mp(out, p, n, ctx, False)
     if code == 7:
         return put_aggregator(out, p, n) if n == (6 if ctx & CTX_AS2 else 8) else NULL
+    return put_rare(out, code, p, n, ctx)
+
+
+cdef uint8_t* put_rare(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n, ctx_t ctx) noexcept nogil:
+    # The same of attributes that few messages have: apart from the others, which then have fewer registers to save.
     if code == 16:
         return put_ext_communities(out, p, n) if n and n & 7 == 0 else NULL
     if code == 32:
@@ -566,29 +573,21 @@ cdef uint8_t* put_set(uint8_t* out, const uint8_t* p, uint32_t n, ctx_t ctx) noe
     cdef const uint8_t* end = p + n
     cdef uint64_t seen[4]
     cdef uint8_t* mark
-    cdef uint8_t flags, code
-    cdef uint32_t size
+    cdef attr_t a
     if n < 4:
         return NULL
     memset(seen, 0, sizeof(seen))
     out = lit(put32(lit(out, b'{"asn":', 7), be32(p)), b',"attrs":{', 10)
     p += 4
     while p < end:
-        if end - p < 3 or (p[0] & 0x10 and end - p < 4):
+        if not next_attr(&p, end, &a) or (seen[a.code >> 6] >> (a.code & 63)) & 1:
             return NULL
-        flags = p[0]
-        code = p[1]
-        size = be16(p + 2) if flags & 0x10 else p[2]
-        p += 4 if flags & 0x10 else 3
-        if size > <uint32_t>(end - p) or (seen[code >> 6] >> (code & 63)) & 1:
-            return NULL
-        seen[code >> 6] |= <uint64_t>1 << (code & 63)
-        mark = put_head(out, code, flags)
-        out = put_value(mark, code, p, size, ctx & ~<ctx_t>CTX_AS2) if code != SET else NULL
+        seen[a.code >> 6] |= <uint64_t>1 << (a.code & 63)
+        mark = put_head(out, a.code, a.flags)
+        out = put_value(mark, a.code, a.value, a.length, ctx & ~<ctx_t>CTX_AS2) if a.code != SET else NULL
         if out == NULL:
-            out = put_hex(mark, p, size) if size else lit(mark, b"true", 4)
+            out = put_hex(mark, a.value, a.length) if a.length else lit(mark, b"true", 4)
         out = lit(out, b"},", 2)
-        p += size
     if out[-1] == 0x2C:
         out -= 1
     return lit(out, b"}}", 2)
@@ -861,10 +860,8 @@ cdef uint8_t* put_tags(uint8_t* out, const msg_t* m) except NULL:
 
 
 cdef inline size_t room(const msg_t* m) noexcept nogil:
-    # The dearest octets are those of tests of flags in flows: 2 on the wire, `{"and":true,"op":"NOT-ALL","len":1,"val":"0xff"},` in
-    # JSON, 25 to 1; 18 to 1 for attributes of no length, 12 to 1 for the prefix /0; the rest less. Escaped tags take 6 octets for
-    # one. See tests/unit/test_json.py.
-    cdef size_t n = 26 * <size_t>m.len + 4096 + m.peer.json_len
+    # Escaped tags take 6 octets for one.
+    cdef size_t n = TEXT_OCTET * <size_t>m.len + TEXT_MORE + m.peer.json_len
     cdef uint32_t tags
     if m.tags != NULL:
         memcpy(&tags, m.tags, 4)
@@ -946,11 +943,11 @@ cdef class JsonEncoder(Encoder):
         return 0
 
 
-def attribute_text(code, const uint8_t[::1] value not None, as_size=4):
-    """The JSON of an attribute's value, without what stands beside it; None if it has no typed form. as_size: 2 or 4 octets."""
+def attribute_text(code, bytes value not None, as_size=4):
+    """See _json.pyi."""
     cdef Buffer text = Buffer()
     cdef uint8_t* end
-    cdef const uint8_t* p = &value[0] if value.shape[0] else NULL
-    text.reserve(24 * value.shape[0] + 4096)
-    end = put_value(text.data, code, p, <uint32_t>value.shape[0], CTX_AS2 if as_size == 2 else 0)
+    cdef Py_ssize_t n = len(value)
+    text.reserve(TEXT_OCTET * n + TEXT_MORE)
+    end = put_rare(text.data, code, <const uint8_t*><const char*>value, <uint32_t>n, CTX_AS2 if as_size == 2 else 0)
     return (<char*>text.data)[:end - text.data].decode() if end != NULL else None

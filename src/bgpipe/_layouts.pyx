@@ -14,7 +14,7 @@ from bgpipe._json_text cimport (
     put_text,
 )
 
-from bgpipe.bgp.attributes import LAYOUTS
+from _thread import allocate_lock
 
 cdef enum:                          # kinds of nodes, as bgp/layouts.py has them
     NUMBER = 0
@@ -71,6 +71,8 @@ cdef struct bits_t:                 # a cursor; the octets in front of it are th
 cdef node_t NODES[MOST_NODES]
 cdef uint32_t NODE_COUNT
 cdef const node_t* BY_CODE[256]
+cdef bint FILLED = False
+cdef object LOCK = allocate_lock()
 cdef list KEEP = []                 # owns arrays that nodes point to
 
 
@@ -131,13 +133,26 @@ cdef const node_t* compiled(layout, key, dict known) except NULL:
 
 
 cdef int fill_tables() except -1:
-    known = {}
-    for code, layout in LAYOUTS.items():
-        BY_CODE[<uint8_t>code] = compiled(layout, None, known)
+    # When the first attribute comes that may have a layout: few archives have any, and it takes 4 ms.
+    global FILLED
+    from bgpipe.bgp.attributes import LAYOUTS
+
+    with LOCK:
+        if FILLED:
+            return 0
+        known = {}
+        for code, layout in LAYOUTS.items():
+            BY_CODE[<uint8_t>code] = compiled(layout, None, known)
+        FILLED = True
     return 0
 
 
-fill_tables()
+cdef const node_t* layout_of(uint8_t code) noexcept nogil:
+    # NULL: none.
+    if not FILLED:
+        with gil:
+            fill_tables()
+    return BY_CODE[code]
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------------
@@ -454,18 +469,21 @@ cdef inline bits_t cursor(const uint8_t* p, uint32_t n) noexcept nogil:
 
 cdef uint8_t layout_problem(uint8_t code, const uint8_t* p, uint32_t n, bint strict) noexcept nogil:
     cdef bits_t c = cursor(p, n)
-    if BY_CODE[code] == NULL:
-        return FINE
-    return fit_whole(BY_CODE[code], &c, strict)
+    cdef const node_t* layout = layout_of(code)
+    return fit_whole(layout, &c, strict) if layout != NULL else FINE
 
 
 cdef uint8_t* put_layout(uint8_t* out, uint8_t code, const uint8_t* p, uint32_t n) noexcept nogil:
     cdef bits_t c = cursor(p, n)
-    if BY_CODE[code] == NULL or n == 0 or layout_problem(code, p, n, False) != FINE:
+    cdef const node_t* layout
+    if n == 0:
         return NULL
-    return put(out, BY_CODE[code], &c)
+    layout = layout_of(code)
+    if layout == NULL or layout_problem(code, p, n, False) != FINE:
+        return NULL
+    return put(out, layout, &c)
 
 
-def attribute_problem(code, const uint8_t[::1] value not None, strict=True):
+def attribute_problem(code, bytes value not None, strict=True):
     """Number of what is wrong with the value of an attribute that has a layout (the problems of _check.pxd); 0 if nothing is."""
-    return layout_problem(code, &value[0] if value.shape[0] else NULL, <uint32_t>value.shape[0], strict)
+    return layout_problem(code, <const uint8_t*><const char*>value, <uint32_t>len(value), strict)

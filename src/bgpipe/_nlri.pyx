@@ -10,7 +10,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from bgpipe._check cimport labels_size, nlri_size
 from bgpipe._flowspec cimport put_rule
-from bgpipe._json_text cimport kept, lit, put_address, put_hex, put_ipv4, put_number, put_text
+from bgpipe._json_text cimport TEXT_MORE, TEXT_OCTET, kept, lit, put_address, put_hex, put_ipv4, put_number, put_text
 from bgpipe._wire cimport be16, be32, be64, cursor, cursor_t, left, take_bytes, take_u8, take_u32
 
 from bgpipe import names
@@ -25,8 +25,6 @@ cdef enum:
     FLOWSPEC = 133
     L3VPN_FLOWSPEC = 134
     MOST_TYPES = 12
-    TEXT_OCTET = 26                         # of JSON an octet of NLRI at most, as in room() of _json.pyx
-    TEXT_MORE = 4096
 
 # What stands in a route, a letter a field (put_field): r RD, e ESI, t Ethernet tag, a source AS, m MAC address and its length, i IP address,
 # o originating router, each behind its length, O the same up to the end, s multicast source and group, k the route that a leaf answers, p IP
@@ -357,10 +355,10 @@ cdef uint8_t* put_next_hop(uint8_t* out, uint8_t safi, const uint8_t* p, uint32_
     return put_ip(out, b"link-local", p + n - 16, 16) if both else out
 
 
-def decode_nlri(uint16_t afi, uint8_t safi, const uint8_t[::1] data not None, bint addpath):
+def decode_nlri(uint16_t afi, uint8_t safi, bytes data not None, bint addpath):
     """See _nlri.pyi."""
-    cdef Py_ssize_t n = data.shape[0]
-    cdef const uint8_t* p = &data[0] if n else NULL
+    cdef Py_ssize_t n = len(data)
+    cdef const uint8_t* p = <const uint8_t*><const char*>data
     cdef uint8_t* text
     cdef uint8_t* end
     if not typed_family(afi, safi) or n > 0xFFFF:

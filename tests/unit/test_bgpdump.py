@@ -169,6 +169,7 @@ CASES = [
     old("void, both of them", path(two(SEQUENCE, TRANS)) + path4(segment(SEQUENCE, 4200000000)) + aggregator(b"\0\7", "10.0.0.1") + aggregator(b"\xfa\x56\xea\0", "10.0.0.2", 18),
         "23456", "7 10.0.0.1"),
     one("AS4_PATH beside long numbers", ORIGIN + path(segment(SEQUENCE, 1, TRANS)) + HOP + path4(segment(SEQUENCE, 4200000000)), "1 23456|IGP|192.0.2.1|0|0||NAG||"),
+    one("an attribute past the end, behind one that is wrong", attribute(1, b"\x09") + PATH + HOP + b"\xc0\x08\xc8\0\1\0\1", "65001 65536|INCOMPLETE|192.0.2.1|0|0||NAG||"),
     Case("path ids", update(ORIGIN + PATH + HOP, prefix("10.0.0.0/8", 7), prefix("12.0.0.0/8", 4294967295)),
          ["BGP4MP_AP|1600000000|W|192.0.2.1|65001|12.0.0.0/8|4294967295", "BGP4MP_AP|1600000000|A|192.0.2.1|65001|10.0.0.0/8|7|" + REST], AS4_ADDPATH),
     Case("path ids, 2 octets", update(ORIGIN + path(two(SEQUENCE, 65001)) + mp_reach(2, HOP6, prefix("2001:db8:1::/48", 0))),

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bgpipe._codec import Buffer, RawDecoder
-from bgpipe._json import JsonEncoder
+from bgpipe._json import JsonEncoder, attribute_text
 from wire.nlri_vectors import NLRI
 
 MARKER = b"\xff" * 16
@@ -349,6 +349,17 @@ def extended(capabilities: bytes) -> bytes:
     return message(1, bytes(9) + b"\xff\xff" + (size + 3).to_bytes(2) + b"\2" + size.to_bytes(2) + capabilities)
 
 
+FLOWS = attr(0x90, 15, b"\0\1\x85" + (b"\xff\xfd\x09" + b"\x43\xff" * 2045 + b"\xc3\xff") * 15)
+
+
+def test_the_longest_value_there_is():
+    """A value by itself has as much room for each octet as a message."""
+    value = bytes(4) + FLOWS
+    text = attribute_text(128, value)
+    assert text is not None
+    assert 24 * len(value) + 4096 < len(text) <= 26 * len(value) + 4096
+
+
 def test_the_longest_text_there_is():
     # _json.pyx reserves 26 octets of JSON for one of the wire, and 4096 for a message: what needs most of them.
     worst = [
@@ -358,7 +369,8 @@ def test_the_longest_text_there_is():
         update(attrs=attr(0xD0, 8, b"\xff" * 60000)),
         update(attrs=attr(0xD0, 16, b"\xc2\x08\xff\xff\xff\xff\xff\xff" * 7500)),
         update(attrs=attr(0xD0, 2, b"\3\1\xff\xff\xff\xff" * 10000)),
-        update(attrs=attr(0x90, 15, b"\0\1\x85" + (b"\xff\xfd\x09" + b"\x43\xff" * 2045 + b"\xc3\xff") * 15)),
+        update(attrs=FLOWS),
+        update(attrs=attr(0xD0, 128, bytes(4) + FLOWS)),
         message(1, bytes(9) + b"\xff\xff\xfd\xe8" + b"".join(b"\x02\x00\xf0" + b"\x46\x00" * 120 for _ in range(267))[:65000]),
         message(1, bytes(9) + b"\xf8\2\xf6" + b"\x45\xf4" + b"\x40\x0f\x4a\3" * 61),
         message(1, bytes(9) + b"\xf9\2\xf7" + b"\x49\xf5\xf3" + b"\n" * 243 + b"\0"),
