@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +25,15 @@ def converter(request: pytest.FixtureRequest) -> conversion.Converter:
     """The oracle and the compiled core in turn: MRT files to JSON."""
     found: conversion.Converter = request.param
     return found
+
+
+@pytest.fixture(params=[1, 4], ids=["1 thread", "4 threads"])
+def threads(request: pytest.FixtureRequest) -> str:
+    """The global option of a pipeline that runs in so many threads."""
+    return f"--threads={request.param}"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A file to write to."""
+    return tmp_path / "target.json"

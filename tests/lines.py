@@ -1,10 +1,12 @@
-"""Messages as JSON lines, for tests that need some and care little which."""
+"""Messages as JSON lines, for tests that need some and care little which, and pipelines over them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+
+from bgpipe.pipeline.engine import Pipeline
 
 TIME = "2025-01-01T00:00:00.000"
 
@@ -45,3 +47,10 @@ def right(*numbers: int) -> list[tuple[str, int]]:
 
 def _text(message: list[Any]) -> str:
     return json.dumps(message, separators=(",", ":")) + "\n"
+
+
+def run(*words: str | Path) -> Pipeline:
+    """A pipeline that has ended, however it did."""
+    pipe = Pipeline([str(word) for word in words])
+    pipe.execute()
+    return pipe

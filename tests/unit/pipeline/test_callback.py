@@ -28,19 +28,9 @@ from bgpipe.pipeline.events import Event, ParseEvent
 MANY = 6_000  # lines: half a dozen blocks
 
 
-@pytest.fixture(params=[1, 4], ids=["1 thread", "4 threads"])
-def threads(request: pytest.FixtureRequest) -> str:
-    return f"--threads={request.param}"
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> str:
     return write_lines(tmp_path / "source.json", lines(3))
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
 
 
 def pipeline(*words: str | Path) -> Pipeline:

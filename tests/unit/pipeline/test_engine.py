@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lines import bad_line, line, lines, read_lines, right, write_lines
+from lines import bad_line, line, lines, read_lines, right, run, write_lines
 
 from bgpipe._codec import Batch
 from bgpipe.cli import main
@@ -27,25 +27,9 @@ from bgpipe.stages import STAGES
 MANY = 6_000  # lines: half a dozen blocks
 
 
-@pytest.fixture(params=[1, 4], ids=["1 thread", "4 threads"])
-def threads(request: pytest.FixtureRequest) -> str:
-    return f"--threads={request.param}"
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> str:
     return write_lines(tmp_path / "source.json", lines(3))
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
 
 
 def events(pipe: Pipeline) -> list[str]:

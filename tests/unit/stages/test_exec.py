@@ -37,11 +37,6 @@ def source(tmp_path: Path) -> str:
     return write_lines(tmp_path / "source.json", lines(1000))
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
 def program(folder: Path, text: str, name: str = "program.py") -> str:
     path = folder / name
     path.write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")

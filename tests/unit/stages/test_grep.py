@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lines import TIME, bad_line, line, lines, read_lines, right, write_lines
+from lines import TIME, bad_line, line, lines, read_lines, right, run, write_lines
 
 import bgpipe
 from bgpipe.errors import FilterError, UsageError
@@ -14,22 +14,6 @@ from bgpipe.pipeline.engine import Pipeline
 
 MANY = 6_000  # lines: half a dozen blocks
 KEEPALIVE = json.dumps(["R", 3, TIME, "KEEPALIVE", None, {}], separators=(",", ":")) + "\n"
-
-
-@pytest.fixture(params=[1, 4], ids=["1 thread", "4 threads"])
-def threads(request: pytest.FixtureRequest) -> str:
-    return f"--threads={request.param}"
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
 
 
 class TestWhatPasses:

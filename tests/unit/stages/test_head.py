@@ -9,29 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from lines import bad_line, line, lines, read_lines, right, write_lines
+from lines import bad_line, line, lines, read_lines, right, run, write_lines
 
 from bgpipe.errors import UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.events import Event
 
 MANY = 6_000  # lines: half a dozen blocks
-
-
-@pytest.fixture(params=[1, 4], ids=["1 thread", "4 threads"])
-def threads(request: pytest.FixtureRequest) -> str:
-    return f"--threads={request.param}"
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
 
 
 class TestCount:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from lines import bad_line, write_lines
+from lines import bad_line, run, write_lines
 
 from bgpipe.errors import UsageError
 from bgpipe.pipeline.engine import Pipeline
@@ -40,12 +40,6 @@ def keepalive() -> str:
     return f'["R",0,"{TIME}","KEEPALIVE",null,{{}}]\n'
 
 
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
-
-
 def announced(path: Path) -> list[str]:
     """The prefixes of a file of messages."""
     found = []
@@ -54,11 +48,6 @@ def announced(path: Path) -> list[str]:
         found += data.get("reach", [])
         found += data.get("attrs", {}).get("MP_REACH", {}).get("value", {}).get("prefixes", [])
     return found
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
 
 
 def limited(tmp_path: Path, text: str, *options: str) -> list[str]:

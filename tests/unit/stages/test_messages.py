@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from lines import TIME, line, lines, read_lines, right, write_lines
+from lines import TIME, line, lines, read_lines, right, run, write_lines
 
 import bgpipe
 from bgpipe._codec import Buffer
@@ -22,12 +22,6 @@ from bgpipe.stages.read import StateChanges
 KEEPALIVE = f'["R",9,"{TIME}","KEEPALIVE",null,{{}}]\n'
 REFRESH = f'["R",9,"{TIME}","REFRESH","0x00010001",{{}}]\n'
 ODD = f'["R",9,"{TIME}",77,"0x",{{}}]\n'
-
-
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
 
 
 def types_in(path: Path) -> list[object]:

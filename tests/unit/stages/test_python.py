@@ -21,11 +21,6 @@ def source(tmp_path: Path) -> str:
     return write_lines(tmp_path / "source.json", lines(4))
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
 def script(folder: Path, text: str, name: str = "script.py") -> str:
     path = folder / name
     path.write_text(textwrap.dedent(text))

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from lines import line, lines, write_lines
+from lines import line, lines, run, write_lines
 
 from bgpipe._codec import Batch, Buffer, RawDecoder
 from bgpipe._json_reader import JsonDecoder
@@ -20,12 +20,6 @@ from bgpipe.errors import InputError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 
 PEER = {"PEER_AS": "64496", "PEER_IP": "192.0.2.1", "COLLECTOR": "a"}
-
-
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
 
 
 def tags_in(path: Path) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lines import TIME, bad_line, line, lines, read_lines, right, write_lines
+from lines import TIME, bad_line, line, lines, read_lines, right, run, write_lines
 
 from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
@@ -15,22 +15,6 @@ from bgpipe.pipeline.events import Event
 from bgpipe.stages.update import Update
 
 TARGET = '{"type":"TARGET","value":"65000:1"}'
-
-
-@pytest.fixture(params=[1, 4], ids=["1 thread", "4 threads"])
-def threads(request: pytest.FixtureRequest) -> str:
-    return f"--threads={request.param}"
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
-def run(*words: str | Path) -> Pipeline:
-    pipe = Pipeline([str(word) for word in words])
-    pipe.execute()
-    return pipe
 
 
 def long_line(seq: int, prefixes: int = 800, octets: int = 10) -> str:

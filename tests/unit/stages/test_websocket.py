@@ -51,11 +51,6 @@ def source(tmp_path: Path) -> str:
     return write_lines(tmp_path / "source.json", lines(1000))
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target.json"
-
-
 def url(port: int, secure: bool = False) -> str:
     return f"ws{'s' * secure}://127.0.0.1:{port}/bgp"
 
