@@ -1,7 +1,7 @@
 """The batch core: batches of messages and framing."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from bgpipe._view import Msg
 from bgpipe.errors import InputError, MessageError, StageError
@@ -106,6 +106,18 @@ class Batch:
     def wire(self, index: int) -> bytes:
         """The bytes of message `index`, header included. IndexError."""
 
+class _DecoderOptions(TypedDict, total=False):
+    """What all decoders take: see Decoder."""
+
+    direction: str
+    pardon: bool
+    no_seq: bool
+    no_time: bool
+    no_tags: bool
+    types: int
+    block_size: int
+    on_skip: Callable[[InputError], object] | None
+
 class Decoder:
     """Bytes -> batches.
 
@@ -204,14 +216,7 @@ class RawDecoder(Decoder):
         as_size: int = 4,
         addpath: bool = False,
         context: int = 0,
-        direction: str = "R",
-        pardon: bool = False,
-        no_seq: bool = False,
-        no_time: bool = False,
-        no_tags: bool = False,
-        types: int = 0xFFFFFFFF,
-        block_size: int = 262144,
-        on_skip: Callable[[InputError], object] | None = None,
+        **options: Unpack[_DecoderOptions],
     ) -> None: ...
 
 class RawEncoder(Encoder):

@@ -1,8 +1,7 @@
-from collections.abc import Callable
+from typing import Unpack
 
-from bgpipe._codec import Encoder
+from bgpipe._codec import Encoder, _DecoderOptions
 from bgpipe._records import RecordDecoder
-from bgpipe.errors import InputError
 
 class MrtDecoder(RecordDecoder):
     """MRT records -> batches (RFC 6396, RFC 8050, and type 5 of the archives before 2001).
@@ -32,14 +31,7 @@ class MrtDecoder(RecordDecoder):
         guess_asn: bool = False,
         guess_addpath: bool = False,
         context: int = 0,
-        direction: str = "R",
-        pardon: bool = False,
-        no_seq: bool = False,
-        no_time: bool = False,
-        no_tags: bool = False,
-        types: int = 0xFFFFFFFF,
-        block_size: int = 262144,
-        on_skip: Callable[[InputError], object] | None = None,
+        **options: Unpack[_DecoderOptions],
     ) -> None: ...
 
 class MrtEncoder(Encoder):
@@ -47,4 +39,3 @@ class MrtEncoder(Encoder):
 
     Skipped are UPDATEs that mix families with and without path ids.
     """
-

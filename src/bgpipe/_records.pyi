@@ -1,7 +1,6 @@
-from collections.abc import Callable
+from typing import Unpack
 
-from bgpipe._codec import Decoder
-from bgpipe.errors import InputError
+from bgpipe._codec import Decoder, _DecoderOptions
 
 class RecordDecoder(Decoder):
     """Records -> batches: what decoders of MRT and BMP have in common.
@@ -23,12 +22,5 @@ class RecordDecoder(Decoder):
         self,
         *,
         recover: bool = False,
-        direction: str = "R",
-        pardon: bool = False,
-        no_seq: bool = False,
-        no_time: bool = False,
-        no_tags: bool = False,
-        types: int = 0xFFFFFFFF,
-        block_size: int = 262144,
-        on_skip: Callable[[InputError], object] | None = None,
+        **options: Unpack[_DecoderOptions],
     ) -> None: ...
