@@ -20,7 +20,7 @@ from bgpipe._exa import ExaEncoder
 from bgpipe._mrt import MrtDecoder
 from bgpipe._view import Msg, SessionContext, collect
 from bgpipe.formats.exa import parse_line
-from bgpipe.names import EXA_AFIS, EXA_SAFIS
+from bgpipe.names import EXA_AFIS, EXA_SAFIS, IPV6_EXT_COMMUNITIES
 
 
 class Pair(NamedTuple):
@@ -92,13 +92,10 @@ FAMILIES_IN_HEX = {
     "LS/LS": LATER,
     "IPV4/SR_TE_POLICY": LATER,
 }
-ATTRIBUTES_IN_HEX = {
-    "BGP_LS": LATER,
-    "PREFIX_SID": "not built yet",
-    "TUNNEL": "not built yet",
-    "IPV6_EXT_COMMUNITY": "not built yet",
-}
-
+ATTRIBUTES_IN_HEX = {"BGP_LS": LATER}
+# What is in the wire and not in ExaBGP's JSON: a bit of binding SIDs without a meaning in RFC 9830 section 2.4.2, and that a
+# label stands alone.
+BINDING_UNSAID = {"flags": "16", "tc": 0, "s": 1, "ttl": 0}
 
 # Commands of messages whose routes differ.
 DIFFERENT = {
@@ -172,6 +169,55 @@ def same(value: Any) -> Any:
     return value
 
 
+def their_sids(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """PREFIX_SID; reserved octets and flags that are zero are not in their JSON."""
+    found: list[dict[str, Any]] = []
+    for word, said in value.items():
+        match word:
+            case "sr-label-index":
+                found.append({"type": "LABEL_INDEX", "value": said})
+            case "sr-srgbs":
+                ranges = [{"base": base, "size": size} for base, size in said]
+                found.append({"type": "ORIGINATOR_SRGB", "value": {"flags": "", "ranges": ranges}})
+            case "l3-service":
+                found.append({"type": "SRV6_L3_SERVICE", "value": [their_sid(service) for service in said]})
+    return found
+
+
+def their_sid(service: dict[str, Any]) -> dict[str, Any]:
+    assert service["flags"] == 0
+    found = {"sid": service["sid"], "flags": "", "behavior": service["endpoint_behavior"]}
+    structure = {OUR_LENGTHS[word]: number for word, number in service["structure"].items()}
+    return {"type": "SID_INFORMATION", "value": found | {"tlvs": [{"type": "SID_STRUCTURE", "value": structure}]}}
+
+
+OUR_LENGTHS = {
+    "locator-block-length": "block",
+    "locator-node-length": "node",
+    "function-length": "function",
+    "argument-length": "argument",
+    "transposition-length": "transposition_length",
+    "transposition-offset": "transposition_offset",
+}
+
+
+def their_tunnels(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """TUNNEL of an SR policy."""
+    policy = value["sr-policy"]
+    assert policy["binding-sid"]["type"] == "mpls"
+    found: list[dict[str, Any]] = [
+        {"type": "PREFERENCE", "value": {"flags": "", "preference": policy["preference"]}},
+        {"type": "BINDING_SID", "value": BINDING_UNSAID | {"label": policy["binding-sid"]["label"]}},
+    ]
+    for listed in policy["segment-lists"]:
+        segments: list[dict[str, Any]] = [{"type": "WEIGHT", "value": {"flags": "", "weight": listed["weight"]}}]
+        for segment in listed["segments"]:
+            entry = {name: int(segment[name]) for name in ("label", "tc", "s", "ttl")}
+            segments.append({"type": segment["type"], "value": {"flags": "", "entry": entry}})
+        found.append({"type": "SEGMENT_LIST", "value": segments})
+    return [{"type": "SR_POLICY", "value": found}]
+
+
 # Their name -> (ours, what makes our value of theirs).
 THEIR_ATTRIBUTES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "origin": ("ORIGIN", str.upper),
@@ -187,8 +233,8 @@ THEIR_ATTRIBUTES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "extended-community": ("EXT_COMMUNITY", octets_of(8)),
     "extended-community-ipv6": ("IPV6_EXT_COMMUNITY", octets_of(20)),
     "large-community": ("LARGE_COMMUNITY", joined),
-    "bgp-prefix-sid": ("PREFIX_SID", same),
-    "tunnel-encap": ("TUNNEL", same),
+    "bgp-prefix-sid": ("PREFIX_SID", their_sids),
+    "tunnel-encap": ("TUNNEL", their_tunnels),
     "bgp-ls": ("BGP_LS", same),
 }
 
@@ -309,11 +355,22 @@ def ours(pair: Pair) -> Said:
             found[name] = (message.update.attrs[name].flags, value)
         elif name == "EXT_COMMUNITY":
             found[name] = [ExtCommunity(entry).octets.hex() for entry in value]
+        elif name == "IPV6_EXT_COMMUNITY":
+            found[name] = [ipv6_community(entry) for entry in value]
         elif name == "AGGREGATOR":
             found[name] = f"{value['asn']}:{value['addr']}"
         else:
             found[name] = value
     return routes, found
+
+
+IPV6_COMMUNITIES = {name: code for code, name in IPV6_EXT_COMMUNITIES.items()}
+
+
+def ipv6_community(entry: dict[str, str]) -> str:
+    """Its octets (RFC 5701 section 2)."""
+    address, _, number = entry["value"].rpartition(":")
+    return f"{IPV6_COMMUNITIES[entry['type']]:04x}{ipaddress.ip_address(address).packed.hex()}{int(number):04x}"
 
 
 MCAST_VPN_CODES = {"SOURCE_ACTIVE_AD": 5, "SHARED_TREE_JOIN": 6, "SOURCE_TREE_JOIN": 7}
