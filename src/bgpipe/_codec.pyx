@@ -19,7 +19,7 @@ from bgpipe._check cimport check, message_error
 from bgpipe._message cimport (
     ACTION_ACCEPT, ACTION_DROP, ACTION_NONE, CTX_AS2, ERR_ATTRIBUTE_VALUE, MSG_ACCEPTED, MSG_DROPPED, MSG_EXTRA,
     MSG_HIDDEN, MSG_REPORTED, MSG_UNSEEN, STATUS_UNKNOWN, TYPE_UPDATE, VIEW_LOC, VIEW_OUT, VIEW_POST, addpath_all,
-    attr_t, view_t, wanted_type,
+    attr_t, next_attr, view_t, wanted_type,
 )
 from bgpipe._wire cimport ASAN, be16, be32, be64, poison, unpoison
 
@@ -1228,22 +1228,8 @@ cdef attrs_t* index_attrs(Batch b, msg_t* m) except? NULL nogil:
     p += 2
     stop = p + at.attrs_len
     while p < stop:
-        if stop - p < 3 or count == 256:
+        if count == 256 or not next_attr(&p, stop, &found[count]):
             return NULL
-        found[count].flags = p[0]
-        found[count].code = p[1]
-        if p[0] & 0x10:
-            if stop - p < 4:
-                return NULL
-            found[count].length = be16(p + 2)
-            p += 4
-        else:
-            found[count].length = p[2]
-            p += 3
-        if found[count].length > stop - p:
-            return NULL
-        found[count].value = p
-        p += found[count].length
         count += 1
     at.reach = stop
     at.reach_len = <uint32_t>(end - stop)
