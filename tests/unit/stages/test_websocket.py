@@ -22,6 +22,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -355,9 +356,11 @@ class TestOthers:
         assert read_lines(target) == right(*range(1, 8))
 
 
-def hello(port: int, *headers: str) -> socket.socket:
+def hello(port: int, *headers: str, context: ssl.SSLContext | None = None) -> socket.socket:
     """A client that is in, by hand."""
     sock = socket.create_connection(("127.0.0.1", port), 20)
+    if context is not None:
+        sock = context.wrap_socket(sock)
     key = base64.b64encode(os.urandom(16)).decode()
     fields = [f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
     request = "\r\n".join(["GET /bgp HTTP/1.1", *fields, f"Sec-WebSocket-Key: {key}", *headers, "", ""])
@@ -1174,9 +1177,13 @@ class TestAttacks:
         assert said.count(b"nobody is let in for now: Too many open files") + said.count(b"nobody is let in for now: too many open files") == 1
         assert read_lines(tmp_path / "there.json") == right(1)
 
-    def test_many_clients(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("secure", [False, True])
+    def test_many_clients(self, secure: bool, tmp_path: Path) -> None:
         """Each gets all, and takes little memory, though nobody reads while it comes: frames are there once for all."""
         port, feed = free_port(), tmp_path / "feed"
+        cert, key = certificate(tmp_path) if secure else ("", "")
+        place = ["--cert", cert, "--key", key] if secure else []
+        enter = partial(hello, context=ssl._create_unverified_context() if secure else None)
         os.mkfifo(feed)
         raise_limit()
         text = lines(200)
@@ -1188,17 +1195,17 @@ class TestAttacks:
             return len(got)
 
         async def test() -> int:
-            words = ["pipe", "--read", "--no-seq", str(feed), "--", "websocket", "--listen", "--write", "--max-clients", "0", url(port)]
+            words = ["pipe", "--read", "--no-seq", str(feed), "--", "websocket", "--listen", "--write", "--max-clients", "0", *place, url(port, secure)]
             process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bgpipe", *words, stderr=subprocess.PIPE)
             assert process.stderr is not None
             said = b""
             while b"listening" not in said:
                 said += await process.stderr.read(1000)
             drain = asyncio.ensure_future(process.stderr.read())
-            socks = [await asyncio.to_thread(hello, port) for _ in range(20)]
+            socks = [await asyncio.to_thread(enter, port) for _ in range(20)]
             before = resident(process.pid)
             with ThreadPoolExecutor(50) as doors:
-                socks += await asyncio.to_thread(lambda: list(doors.map(lambda _: hello(port), range(CLIENTS))))
+                socks += await asyncio.to_thread(lambda: list(doors.map(enter, [port] * CLIENTS)))
             idle = resident(process.pid)
             with feed.open("w") as file:
                 file.write(text)
@@ -1210,7 +1217,7 @@ class TestAttacks:
                 process.terminate()
             await drain
             assert await process.wait() == 0
-            print(json.dumps({"clients": CLIENTS, "KiB a client": (idle - before) // CLIENTS, "with messages": (busy - before) // CLIENTS}))
+            print(json.dumps({"clients": CLIENTS, "TLS": secure, "KiB a client": (idle - before) // CLIENTS, "with messages": (busy - before) // CLIENTS}))
             return busy - before
 
         assert in_loop(test(), patience_s=60.0 + CLIENTS / 10) < 200 * CLIENTS
