@@ -501,14 +501,11 @@ cdef class BmpDecoder(RecordDecoder):
         cdef cursor_t c = cursor(p + HEAD, n - HEAD)
         cdef const uint8_t* value
         cdef uint16_t kind, size
-        while c.p < c.end:
-            if not (take_u16(&c, &kind) and take_u16(&c, &size) and take_bytes(&c, size, &value)):
-                self.what = "its TLVs run past its end"
-                return 1
-            if kind == 1 and size != 2:
-                self.what = "its information is not of two octets"
-                return 1
-            if kind == 0 and self.everything and size and message_length(value, value + size) == size:
+        self.what = mirroring_problem(c)
+        if self.what != NULL:
+            return 1
+        while self.everything and take_u16(&c, &kind) and take_u16(&c, &size) and take_bytes(&c, size, &value):
+            if kind == 0 and size and message_length(value, value + size) == size:
                 self.add(b, p + COMMON, value, size, False)
         return 0
 
@@ -551,6 +548,17 @@ cdef const char* information_problem(const uint8_t* p, Py_ssize_t n, bint is_ter
             return "its TLVs run past its end"
         if is_termination and kind == 1 and size != 2:
             return "its reason is not of two octets"
+    return NULL
+
+
+cdef const char* mirroring_problem(cursor_t c) noexcept nogil:
+    cdef const uint8_t* value
+    cdef uint16_t kind, size
+    while c.p < c.end:
+        if not (take_u16(&c, &kind) and take_u16(&c, &size) and take_bytes(&c, size, &value)):
+            return "its TLVs run past its end"
+        if kind == 1 and size != 2:
+            return "its information is not of two octets"
     return NULL
 
 

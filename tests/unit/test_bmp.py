@@ -217,6 +217,11 @@ def test_mirrored_octets_that_are_no_message_stay_out() -> None:
     assert read(data, everything=True).wires == [update()]
 
 
+def test_nothing_of_damaged_mirroring_comes_out() -> None:
+    result = read(bmp(MIRRORING, per_peer() + tlv(0, update()) + b"x") + monitoring(update()), everything=True, pardon=True)
+    assert len(result.wires) == result.decoder.skipped == 1
+
+
 def test_all_messages() -> None:
     sent, received = opening(AS4), opening(AS4, addpath(1))
     data = up(sent, received) + monitoring(update()) + down(1, NOTIFICATION) + OTHERS[-3]
