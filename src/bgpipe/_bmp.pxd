@@ -84,6 +84,7 @@ cdef class BmpEncoder(Encoder):
     cdef dict prefixes, bodies              # what `recent` points into
     cdef told_t recent[RECENT]
     cdef told_t* told(self, const peer_t* peer) except NULL nogil
+    cdef void retract(self, const told_t* t) noexcept nogil
     cdef int introduce(self, Batch b, msg_t* m, told_t* t) except -1
     cdef int find_prefix(self, told_t* t) except -1
     cdef int put(self, Buffer out, const told_t* t, const msg_t* m, uint8_t kind, const uint8_t* body, uint32_t n) except -1 nogil

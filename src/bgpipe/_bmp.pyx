@@ -770,12 +770,14 @@ cdef class BmpEncoder(Encoder):
                 if t.up == NULL or (is_update and (m.ctx >> CTX_ADDPATH_SHIFT or t.families) and not agrees(b, m, t.families)):
                     with gil:
                         self.introduce(b, m, t)
+                    self.retract(t)
                     self.put(out, t, m, PEER_UP, t.up, t.up_len)
                 if is_update:
                     self.put(out, t, m, ROUTE_MONITORING, m.wire, m.len)
                 else:
                     self.put(out, t, m, PEER_DOWN, m.wire, m.len)
                     t.up = NULL
+                    self.retract(t)
                 count += 1
                 m += 1
         self.written += count
@@ -844,6 +846,19 @@ cdef class BmpEncoder(Encoder):
             with gil:
                 self.find_prefix(t)
         return t
+
+    cdef void retract(self, const told_t* t) noexcept nogil:
+        # A station has one session for all that comes with this type, distinguisher and address: what it was told of it before holds no more.
+        cdef told_t* other
+        cdef uint32_t i
+        for i in range(RECENT):
+            other = &self.recent[i]
+            if other.epoch != self.epoch or other.up == NULL or other == t or other.head[0] != t.head[0] or memcmp(other.head + 2, t.head + 2, 24) != 0:
+                continue
+            if other.prefix_len != t.prefix_len or (t.prefix_len and memcmp(other.prefix, t.prefix, t.prefix_len) != 0):
+                continue
+            if t.up == NULL or other.up_len != t.up_len or memcmp(other.up, t.up, t.up_len) != 0:
+                other.up = NULL
 
     cdef int introduce(self, Batch b, msg_t* m, told_t* t) except -1:
         # What the Peer Up message says that is to stand in front of a message.

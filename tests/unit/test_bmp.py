@@ -467,6 +467,18 @@ def test_path_ids_come_back() -> None:
     assert [message[4]["reach"][0][:3] for message in read(made).messages] == ["#7#", "192", "192", "#9#"]
 
 
+def test_views_of_a_peer_that_differ() -> None:
+    """Adj-RIB-In has path ids behind the policy alone; a station has one session for both, which ends for both."""
+    line = b'["R",1,null,"UPDATE",{"reach":["%s192.0.2.0/24"]},{"PEER_AS":"1","PEER_IP":"192.0.2.1","RIB":"%s"}]\n'
+    ids, plain = line % (b"#7#", b"in-post"), line % (b"", b"in-pre")
+    end = b'["R",1,null,"NOTIFY",{"code":"CEASE","subcode":2},{"PEER_AS":"1","PEER_IP":"192.0.2.1","RIB":"in-pre"}]\n'
+    for repeats in (True, False):
+        made, _ = write(ids + plain + ids + ids + end + ids, JsonDecoder(), repeats=repeats)
+        kinds = [UP, MONITORING, UP, MONITORING, UP, MONITORING, MONITORING, UP, DOWN, UP, MONITORING]
+        assert [message[5] for message in split(made)][repeats:] == kinds
+        assert [message[4]["reach"][0][:3] for message in read(made).messages] == ["#7#", "192", "#7#", "#7#", "#7#"]
+
+
 def test_repeats() -> None:
     ends = opening(AS4), opening(AS4)
     part = up(*ends) + monitoring(update())
