@@ -33,7 +33,6 @@ cdef class BmpDecoder(RecordDecoder):
     cdef bint wrapped                       # in OpenBMP messages
     cdef bint everything                           # messages of other kinds than Route Monitoring, too
     cdef bint peer_tags                     # tags for all of the per-peer header
-    cdef public bint guess_asn              # where AS_PATH does not parse with the declared AS size, try the other
     cdef ctx_t context                      # of all messages, beside what sessions say
     cdef uint64_t counts[8]                 # BMP messages by type, 7: all others
     cdef readonly list events               # peers that went up and down, until take_events(); bounded

@@ -1,6 +1,7 @@
 from collections.abc import Callable
+from typing import Unpack
 
-from bgpipe._codec import Buffer, Encoder
+from bgpipe._codec import Buffer, Encoder, _DecoderOptions
 from bgpipe._records import RecordDecoder
 from bgpipe.errors import InputError
 
@@ -11,13 +12,14 @@ class BmpDecoder(RecordDecoder):
     OpenBMP also COLLECTOR and ROUTER, and with `peer_tags` PEER_ID, PEER_RD, PEER_TYPE and RIB. Times are ns, from
     microseconds. All other kinds are checked to their last octet and counted in `kinds`; with `everything`, OPENs of
     Peer Up, NOTIFICATIONs of Peer Down and what Route Mirroring holds become messages, too, those that the router sent
-    as of a _LOCAL record. `guess_asn`: where AS_PATH does not parse with the AS size that a message declares, but does
-    with the other, take the other; this is done without asking where the OPENs agreed on two octets.
+    as of a _LOCAL record. `guess_asn`, `guess_addpath`: find out, for the messages of each peer, how long AS numbers
+    are, and which prefixes carry path ids (RFC 7911), where its messages and OPENs do not say so. Messages that are
+    read otherwise than declared have a tag AS_SIZE or ADDPATH. Without asking, and without a tag, an AS_PATH that does
+    not parse with four octets, but does with two, is read so where the OPENs agreed on two.
 
     Errors are BmpErrors.
     """
 
-    guess_asn: bool
     @property
     def kinds(self) -> dict[str, int]:
         """BMP messages of each kind: "route_monitoring", "peer_up" ...; "unknown" for all others."""
@@ -37,16 +39,10 @@ class BmpDecoder(RecordDecoder):
         peer_tags: bool = False,
         everything: bool = False,
         guess_asn: bool = False,
+        guess_addpath: bool = False,
         context: int = 0,
         recover: bool = False,
-        direction: str = "R",
-        pardon: bool = False,
-        no_seq: bool = False,
-        no_time: bool = False,
-        no_tags: bool = False,
-        types: int = 0xFFFFFFFF,
-        block_size: int = 262144,
-        on_skip: Callable[[InputError], object] | None = None,
+        **options: Unpack[_DecoderOptions],
     ) -> None: ...
 
 class BmpEncoder(Encoder):

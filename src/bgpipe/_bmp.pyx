@@ -15,12 +15,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 from bgpipe._check cimport check, family
-from bgpipe._codec cimport Batch, Buffer, Encoder, hash_bytes, index_attrs, next_table, unpack_pairs
+from bgpipe._codec cimport Batch, Buffer, Encoder, hash_bytes, index_attrs, unpack_pairs
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, FAMILY_OTHER, MSG_LOCAL, MSG_RESET, STATUS_OK,
     TYPE_NOTIFICATION, TYPE_OPEN, TYPE_UPDATE, VIEW_LOC, VIEW_OUT, VIEW_POST, attrs_t, ctx_t, msg_t, peer_t, wanted_type,
 )
-from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, reads_better
+from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, own_up
+from bgpipe._guess cimport reads_better
 from bgpipe._wire cimport (
     ASAN, be16, be32, be64, cursor, cursor_t, left, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32,
 )
@@ -110,9 +111,8 @@ cdef class BmpDecoder(RecordDecoder):
     """BMP messages -> batches.
 
     Options of `RecordDecoder`, and: openbmp: each is in an OpenBMP message. peer_tags: tags for all that the per-peer header says.
-    everything: OPENs of peers that come up, NOTIFICATIONs of those that go down, and mirrored messages, too. guess_asn: where AS_PATH does
-    not parse with the AS size that a message declares, but does with the other, take the other. context: bits of ctx_t that
-    messages get beside what their sessions say.
+    everything: OPENs of peers that come up, NOTIFICATIONs of those that go down, and mirrored messages, too. context: bits of ctx_t
+    that messages get beside what their sessions say.
     """
 
     def __cinit__(self, *args, **options):
@@ -122,12 +122,11 @@ cdef class BmpDecoder(RecordDecoder):
         self.router_tags = {}
         self.epoch = 1
 
-    def __init__(self, *, bint openbmp=False, bint peer_tags=False, bint everything=False, bint guess_asn=False, ctx_t context=0, **options):
+    def __init__(self, *, bint openbmp=False, bint peer_tags=False, bint everything=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.wrapped = openbmp
         self.peer_tags = peer_tags
         self.everything = everything
-        self.guess_asn = guess_asn
         self.context = context
 
     @property
@@ -322,8 +321,11 @@ cdef class BmpDecoder(RecordDecoder):
             m.flags |= MSG_RESET
         if n > 4096:
             m.ctx |= CTX_EXTENDED
-        if (r.doubtful or self.guess_asn) and m.type == TYPE_UPDATE and reads_better(wire, n, m.ctx ^ CTX_AS2):
-            m.ctx ^= CTX_AS2
+        if m.type == TYPE_UPDATE:
+            if r.doubtful and not self.guess_asn and reads_better(wire, n, m.ctx ^ CTX_AS2):
+                m.ctx ^= CTX_AS2
+            if self.guess_addpath or self.guess_asn:
+                self.guess(b, m, r.ctx & CTX_AS2)
         self.borrowed = True
         return 0
 
@@ -361,22 +363,19 @@ cdef class BmpDecoder(RecordDecoder):
         memcpy(key + PEER_HEAD + 4, &generation, 4)
         peer = self.peers.get(key, sizeof(key))
         if peer == NULL:
-            if self.peers.full():
-                self.epoch += 1
-                self.peers = next_table(self.peers, b)
-            peer = self.peers.add(key, sizeof(key), self.tags_of(key))
+            peer = self.table_with_room(b).add(key, sizeof(key), self.tags_of(key))
             memcpy(peer.view.rd, key + 2, 8)
             memcpy(peer.view.id, key + 30, 4)
             peer.view.kind = key[0]
             peer.view.flags = key[1] & 0x7F
             peer.reset = generation > 0
             if session is not None and session.said:
-                self.peers.owned.append(session.said)
-                self.peers.bytes_used += PyBytes_GET_SIZE(session.said)
-                peer.up = <const uint8_t*>PyBytes_AS_STRING(session.said)
-                peer.up_len = <uint32_t>PyBytes_GET_SIZE(session.said)
+                own_up(self.peers, peer, session.said)
         r.peer = peer
         return 0
+
+    cdef void forget_peers(self) noexcept nogil:
+        self.epoch += 1
 
     cdef dict tags_of(self, const uint8_t* head):
         cdef bint is_v6 = head[1] & IS_IPV6

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What archives do not say of a peer's messages, told by all of them together. The code is in _guess.pyx."""
+"""What records do not say of a peer's messages, told by all of them together. The code is in _guess.pyx."""
 
 from libc.stdint cimport uint8_t, uint32_t
 from bgpipe._message cimport FAMILY_IPV4_UNICAST, FAMILY_IPV6_UNICAST, ctx_t
@@ -29,5 +29,7 @@ cdef inline bint is_settled(const guess_t* g, const uint8_t* wire, uint32_t n) n
 cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx) noexcept nogil
 # How many octets AS numbers take in one UPDATE whose `ctx` may be wrong about it: 2 or 4. Looks at it to find out.
 cdef uint32_t guess_as_size(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx) noexcept nogil
+# Whether the AS_PATH of an UPDATE does not parse in the opposite of `other`, but does in `other`.
+cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil
 # Values of the tags that say so.
 cdef str tag_of_families(ctx_t families)

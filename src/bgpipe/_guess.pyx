@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What archives do not say of a peer's messages: whether prefixes carry path ids (RFC 7911), and how long AS numbers are (RFC 6793).
+"""What records (MRT, BMP) do not say of a peer's messages: whether prefixes carry path ids (RFC 7911), and how long AS numbers are (RFC 6793).
 
 Both are the same for all messages of a session, so that what one of them shows holds for those behind it. What is found out
 depends on the messages up to this one, in their order, and on nothing else: not on how the input is cut into blocks, nor on threads.
@@ -17,11 +17,10 @@ A list that reads without path ids alone, where they were found before, ends the
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
-from bgpipe._check cimport family
+from bgpipe._check cimport check_attr, family
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, FAMILY_IPV4_UNICAST, FAMILY_IPV6_UNICAST, attr_t, ctx_t, has_addpath, next_attr,
 )
-from bgpipe._records cimport reads_better
 from bgpipe._wire cimport be16, be32
 
 from bgpipe.names import AFIS, SAFIS
@@ -151,6 +150,23 @@ cdef uint32_t guess_as_size(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t c
     elif alone:
         g.against = 0
     return g.as_size if g.as_size else declared
+
+
+cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil:
+    cdef const uint8_t* p = wire + HEADER_LEN
+    cdef const uint8_t* end = wire + n
+    cdef attr_t a
+    if end - p < 4 or be16(p) > end - p - 4:
+        return False
+    p += 2 + be16(p)
+    if be16(p) > end - p - 2:
+        return False
+    end = p + 2 + be16(p)
+    p += 2
+    while next_attr(&p, end, &a):
+        if a.code == 2:
+            return not check_attr(2, a.value, a.length, other ^ CTX_AS2) and check_attr(2, a.value, a.length, other)
+    return False
 
 
 cdef str tag_of_families(ctx_t families):

@@ -16,8 +16,6 @@ class MrtDecoder(RecordDecoder):
     otherwise than their records say have a tag AS_SIZE or ADDPATH.
     """
 
-    guess_asn: bool
-    guess_addpath: bool
     @property
     def state_changes(self) -> int:
         """STATE_CHANGE records, which hold no message."""

@@ -11,11 +11,9 @@ or another length than the record leaves for it. Whether a message parses behind
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from bgpipe._check cimport family
-from bgpipe._codec cimport Batch, Buffer, Encoder, PeerTable, index_attrs, next_table, unpack_pairs
-from bgpipe._guess cimport guess_addpath, guess_as_size, guess_t, is_settled, tag_of_families
+from bgpipe._codec cimport Batch, Buffer, Encoder, index_attrs
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
     TYPE_UPDATE, addpath_all, attrs_t, ctx_t, has_addpath, msg_t, peer_t, wanted_type,
@@ -95,22 +93,15 @@ cdef str address(const uint8_t* p, uint32_t n):
 cdef class MrtDecoder(RecordDecoder):
     """MRT records -> batches.
 
-    Options of `RecordDecoder`, and: 
-    guess_asn, guess_addpath: find out for the messages of a peer how long AS numbers are, and which prefixes carry path ids,
-    where BGP4MP records do not say so (_guess.pyx). Tags AS_SIZE and ADDPATH tell of it.
-    context: bits of ctx_t that BGP4MP messages get beside what their records say.
+    Options of `RecordDecoder`, of which guess_asn and guess_addpath are for BGP4MP records, and: context: bits of ctx_t that BGP4MP
+    messages get beside what their records say.
     """
 
     def __cinit__(self, *args, **options):
         self.rib = Rib()
 
-    def __dealloc__(self):
-        free(self.guesses)
-
-    def __init__(self, *, bint guess_asn=False, bint guess_addpath=False, ctx_t context=0, **options):
+    def __init__(self, *, ctx_t context=0, **options):
         super().__init__(**options)
-        self.guess_asn = guess_asn
-        self.guess_addpath = guess_addpath
         self.context = context
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
@@ -234,67 +225,8 @@ cdef class MrtDecoder(RecordDecoder):
             return peer
         return self.table_with_room(b).add(key, key_len, peer_tags(key, key_len))
 
-    cdef PeerTable table_with_room(self, Batch b):
-        if self.peers.full():
-            memset(self.cache, 0, sizeof(self.cache))
-            memset(self.guesses, 0, self.guesses_n * sizeof(guess_t))
-            self.peers = next_table(self.peers, b)
-        return self.peers
-
-    # ---- what records do not say ------------------------------------------------------------------------------------
-
-    cdef int more_guesses(self, uint32_t n) except -1 nogil:
-        cdef guess_t* guesses = <guess_t*>realloc(self.guesses, n * sizeof(guess_t))
-        if guesses == NULL:
-            with gil:
-                raise MemoryError()
-        memset(guesses + self.guesses_n, 0, (n - self.guesses_n) * sizeof(guess_t))
-        self.guesses = guesses
-        self.guesses_n = n
-        return 0
-
-    cdef void forget(self, const peer_t* peer) noexcept nogil:
-        # Another session may begin, to which both ends may have agreed otherwise.
-        if 2 * peer.index < self.guesses_n:
-            memset(&self.guesses[2 * peer.index], 0, 2 * sizeof(guess_t))
-
-    cdef int guess(self, Batch b, msg_t* m, guess_t* g) except -1 nogil:
-        cdef ctx_t families = 0
-        cdef uint32_t as_size = 0
-        if self.guess_addpath:
-            families = guess_addpath(g, m.wire, m.len, m.ctx)
-        if self.guess_asn:
-            as_size = guess_as_size(g, m.wire, m.len, m.ctx)
-            if as_size == (2 if m.ctx & CTX_AS2 else 4):
-                as_size = 0
-        if families or as_size:
-            m.ctx |= families
-            if as_size:
-                m.ctx ^= CTX_AS2
-            m.peer = self.told(b, m.peer, families, as_size)
-        return 0
-
-    cdef const peer_t* told(self, Batch b, const peer_t* peer, ctx_t families, uint32_t as_size) except NULL nogil:
-        # The peer with tags that say what was found out. It has its record beside the other one: no header of a peer is as long.
-        cdef uint8_t key[64]
-        cdef const peer_t* found
-        memcpy(key, peer.key, peer.key_len)
-        key[peer.key_len] = <uint8_t>(families >> CTX_ADDPATH_SHIFT)
-        key[peer.key_len + 1] = <uint8_t>as_size
-        found = self.peers.get(key, peer.key_len + 2)
-        if found == NULL:
-            with gil:
-                found = self.tell(b, peer, key, peer.key_len + 2, families, as_size)
-        return found
-
-    cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
-                            uint32_t as_size) except NULL:
-        tags = unpack_pairs(peer.pairs, peer.pairs_len)
-        if families:
-            tags["ADDPATH"] = f"guessed {tag_of_families(families)}"
-        if as_size:
-            tags["AS_SIZE"] = f"guessed {as_size}"
-        return self.table_with_room(b).add(key, key_len, tags)
+    cdef void forget_peers(self) noexcept nogil:
+        memset(self.cache, 0, sizeof(self.cache))
 
 
 cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, uint32_t subtype, int64_t time) except -1 nogil:
@@ -303,7 +235,6 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     cdef const uint8_t* wire
     cdef msg_t* m
     cdef const peer_t* peer
-    cdef guess_t* g
     if subtype == BGP4MP_ENTRY:
         return self.stop(self.rib.entry(b, p, n, time))
     if subtype >= BGP4MP_SUBTYPES or not ((BGP4MP_MESSAGES | BGP4MP_STATES) >> subtype) & 1:
@@ -367,11 +298,7 @@ cdef inline int bgp4mp(MrtDecoder self, Batch b, const uint8_t* p, uint32_t n, u
     if (BGP4MP_LOCAL >> subtype) & 1:
         m.flags |= MSG_LOCAL
     if m.type == TYPE_UPDATE and (self.guess_addpath or self.guess_asn):
-        if 2 * peer.index >= self.guesses_n:
-            self.more_guesses(4 * peer.index + 64)
-        g = &self.guesses[2 * peer.index + (m.flags & MSG_LOCAL != 0)]
-        if self.guess_asn or not is_settled(g, wire, length):
-            self.guess(b, m, g)
+        self.guess(b, m, m.flags & MSG_LOCAL != 0)
     return 0
 
 

@@ -1,9 +1,11 @@
 # cython: language_level=3
-"""What decoders of records have in common: damage, and what becomes of it. A record says itself how long it is."""
+"""What decoders of records have in common: damage, and what becomes of it; what records do not say of a peer. A record says
+itself how long it is."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from bgpipe._codec cimport Batch, Decoder
-from bgpipe._message cimport ctx_t
+from bgpipe._codec cimport Batch, Decoder, PeerTable
+from bgpipe._guess cimport guess_t, is_settled
+from bgpipe._message cimport ctx_t, msg_t, peer_t
 
 cdef enum:                      # answers
     NO = 0
@@ -17,6 +19,10 @@ cdef class RecordDecoder(Decoder):
     cdef const char* what                   # why scan() stopped at a damaged record; NULL: it did not
     cdef object reason                      # the error that started the search under way, or None
     cdef uint64_t lost_from
+    cdef public bint guess_asn              # find out how long AS numbers are, whatever records say
+    cdef public bint guess_addpath          # find out which prefixes carry path ids that no record declares
+    cdef guess_t* guesses                   # of self.peers: at twice their index, for what says one thing of a peer and what says another
+    cdef uint32_t guesses_n
     # A subclass gives these four.
     # Frames whole records of p[i:n] into b; returns where it stopped: at a record not whole yet, or at damage (self.what).
     cdef Py_ssize_t scan(self, Batch b, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof) except -1 nogil
@@ -28,6 +34,24 @@ cdef class RecordDecoder(Decoder):
     cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset)
     cdef Py_ssize_t search(self, const uint8_t* p, Py_ssize_t i, Py_ssize_t n, bint eof, bint* found) noexcept nogil
     cdef int lose(self, uint64_t end) except -1
+    # The table of peers, a new one where it was full; what a subclass remembers of its peers is to be forgotten then.
+    cdef PeerTable table_with_room(self, Batch b)
+    cdef void forget_peers(self) noexcept nogil
+    # Another session of this peer may begin, to which both ends may have agreed otherwise.
+    cdef void forget(self, const peer_t* peer) noexcept nogil
+    # Finds out what the record of an UPDATE of self.peers does not say. which: 0 or 1, of its two kinds of messages.
+    cdef inline int guess(self, Batch b, msg_t* m, uint32_t which) except -1 nogil:
+        cdef uint32_t at = 2 * m.peer.index + which
+        if at >= self.guesses_n:
+            self.more_guesses(2 * at + 64)
+        if self.guess_asn or not is_settled(&self.guesses[at], m.wire, m.len):
+            self.look(b, m, &self.guesses[at])
+        return 0
+    cdef int more_guesses(self, uint32_t n) except -1 nogil
+    cdef int look(self, Batch b, msg_t* m, guess_t* g) except -1 nogil
+    cdef const peer_t* told(self, Batch b, const peer_t* peer, ctx_t families, uint32_t as_size) except NULL nogil
+    cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
+                            uint32_t as_size) except NULL
 
-# Whether the AS_PATH of an UPDATE does not parse in the opposite of `other`, but does in `other`.
-cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil
+# A peer of this table has `said` as peer_t.up, which the table owns from now on.
+cdef int own_up(PeerTable table, peer_t* peer, bytes said) except -1

@@ -9,9 +9,13 @@ class RecordDecoder(Decoder):
     decompressed stream, behind all messages before it. With `pardon` a damaged record whose length is possible is
     skipped; with `recover` the next plausible record is searched, and what was passed over is reported to `on_skip` and
     in `lost`.
+
+    `guess_asn`, `guess_addpath`: what records do not say of a peer is found out; tags AS_SIZE and ADDPATH tell of it.
     """
 
     recover: bool
+    guess_asn: bool
+    guess_addpath: bool
     @property
     def lost(self) -> list[tuple[int, int]]:
         """Byte ranges (start, end) that `recover` passed over, the first 1,000 of them."""
@@ -22,5 +26,7 @@ class RecordDecoder(Decoder):
         self,
         *,
         recover: bool = False,
+        guess_asn: bool = False,
+        guess_addpath: bool = False,
         **options: Unpack[_DecoderOptions],
     ) -> None: ...

@@ -1,18 +1,19 @@
 # cython: language_level=3
-"""Decoders of records (MRT, BMP): framing, and what becomes of damage.
+"""Decoders of records (MRT, BMP): framing, what becomes of damage, and of what records do not say of a peer.
 
 `scan` frames whole records without the GIL. Where one is damaged, it stops there and `frame` decides: end the input, skip the
 record (`pardon`), or search the next plausible one (`recover`).
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from bgpipe._check cimport check_attr
-from bgpipe._codec cimport Batch, Decoder
-from bgpipe._message cimport CTX_AS2, attr_t, ctx_t, next_attr
-from bgpipe._wire cimport be16
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
+from bgpipe._codec cimport Batch, Decoder, PeerTable, next_table, unpack_pairs
+from bgpipe._guess cimport guess_addpath, guess_as_size, guess_t, tag_of_families
+from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, ctx_t, msg_t, peer_t
 
 cdef enum:
-    HEADER_LEN = 19             # of a BGP message
     MAX_LOST = 1000             # ranges remembered
 
 
@@ -20,14 +21,21 @@ cdef class RecordDecoder(Decoder):
     """Records -> batches.
 
     Options of `Decoder`, and: recover: behind damage, go on with the next plausible record; `lost` tells what was passed over.
+    guess_asn, guess_addpath: find out for the messages of a peer how long AS numbers are, and which prefixes carry path ids,
+    where records do not say so (_guess.pyx). Tags AS_SIZE and ADDPATH tell of it.
     """
 
     def __cinit__(self, *args, **options):
         self.lost = []
 
-    def __init__(self, *, bint recover=False, **options):
+    def __dealloc__(self):
+        free(self.guesses)
+
+    def __init__(self, *, bint recover=False, bint guess_asn=False, bint guess_addpath=False, **options):
         super().__init__(**options)
         self.recover = recover
+        self.guess_asn = guess_asn
+        self.guess_addpath = guess_addpath
 
     cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
         cdef Py_ssize_t i = 0, size
@@ -103,19 +111,85 @@ cdef class RecordDecoder(Decoder):
     cdef object damage(self, const uint8_t* p, Py_ssize_t n, uint64_t offset):
         raise TypeError("a RecordDecoder is used through its subclasses")
 
+    cdef void forget_peers(self) noexcept nogil:
+        pass
 
-cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept nogil:
-    cdef const uint8_t* p = wire + HEADER_LEN
-    cdef const uint8_t* end = wire + n
-    cdef attr_t a
-    if end - p < 4 or be16(p) > end - p - 4:
-        return False
-    p += 2 + be16(p)
-    if be16(p) > end - p - 2:
-        return False
-    end = p + 2 + be16(p)
-    p += 2
-    while next_attr(&p, end, &a):
-        if a.code == 2:
-            return not check_attr(2, a.value, a.length, other ^ CTX_AS2) and check_attr(2, a.value, a.length, other)
-    return False
+    cdef PeerTable table_with_room(self, Batch b):
+        if self.peers.full():
+            self.forget_peers()
+            memset(self.guesses, 0, self.guesses_n * sizeof(guess_t))
+            self.peers = next_table(self.peers, b)
+        return self.peers
+
+    # ---- what records do not say ------------------------------------------------------------------------------------
+
+    cdef int more_guesses(self, uint32_t n) except -1 nogil:
+        cdef guess_t* guesses = <guess_t*>realloc(self.guesses, n * sizeof(guess_t))
+        if guesses == NULL:
+            with gil:
+                raise MemoryError()
+        memset(guesses + self.guesses_n, 0, (n - self.guesses_n) * sizeof(guess_t))
+        self.guesses = guesses
+        self.guesses_n = n
+        return 0
+
+    cdef void forget(self, const peer_t* peer) noexcept nogil:
+        if 2 * peer.index < self.guesses_n:
+            memset(&self.guesses[2 * peer.index], 0, 2 * sizeof(guess_t))
+
+    cdef int look(self, Batch b, msg_t* m, guess_t* g) except -1 nogil:
+        cdef ctx_t families = 0
+        cdef uint32_t as_size = 0
+        if self.guess_addpath:
+            families = guess_addpath(g, m.wire, m.len, m.ctx)
+        if self.guess_asn:
+            as_size = guess_as_size(g, m.wire, m.len, m.ctx)
+            if as_size == (2 if m.ctx & CTX_AS2 else 4):
+                as_size = 0
+        if families or as_size:
+            m.ctx |= families
+            if as_size:
+                m.ctx ^= CTX_AS2
+            m.peer = self.told(b, m.peer, families, as_size)
+        return 0
+
+    cdef const peer_t* told(self, Batch b, const peer_t* peer, ctx_t families, uint32_t as_size) except NULL nogil:
+        # The peer with tags that say what was found out. It has its record beside the other one: no header of a peer is as long.
+        cdef uint8_t key[64]
+        cdef const peer_t* found
+        memcpy(key, peer.key, peer.key_len)
+        key[peer.key_len] = <uint8_t>(families >> CTX_ADDPATH_SHIFT)
+        key[peer.key_len + 1] = <uint8_t>as_size
+        found = self.peers.get(key, peer.key_len + 2)
+        if found == NULL:
+            with gil:
+                found = self.tell(b, peer, key, peer.key_len + 2, families, as_size)
+        return found
+
+    cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
+                            uint32_t as_size) except NULL:
+        cdef PeerTable before = self.peers, table
+        cdef peer_t* found
+        cdef bytes said
+        tags = unpack_pairs(peer.pairs, peer.pairs_len)
+        if families:
+            tags["ADDPATH"] = f"guessed {tag_of_families(families)}"
+        if as_size:
+            tags["AS_SIZE"] = f"guessed {as_size}"
+        table = self.table_with_room(b)
+        found = table.add(key, key_len, tags)
+        found.view = peer.view
+        found.up = peer.up
+        found.up_len = peer.up_len
+        if peer.up != NULL and table is not before:
+            said = PyBytes_FromStringAndSize(<const char*>peer.up, peer.up_len)
+            own_up(table, found, said)
+        return found
+
+
+cdef int own_up(PeerTable table, peer_t* peer, bytes said) except -1:
+    table.owned.append(said)
+    table.bytes_used += PyBytes_GET_SIZE(said)
+    peer.up = <const uint8_t*>PyBytes_AS_STRING(said)
+    peer.up_len = <uint32_t>PyBytes_GET_SIZE(said)
+    return 0

@@ -38,14 +38,14 @@ def read(
 ) -> Reader:
     """Read the messages of a file, named pipe, http or https URL, or "-", standard input.
 
-    format: "json", "raw", "mrt", "exa", or "auto", by the name, else by the content.
+    format: "json", "raw", "mrt", "bmp", "obmp", "exa", or "auto", by the name, else by the content.
     decompress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the content.
     types: the message type wanted, by name ("UPDATE", RFC 4271 section 4.1) or number, or several; None: all.
     filter: only messages that match it come out, such as "as_origin == 15169" (docs/filters.md).
     pardon: skip what does not parse and call on_skip with the InputError, instead of failing there.
-    recover: MRT: find the next record behind damage, and call on_skip with what was lost (RFC 6396).
-    guess_asn: MRT: find out per peer whether AS numbers take 2 or 4 bytes (RFC 6793).
-    guess_addpath: MRT: find out whose prefixes carry path ids that no record declares (RFC 7911).
+    recover: MRT, BMP: find the next record behind damage, and call on_skip with what was lost.
+    guess_asn: MRT, BMP: find out per peer whether AS numbers take 2 or 4 bytes (RFC 6793).
+    guess_addpath: MRT, BMP: find out whose prefixes carry path ids that nothing declares (RFC 7911).
     threads: how many threads decompression may keep busy.
 
     Raises StageError where there is nothing to open, UsageError (FilterError) where an option makes no sense.
@@ -53,13 +53,13 @@ def read(
     if format != "auto" and format not in formats.FORMATS:
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
     options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": mask(types)}
-    of_mrt = {"recover": recover, "guess_asn": guess_asn, "guess_addpath": guess_addpath}
+    of_records = {"recover": recover, "guess_asn": guess_asn, "guess_addpath": guess_addpath}
     program = None
     if filter is not None:
         from bgpipe.filters import Filter
 
         program = (filter if isinstance(filter, Filter) else Filter(filter)).program
-    return Reader(os.fspath(path), format, decompress, threads, of_mrt, options, program)
+    return Reader(os.fspath(path), format, decompress, threads, of_records, options, program)
 
 
 class Reader:
@@ -75,7 +75,7 @@ class Reader:
         form: str,
         decompress: str,
         threads: int,
-        of_mrt: dict[str, bool],
+        of_records: dict[str, bool],
         options: dict[str, object],
         program: Program | None = None,
     ) -> None:
@@ -86,8 +86,8 @@ class Reader:
         except BgpipeError:
             self._source.close()
             raise
-        if form == "mrt":
-            options |= of_mrt
+        if form in ("mrt", "bmp", "obmp"):
+            options |= of_records
         self.name = self._source.name
         self._form = form
         self._decoder = formats.decoder(form, **options)
@@ -140,7 +140,7 @@ def write(
 ) -> Writer:
     """Write messages to a file, named pipe or device, or "-", standard output.
 
-    format: "json", "raw", "mrt", "exa", or "auto", by the name, else json.
+    format: "json", "raw", "mrt", "bmp", "obmp", "exa", "bgpdump", or "auto", by the name, else json.
     compress: "gz", "bzip2", "zstd", "xz", "lz4", "none", or "auto", by the name.
     append: write behind what the file holds. create: fail if it exists. types: as for read().
 

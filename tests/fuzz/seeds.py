@@ -291,7 +291,7 @@ def seeds(target: str) -> Iterator[bytes]:
             yield bytes([count & 7, 40]) + records
     elif target in ("bmp", "obmp"):
         for count, stream in enumerate(bmp_streams()):
-            yield bytes([count & 31, 40]) + (stream if target == "bmp" else openbmp(stream) + b"\n" + openbmp(stream))
+            yield bytes([count & 63, 40]) + (stream if target == "bmp" else openbmp(stream) + b"\n" + openbmp(stream))
     elif target == "filters":
         bodies = [message for message in messages() if len(message) > 18]
         for count in range(max(len(bodies), len(FILTERS))):

@@ -335,6 +335,7 @@ def bmp_stream(data: bytes, openbmp: bool) -> None:
             guess_asn=bool(how & 4),
             everything=bool(how & 8),
             peer_tags=bool(how & 16),
+            guess_addpath=bool(how & 32),
             block_size=64,
         )
         found, error = decode(decoder, stream, piece)

@@ -307,6 +307,50 @@ def test_short_as_numbers() -> None:
     assert read(monitoring(short), guess_asn=True).messages[0][4]["as_size"] == 2
 
 
+GUESSED = {"ADDPATH": "guessed IPV4/UNICAST"}
+
+
+def told(data: bytes, **options: Any) -> list[dict[str, str]]:
+    """What was found out of each message."""
+    options = {"guess_addpath": True} | options
+    return [{key: value for key, value in message[5].items() if key in ("ADDPATH", "AS_SIZE")} for message in read(data, **options).messages]
+
+
+def test_path_ids_that_nothing_declares() -> None:
+    """The Peer Up message is missing, or says another thing; each session and each RIB of a peer is for itself."""
+    silent = up(opening(AS4), opening(AS4))
+    assert told(monitoring(PATHED)) == [GUESSED]
+    assert told(silent + monitoring(PATHED)) == [GUESSED]
+    assert told(monitoring(PATHED), guess_addpath=False) == [{}]
+    assert told(up(opening(AS4, addpath(3)), opening(AS4, addpath(3))) + monitoring(PATHED)) == [{}]
+    both = monitoring(bgp(2, bytes(4) + bytes.fromhex("18c0000218c00003")))
+    assert told(both + monitoring(PATHED) + both) == [{}, GUESSED, GUESSED]
+    assert told(monitoring(PATHED) + silent + both) == [GUESSED, {}]
+    assert told(monitoring(PATHED) + down(4) + both) == [GUESSED, {}]
+    for other in ({"flags": POST}, {"flags": OUT}, {"ip": "192.0.2.9"}, {"rd": b"\0\0\0\1\0\0\0\1"}, {"kind": LOC_RIB}):
+        rest = bmp(MONITORING, per_peer(**other) + bgp(2, bytes(4) + bytes.fromhex("18c0000218c00003")))  # type: ignore[arg-type]
+        assert told(monitoring(PATHED) + rest + both) == [GUESSED, {}, GUESSED]
+    assert told(openbmp(monitoring(PATHED)) + openbmp(both, router=b"other"), openbmp=True) == [GUESSED, {}]
+
+
+def test_path_ids_that_were_found_out_are_declared() -> None:
+    data = monitoring(PATHED) + monitoring(update()) + monitoring(PATHED, flags=POST) * 2
+    decoder = BmpDecoder(guess_addpath=True)
+    made, _ = write(data, decoder)
+    assert of_kind(made, MONITORING) == split(data)
+    assert read(made).messages == [[*m[:5], {k: v for k, v in m[5].items() if k != "ADDPATH"}] for m in read(data, guess_addpath=True).messages]
+
+
+def test_length_of_as_numbers_is_that_of_the_peer() -> None:
+    """A path that could be both is as those before it."""
+    short, four, none = update(path=b"\2\1\xfd\xe9"), update(), update(path=b"")
+    said = {"AS_SIZE": "guessed 2"}
+    assert told(monitoring(none) + monitoring(short) + monitoring(none) + monitoring(none, ip="192.0.2.9"), guess_asn=True) == [{}, said, said, {}]
+    assert told(monitoring(four, flags=SHORT_AS), guess_asn=True) == [{"AS_SIZE": "guessed 4"}]
+    assert told(up(opening(), opening(AS4)) + monitoring(short), guess_asn=True) == [said]
+    assert told(up(opening(), opening(AS4)) + monitoring(short)) == [{}]
+
+
 def test_routers_do_not_share_peers() -> None:
     ends = opening(AS4, addpath(3)), opening(AS4, addpath(3))
     data = openbmp(up(*ends)) + openbmp(monitoring(update()), router=b"other") + openbmp(monitoring(PATHED))

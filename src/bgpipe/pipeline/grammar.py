@@ -77,11 +77,11 @@ class GlobalOptions(Options):
     stdin_wait: bool = option("-I --stdin-wait", "like --stdin, but start on ESTABLISHED")
     stdout_wait: bool = option("-O --stdout-wait", "like --stdout, but start on EOR")
     short_asn: bool = option(
-        "-2 --short-asn", "AS numbers of raw input take 2 bytes, not 4; json and mrt tell by themselves"
+        "-2 --short-asn", "AS numbers of raw input take 2 bytes, not 4; other formats tell by themselves"
     )
-    guess_asn: bool = option("-g --guess-asn", "mrt: find out per peer whether AS numbers take 2 or 4 bytes")
+    guess_asn: bool = option("-g --guess-asn", "mrt, bmp, obmp: find out per peer whether AS numbers take 2 or 4 bytes")
     no_guess_addpath: bool = option(
-        "--no-guess-addpath", "mrt: do not find out whose prefixes carry path ids that no record declares"
+        "--no-guess-addpath", "mrt, bmp, obmp: do not find out whose prefixes carry path ids that nothing declares"
     )
     caps: int = option(
         "--caps",

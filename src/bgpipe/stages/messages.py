@@ -134,7 +134,6 @@ def make_decoder(
         options["context"] = pipe.options.caps
     if form in ("mrt", "bmp", "obmp"):
         options["guess_asn"] = pipe.options.guess_asn
-    if form == "mrt":
         options["guess_addpath"] = not pipe.options.no_guess_addpath
     return formats.decoder(
         form,
