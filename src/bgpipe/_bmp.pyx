@@ -850,7 +850,7 @@ cdef class BmpEncoder(Encoder):
         # A station has one session for all that comes with this type, distinguisher and address: what it was told of it before holds no more.
         cdef told_t* other
         cdef uint32_t i
-        for i in range(RECENT):
+        for i in range(<uint32_t>RECENT):
             other = &self.recent[i]
             if other.epoch != self.epoch or other.up == NULL or other == t or other.head[0] != t.head[0] or memcmp(other.head + 2, t.head + 2, 24) != 0:
                 continue
