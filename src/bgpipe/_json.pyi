@@ -11,8 +11,8 @@ class JsonEncoder(Encoder):
         Messages that do not parse go as hex and are counted in `b.failed`.
         """
 
-def attribute_text(code: int, value: bytes, as_size: int = 4) -> str | None:
+def attribute_text(code: int, value: bytes, context: int = 0) -> str | None:
     """The JSON of the value of an attribute that Python has no type of its own for; None if it has no typed form.
 
-    as_size: octets of an AS number in the message, 2 or 4.
+    context: int() of the message's SessionContext.
     """

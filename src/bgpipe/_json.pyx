@@ -943,11 +943,11 @@ cdef class JsonEncoder(Encoder):
         return 0
 
 
-def attribute_text(code, bytes value not None, as_size=4):
+def attribute_text(code, bytes value not None, ctx_t context=0):
     """See _json.pyi."""
     cdef Buffer text = Buffer()
     cdef uint8_t* end
     cdef Py_ssize_t n = len(value)
     text.reserve(TEXT_OCTET * n + TEXT_MORE)
-    end = put_rare(text.data, code, <const uint8_t*><const char*>value, <uint32_t>n, CTX_AS2 if as_size == 2 else 0)
+    end = put_rare(text.data, code, <const uint8_t*><const char*>value, <uint32_t>n, context)
     return (<char*>text.data)[:end - text.data].decode() if end != NULL else None

@@ -167,7 +167,7 @@ cdef object decode_value(int code, const uint8_t* p, uint32_t n, ctx_t ctx):
     octets = PyBytes_FromStringAndSize(<const char*>p, n)
     if not has_json(code):
         return octets
-    text = attribute_text(code, octets, as_size)
+    text = attribute_text(code, octets, ctx)
     return octets if text is None else loads(text)
 
 

@@ -178,6 +178,24 @@ def test_path_ids() -> None:
         update().reach.append("#5#10.0.0.0/8")
 
 
+def test_path_ids_within_an_attribute_set() -> None:
+    value = {
+        "asn": 65000,
+        "attrs": {
+            "MP_REACH": {
+                "flags": "O",
+                "value": {"af": "IPV6/UNICAST", "nexthop": "2001:db8::1", "prefixes": ["#7#2001:db8::/32"]},
+            }
+        },
+    }
+    view = update({"SET": value})
+    wire = view.msg.wire
+    assert view.msg.context.addpath == {"IPV6/UNICAST"}
+    assert view.attrs["SET"].value == value
+    view.attrs["SET"].value = value
+    assert view.msg.wire == wire
+
+
 @pytest.mark.parametrize(
     ("attrs", "fields", "family"),
     [
