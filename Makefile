@@ -69,7 +69,7 @@ faults: build
 
 # Coverage-guided fuzzing of the compiled core under AddressSanitizer and UBSan: clang's libFuzzer, see tests/fuzz/.
 FUZZ := tests/fuzz/build
-FUZZ_TARGETS ?= framing update nlri edit open other json exa mrt bmp obmp view bunzip2 filters limit session
+FUZZ_TARGETS ?= framing update nlri attributes edit open other json exa mrt bmp obmp view bunzip2 filters limit session
 FUZZ_SECONDS ?= 600
 CLANG ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14))
 fuzz_options = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=$(or $(fuzz_len_$*),16384) -use_value_profile=1 \

@@ -22,6 +22,8 @@ from bgpipe._json import JsonEncoder
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from bgpipe.names import ATTRIBUTES  # noqa: E402
+from wire.attribute_vectors import VALUES  # noqa: E402
 from wire.nlri_vectors import FAMILIES, NLRI  # noqa: E402
 
 REGRESSIONS = Path(__file__).parent / "regressions"
@@ -122,6 +124,24 @@ def sample_messages() -> Iterator[bytes]:
 
 def of_type(kinds: set[int]) -> Iterator[bytes]:
     return (message for message in messages() if len(message) > 18 and message[18] in kinds)
+
+
+def path_attributes() -> Iterator[tuple[int, bytes]]:
+    """Code and value: of vectors, and of each code and length that real UPDATEs have."""
+    for _, head, octets, _ in VALUES:
+        yield bytes.fromhex(head)[1], bytes.fromhex(octets)
+    seen = set[tuple[int, int]]()
+    for message in of_type({2}):
+        at = 23 + int.from_bytes(message[19:21])
+        end = min(len(message), at + int.from_bytes(message[at - 2 : at]))
+        while at + 4 <= end:
+            start = at + (4 if message[at] & 0x10 else 3)
+            size = int.from_bytes(message[at + 2 : start])
+            code, value = message[at + 1], message[start : start + size]
+            if (code, size) not in seen and size < 4096:
+                seen.add((code, size))
+                yield code, value
+            at = start + size
 
 
 def json_lines() -> Iterator[bytes]:
@@ -258,6 +278,12 @@ def seeds(target: str) -> Iterator[bytes]:
             yield bytes([which]) + octets
             yield bytes([which | 2]) + b"\0\0\0\1" + octets + b"\0\0\0\2" + octets
             yield bytes([which | 2]) + (b"\0\0\0\1" + octets) * 200
+    elif target == "attributes":
+        codes = sorted(ATTRIBUTES)
+        for count, (code, value) in enumerate(path_attributes()):
+            which = codes.index(code) if code in codes else code
+            for how in (0, 1, 2, 8):
+                yield bytes([how | count & 4, which]) + value
     elif target == "edit":
         for count, message in enumerate(of_type({2})):
             for which in range(8):
@@ -288,7 +314,7 @@ def seeds(target: str) -> Iterator[bytes]:
             yield bytes([4 | count * 8 & 24, 0]) + message[19:]
     elif target == "mrt":
         for count, records in enumerate(mrt_records()):
-            yield bytes([count & 7, 40]) + records
+            yield bytes([count & 31, 40]) + records
     elif target in ("bmp", "obmp"):
         for count, stream in enumerate(bmp_streams()):
             yield bytes([count & 63, 40]) + (stream if target == "bmp" else openbmp(stream) + b"\n" + openbmp(stream))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bgpipe._attributes import USUAL_FLAGS
 from bgpipe._bgpdump import BgpdumpEncoder
 from bgpipe._bmp import BmpDecoder, BmpEncoder, Repeats
 from bgpipe._bunzip2 import Decoder as Decompressor
@@ -19,14 +20,18 @@ from bgpipe._codec import Batch, Buffer, Decoder, Encoder, RawDecoder, RawEncode
 from bgpipe._edit import Editor
 from bgpipe._exa import ExaEncoder
 from bgpipe._exa_reader import ExaDecoder
-from bgpipe._json import JsonEncoder
+from bgpipe._frames import frames, whole
+from bgpipe._json import JsonEncoder, attribute_text
 from bgpipe._json_reader import JsonDecoder
+from bgpipe._layouts import attribute_problem
+from bgpipe._malformed import ACTIONS, WORDS, tag_malformed
 from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe._prefixset import PrefixSet
 from bgpipe._table import Limiter, RouteTable
 from bgpipe._translate import PeerEncoder
-from bgpipe._update import MpReach, Update
+from bgpipe._update import Aggregator, MpReach, MpUnreach, Update, attribute_name
 from bgpipe._view import Msg, SessionContext, collect, message_at, messages
+from bgpipe.bgp.attributes import LAYOUTS
 from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, cease, header_error
 from bgpipe.bgp.events import Seen
 from bgpipe.bgp.messages import RouteRefresh
@@ -34,9 +39,11 @@ from bgpipe.bgp.session import Speaker, State
 from bgpipe.bgp.watch import End, Watch
 from bgpipe.errors import FieldError, FilterError, InputError, MessageError
 from bgpipe.filters import Filter
+from bgpipe.names import ATTRIBUTES
 from bgpipe.transport.bzip2 import _Block, _Library
 
 MARKER = b"\xff" * 16
+BLOCK = 1 << 13  # for reading: large blocks are slow to get and to give back under AddressSanitizer
 
 
 class Pieces:
@@ -98,7 +105,7 @@ def lines(found: list[Batch]) -> list[bytes]:
         value = json.loads(text)
         assert len(text.decode().splitlines()) == 1
         tags = len(json.dumps(value[5]))
-        assert len(text) <= 24 * len(message) + 1024 + 6 * tags, "more text than the encoder has room for"
+        assert len(text) <= 26 * len(message) + 1024 + 6 * tags, "more text than the encoder has room for"
     return texts
 
 
@@ -110,7 +117,7 @@ def back_from_json(found: list[Batch], readers: tuple[bool, ...] = (True, False)
     """The JSON of `found` gives the very messages again, and their JSON is the same; by both readers."""
     text = lines(found)
     for native in readers:
-        decoder = JsonDecoder()
+        decoder = JsonDecoder(block_size=BLOCK)
         decoder.native = native
         again, error = decode(decoder, b"".join(line + b"\n" for line in text))
         assert error is None, error
@@ -124,7 +131,7 @@ def back_from_mrt(found: list[Batch]) -> None:
     """MRT gives the very messages again, of the same time and context; peers may lack what BGP4MP leaves out."""
     encoder = MrtEncoder()
     records = encode(encoder, found)
-    again, error = decode(MrtDecoder(), records)
+    again, error = decode(MrtDecoder(block_size=BLOCK), records)
     assert error is None, error
     if encoder.skipped == 0:
         assert wires(again) == wires(found)
@@ -147,10 +154,90 @@ def framing(data: bytes) -> None:
         assert encode(RawEncoder(), found) == b"".join(messages)
         return messages, str(error)
 
+    for form in ("raw", "mrt", "bmp", "obmp"):
+        framed(stream[: whole(stream, form)], form, piece)
     messages, error = run(len(stream) + 1)
     assert (messages, error) == run(piece + 1), "how the reads are cut must not matter"
     if not how & 4:
         assert stream.startswith(b"".join(messages))
+
+
+def framed(data: bytes, form: str, most: int) -> None:
+    """Whole messages of a format can be cut into frames, which are whole."""
+    buffer = Buffer()
+    buffer.extend(data)
+    cut = frames(buffer, form, most)
+    assert b"".join(octets for octets, _ in cut) == data
+    assert all(count >= 1 and (len(octets) <= most or count == 1) and whole(octets, form) == len(octets) for octets, count in cut)
+
+
+def monitored(found: list[Batch], openbmp: bool) -> None:
+    """What is written as BMP is read again."""
+    encoder, once, out = BmpEncoder(openbmp=openbmp), Repeats(openbmp=openbmp), Buffer()
+    made = b""
+    for batch in found:
+        out.clear()
+        encoder.encode(batch, out)
+        framed(bytes(out), "obmp" if openbmp else "bmp", 100)
+        once.take_out(out)
+        made += bytes(out)
+    again, error = decode(BmpDecoder(openbmp=openbmp, everything=True, block_size=BLOCK), made)
+    assert error is None, error
+    told = (2, 3)  # an OPEN that was made up comes back, too
+    expected = [wire for wire in wires(found) if wire[18] in told and (wire[18] == 2 or len(wire) > 20)]
+    back = [wire for wire in wires(again) if wire[18] in told]
+    if not encoder.skipped:
+        assert back == expected, "what is written is read again"
+
+
+def dumped(found: list[Batch]) -> bytes:
+    """Lines as bgpdump prints them."""
+    text = encode(BgpdumpEncoder(), found)
+    for line in text.splitlines(keepends=True):
+        assert line.startswith((b"BGP4MP", b"TABLE_DUMP")) and line.endswith(b"\n") and line[:-1].decode().isprintable(), line
+    return text
+
+
+CARRIED = {attribute_name(code) for code in (22, 23, 24, 25, 26, 27, 29, 33, 36, 38, 39, 40, 128)}  # whatever is in them
+BESIDES = {WORDS[problem] for problem in (7, 9, 11, 12, 13)}  # that do not keep a message from parsing
+TWICE, OVERRUN = WORDS[8], WORDS[10]
+
+
+def classed(found: list[Batch]) -> None:
+    """What is wrong with messages: what keeps one from parsing is among it, and tags say the same."""
+    for batch in found:
+        tag_malformed(batch, 3)
+        for msg in messages(batch):
+            errors, action = msg.errors, msg.error_action
+            strongest = max([ACTIONS.index(error.action) for error in errors], default=0)
+            assert action == ACTIONS[strongest] or (errors and action == "session-reset")
+            assert all(error.action and error.source and error.offset <= len(msg.wire) for error in errors)
+            assert msg.tags.get("error/action", "") == action
+            assert msg.tags.get("error/fields", "") == ",".join(dict.fromkeys(error.field for error in errors))
+            if len(errors) < 64:
+                assert (msg.error is None) == all(
+                    error.problem in BESIDES or (error.field in CARRIED and error.problem not in (TWICE, OVERRUN)) for error in errors
+                )
+                assert msg.error is None or msg.update is None or msg.error.offset in {error.offset for error in errors}
+
+
+def exclusive(text: str) -> tuple[Any, Any]:
+    return Filter(text).program, Filter(f"!({text})").program
+
+
+ASKED = [
+    exclusive("prefix[*] in [10.0.0.0/8, 2001:db8::/32] || aspath ~ 64496 || as_origin == 65001 || nh ~ 192.0.2.0/24"),
+    exclusive("com ~ 65535 || large_com == 1:2:3 || ext_com ~ TARGET || af == IPV4/FLOWSPEC || otc > 5 || med || origin == egp"),
+    exclusive("attr[SET] || json[attrs.TUNNEL.value.0.type] || aspath_len > 4 || local_pref < 9 || reach[*] < 10.0.0.0/8"),
+]
+
+
+def asked(found: list[Batch]) -> None:
+    """Filters: of an UPDATE that parses either one is true or its opposite."""
+    for batch in found:
+        for program, opposite in ASKED:
+            for msg, one, other in zip(messages(batch), program.matches(batch), opposite.matches(batch), strict=True):
+                assert msg.type_code != 2 or bool(one) + bool(other) == (msg.error is None)
 
 
 def message(kind: int, data: bytes) -> None:
@@ -159,7 +246,7 @@ def message(kind: int, data: bytes) -> None:
     wire = MARKER + (19 + len(body)).to_bytes(2) + bytes([kind]) + body
 
     def read() -> list[Batch]:
-        found, error = decode(RawDecoder(as_size=2 if how & 1 else 4, addpath=bool(how & 2)), wire)
+        found, error = decode(RawDecoder(as_size=2 if how & 1 else 4, addpath=bool(how & 2), block_size=len(wire)), wire)
         assert error is None
         return found
 
@@ -169,6 +256,11 @@ def message(kind: int, data: bytes) -> None:
     assert behind_time(line) == behind_time(again), "a message that was checked before encodes the same"
     back_from_json(fresh)
     back_from_mrt(fresh)
+    commands(fresh)
+    dumped(fresh)
+    monitored(fresh, openbmp=bool(how & 4))
+    asked(fresh)
+    classed(fresh)
 
 
 def update(data: bytes) -> None:
@@ -210,7 +302,7 @@ def nlri(data: bytes) -> None:
     body = b"\0\0" + len(attribute).to_bytes(2) + attribute
     message(2, bytes([how & 2]) + body)
     wire = MARKER + (19 + len(body)).to_bytes(2) + b"\2" + body
-    (batch,), error = decode(RawDecoder(addpath=addpath, block_size=1 << 20), wire)
+    (batch,), error = decode(RawDecoder(addpath=addpath, block_size=len(wire)), wire)
     assert error is None
     sent(batch)
     msg = Msg(wire, context=SessionContext(addpath=[f"{afi}/{safi}"] if addpath else ()))
@@ -226,6 +318,59 @@ def nlri(data: bytes) -> None:
     if isinstance(mp, MpReach) and mp.next_hop is not None:
         mp.next_hop = mp.next_hop
     assert msg.wire == wire
+
+
+CODES = sorted(ATTRIBUTES)
+ORIGIN, AS_PATH, NEXT_HOP = 1, 2, 3
+
+
+def attribute(data: bytes) -> None:
+    """One attribute: byte 0 says how it stands there, byte 1 which it is, the rest is its value."""
+    how, which, value = *(data[:2] + b"\0\0")[:2], data[2 : 65535 - 60]
+    code = CODES[which % len(CODES)] if which < 240 else which
+    as_size, addpath, extended = 2 if how & 1 else 4, bool(how & 2), how & 4 or len(value) > 255
+    alone = bool(how & 8)
+    flags = USUAL_FLAGS.get(code, 0xC0) ^ (how & 0x30) << 2 | (0x10 if extended else 0)
+    octets = bytes([flags, code]) + len(value).to_bytes(2 if extended else 1) + value
+    usual = {ORIGIN: b"\x40\1\1\0", AS_PATH: b"\x40\2\0", NEXT_HOP: b"\x40\3\4\xc0\0\2\1"}
+    others = b"" if alone else b"".join(found for one, found in usual.items() if one != code)
+    prefix = b"" if alone else b"\0\0\0\7" * addpath + b"\x18\xc0\0\2"
+    body = b"\0\0" + len(others + octets).to_bytes(2) + others + octets + prefix
+    message(2, bytes([how & 7]) + body)
+    wire = MARKER + (19 + len(body)).to_bytes(2) + b"\2" + body
+    (batch,), error = decode(RawDecoder(as_size=as_size, addpath=addpath, block_size=len(wire)), wire)
+    assert error is None
+    sent(batch)
+    msg = message_at(batch, 0)
+    if msg.error is not None or msg.update is None:
+        return
+    found = msg.update.attrs[code]
+    assert (found.octets, found.flags) == (value, flags)
+    entry = json.loads(msg.to_json())[4]["attrs"][found.name]
+    shown = entry["value"]
+    if code in LAYOUTS and value:
+        text = attribute_text(code, value)
+        assert (text is None) == (attribute_problem(code, value, strict=False) != 0)
+        assert shown == (f"0x{value.hex()}" if text is None else json.loads(text))
+    ways = [value, found.value, shown]
+    if "segments" in entry:
+        ways.pop()
+    if isinstance(found.value, MpUnreach):  # see nlri
+        del ways[1]
+    else:
+        assert as_json(found.value) == shown
+    for way in ways:
+        found.value = way
+        assert msg.wire == wire
+
+
+def as_json(value: object) -> object:
+    """The value of an attribute as Python has it, as JSON has it."""
+    if isinstance(value, bytes):
+        return f"0x{value.hex()}" if value else True
+    if isinstance(value, Aggregator):
+        return {"asn": value.asn, "addr": value.address}
+    return value
 
 
 def open_message(data: bytes) -> None:
@@ -316,12 +461,16 @@ def mrt(data: bytes) -> None:
         checked(found)
         assert decoder.lost_bytes == sum(end - start for start, end in decoder.lost[:999]) or len(decoder.lost) > 999
         counts = decoder.records, decoder.skipped, decoder.state_changes, decoder.unknown, decoder.lost
-        return found, (wires(found), encode(JsonEncoder(), found), encode(BgpdumpEncoder(), found), str(error), counts)
+        return found, (wires(found), encode(JsonEncoder(), found), dumped(found), str(error), counts)
 
     found, result = run(len(file) + 1)
     assert run(max(piece + 1, len(file) // 64))[1] == result, "how the reads are cut must not matter"
     back_from_json(found, readers=(True,))
     back_from_mrt(found)
+    commands(found)
+    monitored(found, openbmp=bool(how & 16))
+    asked(found)
+    classed(found)
 
 
 def bmp_stream(data: bytes, openbmp: bool) -> None:
@@ -347,20 +496,11 @@ def bmp_stream(data: bytes, openbmp: bool) -> None:
     found, result = run(len(stream) + 1)
     assert run(max(piece + 1, len(stream) // 64))[1] == result, "how the reads are cut must not matter"
     back_from_json(found, readers=(True,))
-    encoder, once, out = BmpEncoder(openbmp=openbmp), Repeats(openbmp=openbmp), Buffer()
-    made = b""
-    for batch in found:
-        out.clear()
-        encoder.encode(batch, out)
-        once.take_out(out)
-        made += bytes(out)
-    again, error = decode(BmpDecoder(openbmp=openbmp, everything=True), made)
-    assert error is None, error
-    told = (2, 3)  # an OPEN that was made up comes back, too
-    expected = [wire for wire in wires(found) if wire[18] in told and (wire[18] == 2 or len(wire) > 20)]
-    back = [wire for wire in wires(again) if wire[18] in told]
-    if not encoder.skipped:
-        assert back == expected, "what is written is read again"
+    monitored(found, openbmp)
+    commands(found)
+    dumped(found)
+    asked(found)
+    classed(found)
 
 
 def bmp(data: bytes) -> None:
@@ -531,7 +671,7 @@ def sent(batch: Batch) -> None:
         stream = encode(encoder, [batch])
         assert stream == encode(encoder, [batch])
         assert len(said) == encoder.lost in (0, 2)
-        (after,), error = decode(RawDecoder(context=int(context), block_size=1 << 20), stream) if stream else ([Batch()], None)
+        (after,), error = decode(RawDecoder(context=int(context), block_size=len(stream)), stream) if stream else ([Batch()], None)
         assert error is None
         assert len(after) == encoder.written / 2
         for part in after:
@@ -549,9 +689,9 @@ def edit(data: bytes) -> None:
     limit = 65535 if how & 4 or len(wire) > 4096 else 4096
 
     def run(wires: list[bytes]) -> tuple[list[bytes], list[int]]:
+        stream = b"".join(wires)
         (batch,), error = decode(
-            RawDecoder(as_size=2 if how & 1 else 4, addpath=bool(how & 2), context=how & 4 and 2, block_size=1 << 20),
-            b"".join(wires),
+            RawDecoder(as_size=2 if how & 1 else 4, addpath=bool(how & 2), context=how & 4 and 2, block_size=len(stream)), stream
         )
         assert error is None
         if len(wires) == 1:
@@ -809,6 +949,7 @@ TARGETS = {
     "framing": framing,
     "update": update,
     "nlri": nlri,
+    "attributes": attribute,
     "open": open_message,
     "other": other,
     "json": json_input,
