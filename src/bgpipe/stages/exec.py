@@ -44,6 +44,7 @@ class Exec(Piped):
     extra_arguments = True
     events = ("lost", "restart")
     _process: Process | None = None
+    _died_with = 0  # messages that programs had when they ended
 
     def attach(self) -> None:
         super().attach()
@@ -72,7 +73,7 @@ class Exec(Piped):
             say=self._said,
             changed=self.changed.set,
         )
-        self.open(process.stdin, process.stdout)
+        self.open(process.stdin, process.stdout, holds=True)
         self._began_s = asyncio.get_running_loop().time()
         kept, self._kept = self._kept, []
         for data, messages in kept:
@@ -101,6 +102,15 @@ class Exec(Piped):
             self.room()
 
     async def _run(self) -> None:
+        await self._work()
+        if self._died_with:
+            text = f"{self._died_with} messages are lost in all, which {self._words[0]} had read when it ended"
+            if self.pipe.session is None:
+                raise StageError(text)
+            self.pipe.log.warn(text, self)
+
+    async def _work(self) -> None:
+        """Have programs do it, one after the other."""
         backoff = Backoff(_FIRST_S)
         while problem := await self._through(backoff):
             while problem:
@@ -111,7 +121,7 @@ class Exec(Piped):
                 await self._pause(wait_s)
                 if self.pipe.ending:
                     raise StageError(problem)
-                if self.drained and not self._kept:
+                if self._idle:
                     return
                 problem = self._start_again()
 
@@ -137,8 +147,14 @@ class Exec(Piped):
             backoff.reset()
         self.blocked = True  # until there is another one
         await self._end()
+        kept = self._take_back() if problem and self.options.restart and not self.pipe.ending else 0
+        self.given -= kept
+        lost = self.lost
         if problem or self.failure is not None or self._partly or not self.diverts:
             self.part()
+        if problem:
+            self._died_with += self.lost - lost
+        self.given += kept
         self.close()
         failure, self.failure = self.failure, None
         if failure is not None and not (cut and problem):
@@ -146,10 +162,21 @@ class Exec(Piped):
             raise failure
         return problem
 
+    def _take_back(self) -> int:
+        """Keep what nobody has read for the next one. Returns how many messages that are."""
+        if self._writer is not None:  # what repeats in BMP is not in there again: it is no use without its beginning
+            self._kept = self._writer.take_back(all_or_nothing=self._repeats is not None)
+        return sum(messages for _, messages in self._kept)
+
     async def _pause(self, wait_s: float) -> None:
         end_s = asyncio.get_running_loop().time() + wait_s
-        while not (self.drained or self.pipe.ending) and (left_s := end_s - asyncio.get_running_loop().time()) > 0:
+        while not (self._idle or self.pipe.ending) and (left_s := end_s - asyncio.get_running_loop().time()) > 0:
             await self.wait(min(left_s, LOOK_S))
+
+    @property
+    def _idle(self) -> bool:
+        """Whether there is nothing for a program, nor will be."""
+        return self.drained and not self._kept
 
     @property
     def _misspoke(self) -> bool:
@@ -215,7 +242,7 @@ class Exec(Piped):
             return ""
         if process.exit_code:
             return process.fate
-        if writer is not None and writer.broken:
+        if writer is not None and (writer.broken or writer.unread):
             self._partly = True
             if not self.options.keep_stdin:
                 return f"{process.name} ended before it had read all"

@@ -229,11 +229,11 @@ class Piped(External):
     _writer: Writer | None = None
     _repeats: Repeats | None = None
 
-    def open(self, writing: int, reading: int) -> None:
-        """Begin with these descriptors: messages are read once that is started."""
+    def open(self, writing: int, reading: int, *, holds: bool = False) -> None:
+        """Begin with these descriptors: messages are read once that is started. holds: as in Writer."""
         self._repeats = formats.repeats(self.options.format)
         whole = records.whole(self.options.format) if records.counts(self.options.format) else None
-        self._writer = Writer(writing, self._written, whole) if self.looks else None
+        self._writer = Writer(writing, self._written, whole, holds=holds) if self.looks else None
         self._reader = Reader(reading, self.decoder(), self.took, self.changed.set) if self.produces else None
 
     @property

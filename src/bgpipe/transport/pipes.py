@@ -43,17 +43,22 @@ class Writer:
 
     changed: called when there is room again, when all is written behind close(), and when nobody reads any more.
     whole: what counts messages in what is written; None where that cannot be, and those read in part count as unread.
+    holds: hold on to what is in the pipe when it is closed, so that it can be taken back. Who else has it open can
+    still read it, and finds its end.
     unsent: octets that wait. broken: nobody reads, and what waited is gone. closed: the pipe is closed.
     """
 
-    def __init__(self, fd: int, changed: Callable[[], None], whole: Whole | None) -> None:
+    def __init__(self, fd: int, changed: Callable[[], None], whole: Whole | None, *, holds: bool = False) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
         self._changed = changed
         self._whole = whole
+        self._holds = holds
+        self._hold = -1  # what was in the pipe when it was closed can be read here
         self._sent: deque[tuple[bytes, int]] = deque()  # what may be unread yet, with the messages in it
         self._held = 0  # octets of it
-        self._left = 0  # octets that were unread when the pipe was closed
+        self._written = 0  # octets in all
+        self._left = 0  # octets that did not get into the pipe before it was closed
         self._loop = asyncio.get_running_loop()
         self._queue: deque[memoryview] = deque()
         self._ending = False
@@ -68,8 +73,9 @@ class Writer:
 
     @property
     def unread(self) -> int:
-        """Octets that nobody has read, those in the pipe included; behind an end in good order, none."""
-        return self._left if self.closed else pending(self._fd) + self.unsent
+        """Octets that nobody has read, those in the pipe included, as far as we have it open."""
+        fd = self._hold if self.closed else self._fd
+        return self._left + self.unsent + (pending(fd) if fd >= 0 else 0)
 
     def count(self, octets: int) -> int:
         """How many messages end within these octets, the last of what was written; no more of them than are unread."""
@@ -85,6 +91,7 @@ class Writer:
             return
         self._sent.append((data, messages))
         self._held += len(data)
+        self._written += len(data)
         if self.closed:
             self._left += len(data)
             return
@@ -103,10 +110,38 @@ class Writer:
             self._close()
 
     def abort(self) -> None:
-        """Close the pipe at once."""
-        if not self.closed:
-            self._left = self.unread
-            self._close()
+        """Close the pipe at once, and hold on to nothing."""
+        self._close()
+        if self._hold >= 0:
+            os.close(self._hold)
+            self._hold = -1
+
+    def take_back(self, *, all_or_nothing: bool = False) -> list[tuple[bytes, int]]:
+        """Close the pipe at once. Returns what nobody has read, nor can any more, with the messages in it.
+
+        Messages read in part are there as a whole. What cannot be told apart from what was read is left out, and still
+        counts as unread; all_or_nothing: so is all, if anything was read.
+        """
+        self._close()
+        while self._hold >= 0 and (data := os.read(self._hold, _READ_SIZE)):
+            self._left += len(data)
+        self._forget(self._left)
+        seen = self._held - self._left
+        if all_or_nothing and self._left < self._written:
+            return []
+        parts = list(self._sent)
+        self._sent.clear()
+        self._held = self._left = 0
+        if parts and seen:
+            data, messages = parts[0]
+            if self._whole is None:
+                self._sent.append(parts.pop(0))
+                self._held = len(data)
+                self._left = len(data) - seen
+            else:
+                start, count = self._whole(data[:seen])
+                parts[0] = data[start:], messages - count
+        return parts
 
     def _close(self) -> None:
         if not self.closed:
@@ -114,7 +149,10 @@ class Writer:
             if self._queue:
                 self._loop.remove_writer(self._fd)
             self._queue.clear()
-            self.unsent = 0
+            self._left, self.unsent = self.unsent, 0
+            if self._holds:
+                with contextlib.suppress(OSError):  # then what is in there counts as read
+                    self._hold = os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             os.close(self._fd)
 
     def _write_on(self) -> None:
@@ -148,7 +186,7 @@ class Writer:
             pass
         except OSError:
             self.broken = True
-            self.abort()
+            self._close()
             self._changed()
 
 
