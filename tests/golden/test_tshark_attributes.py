@@ -13,10 +13,9 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from chance import Chance
-
 import tshark
 from bgpipe import Update, names
+from chance import Chance
 
 pytestmark = tshark.needed()
 

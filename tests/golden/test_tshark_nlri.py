@@ -1,5 +1,7 @@
 """NLRI of families without plain prefixes against tshark's dissector, in made messages: each field as its tree of the message has it.
 
+Flow specification is in test_tshark_flowspec.py.
+
 What it does not read is not asked of it: labelled default routes and stacks of more than two labels (it takes them for prefixes that
 are too long), EVPN routes 8, 9 and 11 (the first it reads as a draft had it), SAFI 129 without labels, parts of route targets and
 those of AS numbers of four octets, VPNv6 with a route distinguisher of an AS number of four octets, IPv6 routers of IPv4 MCAST-VPN
@@ -15,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chance import Chance
 
 import tshark
 from bgpipe import Update
+from chance import Chance
 
 pytestmark = tshark.needed()
 
