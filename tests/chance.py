@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import random
+from typing import Any
+
+from bgpipe.names import FLOW_COMPONENTS
+from oracle_flowspec import BITMASK, NUMERIC
+
+Rule = dict[str, Any]
+BITS = ("TCP_FLAGS", "FRAG")
+# Bits of the largest value, 16 of all others.
+LARGEST = {"PROTO": 8, "ICMP_TYPE": 8, "ICMP_CODE": 8, "DSCP": 6, "TCP_FLAGS": 8, "FRAG": 4}
 
 
 class Chance(random.Random):
@@ -35,3 +44,24 @@ class Chance(random.Random):
 
     def octets(self, count: int) -> str:
         return ":".join(f"{self.randrange(256):02x}" for _ in range(count))
+
+    def rule(self, family: str) -> Rule:
+        """A flow specification, of IPv4 components but for the prefixes."""
+        made: Rule = {"rd": self.rd(1)} if "L3VPN" in family else {}
+        for name in FLOW_COMPONENTS.values():
+            if name == "LABEL" or self.randrange(2):
+                continue
+            if name in ("DST", "SRC"):
+                made[name] = "/".join(map(str, self.prefix(1 if family.startswith("IPV4") else 2)))
+            else:
+                made[name] = self._tests(name)
+        return made
+
+    def _tests(self, name: str) -> list[Rule]:
+        found = []
+        for place in range(self.randrange(1, 4)):
+            value = self.randrange(2 ** LARGEST.get(name, 16))
+            test: Rule = {"and": True} if place and self.randrange(2) else {}
+            test["op"] = self.choice(list(BITMASK if name in BITS else NUMERIC))
+            found.append(test | ({"len": 1, "val": f"0x{value:x}"} if name in BITS else {"val": value}))
+        return found

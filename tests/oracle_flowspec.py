@@ -115,13 +115,16 @@ def prefix_bytes(text: str, afi: int) -> bytes:
 
 
 def tests_bytes(tests: list[Json], bitmask: bool) -> bytes:
-    out = b""
-    for i, test in enumerate(tests):
-        value = int(test["val"], 16) if bitmask else test["val"]
-        size = test.get("len") or next(size for size in (1, 2, 4, 8) if value < 256**size)
-        op = BITMASK[test["op"]] if bitmask else NUMERIC[test["op"]]
-        op |= {1: 0x00, 2: 0x10, 4: 0x20, 8: 0x30}[size]
-        op |= 0x40 if test.get("and") else 0
-        op |= 0x80 if i == len(tests) - 1 else 0
-        out += bytes((op,)) + value.to_bytes(size)
-    return out
+    parts = [operation(test, bitmask, test is tests[-1]) for test in tests]
+    return b"".join(bytes((op,)) + value for op, value in parts)
+
+
+def operation(test: Json, bitmask: bool, last: bool) -> tuple[int, bytes]:
+    """The octet of the operator, and the value."""
+    value = int(test["val"], 16) if bitmask else test["val"]
+    size = test.get("len") or next(size for size in (1, 2, 4, 8) if value < 256**size)
+    op = BITMASK[test["op"]] if bitmask else NUMERIC[test["op"]]
+    op |= {1: 0x00, 2: 0x10, 4: 0x20, 8: 0x30}[size]
+    op |= 0x40 if test.get("and") else 0
+    op |= 0x80 if last else 0
+    return op, value.to_bytes(size)
