@@ -6,12 +6,8 @@ The messages are those of the corpus and of tests/wire/vectors.py. What the JSON
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +15,12 @@ from typing import Any
 import pytest
 
 import corpus
-import oracle
+import gobgp
 import tshark
 from bgpipe import Msg, names
 from bgpipe._attributes import parse_family
 from bgpipe.bgp import capabilities
-from bgpipe.bgp.messages import Open, RouteRefresh
+from bgpipe.bgp.messages import RouteRefresh
 from wire.vectors import NOTIFICATIONS, OPENS, REFRESHES
 
 Json = Any
@@ -323,27 +319,11 @@ def test_opens_as_exabgp_reads_them() -> None:
 
 
 # ---- GoBGP -------------------------------------------------------------------------------------------------
-GOBGP = """
-[global.config]
-as = 65002
-router-id = "192.0.2.2"
-port = {port}
-local-address-list = ["127.0.0.1"]
-[[neighbors]]
-[neighbors.config]
-neighbor-address = "127.0.0.1"
-peer-as = 65001
-[neighbors.transport.config]
-passive-mode = true
-[neighbors.graceful-restart.config]
-enabled = true
-restart-time = 100
-[[neighbors.afi-safis]]
-[neighbors.afi-safis.config]
-afi-safi-name = "ipv6-unicast"
-[neighbors.afi-safis.add-paths.config]
-receive = true
-"""
+GOBGP = (
+    "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 100\n"
+    + gobgp.family("ipv6-unicast")
+    + "[neighbors.afi-safis.add-paths.config]\nreceive = true\n"
+)
 OFFERED: dict[str, Json] = {
     "MP": ["IPV4/UNICAST", "IPV6/UNICAST"],
     "ROUTE_REFRESH": True,
@@ -405,48 +385,16 @@ def protobuf(octets: bytes, texts: bool) -> dict[int, list[Json]]:
     return found
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def receive(connection: socket.socket) -> Msg:
-    with connection.makefile("rb", buffering=0) as file:
-        head = file.read(19) or b""
-        rest = int.from_bytes(head[16:18]) - 19
-        return Msg(head + (file.read(rest) or b"" if rest else b""))
-
-
-def connected(port: int) -> socket.socket:
-    for _ in range(300):
-        with contextlib.suppress(ConnectionRefusedError):
-            return socket.create_connection(("127.0.0.1", port), timeout=30)
-        time.sleep(0.1)
-    raise AssertionError("gobgpd does not listen")
-
-
-@pytest.mark.skipif(not (shutil.which("gobgpd") and shutil.which("gobgp")), reason="GoBGP is not installed")
+@gobgp.needed()
 def test_opens_as_gobgp_reads_them(tmp_path: Path) -> None:
-    port, api = free_port(), free_port()
-    (tmp_path / "gobgp.toml").write_text(GOBGP.format(port=port))
-    words = ["gobgpd", "-f", str(tmp_path / "gobgp.toml"), "--api-hosts", f"127.0.0.1:{api}", "--pprof-disable"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
-        try:
-            with connected(port) as connection:
-                connection.sendall(Open(asn=65001, id="192.0.2.1", capabilities=OFFERED).msg.wire)
-                theirs = receive(connection).open
-                connection.sendall(oracle.with_header(oracle.KEEPALIVE, b""))
-                assert receive(connection).type == "KEEPALIVE"
-                asked = ["gobgp", "-u", "127.0.0.1", "-p", str(api), "neighbor", "127.0.0.1", "-j"]
-                told = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout)
-        finally:
-            daemon.terminate()
+    with gobgp.Daemon(tmp_path, GOBGP) as daemon:
+        theirs = daemon.establish(OFFERED)
+        told = daemon.ask("neighbor", "127.0.0.1")
     found = []
     for capability in told["state"]["remote_cap"]:
         name = capability["type_url"].rpartition(".")[2].removesuffix("Capability")
         found.append((name, protobuf(base64.b64decode(capability.get("value", "")), name in TEXTS)))
     assert sorted(found, key=repr) == sorted(AS_GOBGP, key=repr)
-    assert theirs is not None
     assert theirs.capabilities["ADDPATH"] == ["IPV6/UNICAST/RECEIVE"]
     assert theirs.capabilities["GRACEFUL_RESTART"] == {"flags": "", "time": 100, "families": []}
     assert set(theirs.capabilities["FQDN"]) == {"host", "domain"}
