@@ -213,6 +213,7 @@ EXT_COMMUNITIES = {
     0x0009: "SOURCE_AS",  # RFC 6514
     0x0209: "AS4_SOURCE_AS",  # RFC 6514
     0x010B: "VRF_ROUTE_IMPORT",  # RFC 6514
+    0x0112: "P2MP_NEXT_HOP",  # RFC 7524
     0x000A: "L2VPN_IDENTIFIER",  # RFC 6074
     0x010A: "IP4_L2VPN_IDENTIFIER",  # RFC 6074
     0x0010: "VPN_DISTINGUISHER",  # Cisco
@@ -234,7 +235,7 @@ EXT_COMMUNITIES = {
     0x0604: "LAYER2_ATTRIBUTES",  # RFC 8214
     0x0605: "ETREE",  # RFC 8317
     0x0606: "DF_ELECTION",  # RFC 8584
-    0x0607: "I_SID",  # RFC 9541
+    0x0607: "I_SID",  # an early version of draft-sajassi-bess-evpn-virtual-eth-segment; reserved since
     0x0608: "ARP_ND",  # RFC 9047
     0x0609: "MULTICAST_FLAGS",  # RFC 9251
     0x060A: "EVI_RT_TYPE_0",  # RFC 9251
@@ -243,6 +244,7 @@ EXT_COMMUNITIES = {
     0x060D: "EVI_RT_TYPE_3",  # RFC 9251
     0x060E: "ATTACHMENT_CIRCUIT",  # draft-sajassi-bess-evpn-ac-aware-bundling
     0x060F: "SERVICE_CARVING",  # RFC 9722
+    0x0610: "EVPN_LINK_BANDWIDTH",  # draft-ietf-bess-evpn-unequal-lb
     0x800A: "LAYER2_INFO",  # RFC 4761
     0x800B: "ETREE_INFO",  # RFC 7796
 }
@@ -274,6 +276,7 @@ IPV6_EXT_COMMUNITIES = {
     0x000C: "FLOW_REDIRECT_NH",  # draft-ietf-idr-flowspec-redirect-ip
     0x000D: "FLOW_REDIRECT",  # RFC 8956
     0x0010: "VPN_DISTINGUISHER",  # Cisco
+    0x0012: "P2MP_NEXT_HOP",  # RFC 7524
 }
 
 VALIDATION_STATES = {0: "VALID", 1: "NOT_FOUND", 2: "INVALID"}  # RFC 8097 section 2
@@ -293,9 +296,19 @@ TUNNEL_TYPES = {
     11: "MPLS_IN_GRE",  # RFC 8365
     12: "VXLAN_GPE",  # RFC 8365
     13: "MPLS_IN_UDP",  # RFC 7510
+    14: "IPV6_TUNNEL",  # Djernaes
     15: "SR_POLICY",  # RFC 9830
+    16: "BARE",  # Sheth
+    17: "SR_TUNNEL",  # deprecated by RFC 9125
+    18: "CLOUD_SECURITY",  # Yakkala
     19: "GENEVE",  # RFC 8926
-    20: "ANY_ENCAPSULATION",  # RFC 9012
+    20: "ANY_ENCAPSULATION",  # draft-ietf-bess-bgp-multicast-controller
+    21: "GTP",  # Patel, Murakami
+    22: "DPS",  # Arista
+    23: "ORIGINATING_PE",  # draft-heitz-bess-evpn-option-b
+    24: "DPS_POLICY",  # Arista
+    25: "SDWAN_HYBRID",  # draft-ietf-idr-sdwan-edge-discovery
+    26: "X_OVER_UDP",  # Haas
 }
 
 # IANA "BGP Tunnel Encapsulation Attribute Sub-TLVs".
@@ -349,7 +362,7 @@ PREFIX_SID_TLVS = {
 SRV6_SERVICE_TLVS = {1: "SID_INFORMATION"}  # RFC 9252 section 3.1
 SRV6_SID_TLVS = {1: "SID_STRUCTURE"}  # RFC 9252 section 3.2.1
 
-# SRv6 endpoint behaviors (RFC 8986 section 10.2).
+# SRv6 endpoint behaviors (RFC 8986 section 10.2); those of services also with the NEXT-CSID flavor (RFC 9800).
 SRV6_BEHAVIORS = {
     1: "END",
     5: "END_X",
@@ -365,6 +378,15 @@ SRV6_BEHAVIORS = {
     22: "END_DX2V",
     23: "END_DT2U",
     24: "END_DT2M",
+    60: "END_DX6_NEXT_CSID",
+    61: "END_DX4_NEXT_CSID",
+    62: "END_DT6_NEXT_CSID",
+    63: "END_DT4_NEXT_CSID",
+    64: "END_DT46_NEXT_CSID",
+    65: "END_DX2_NEXT_CSID",
+    66: "END_DX2V_NEXT_CSID",
+    67: "END_DT2U_NEXT_CSID",
+    68: "END_DT2M_NEXT_CSID",
 }
 
 AIGP_TLVS = {1: "AIGP"}  # RFC 7311 section 3
