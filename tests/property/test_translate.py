@@ -102,6 +102,12 @@ def translated(data: Json, was: tuple[int, bool], to: tuple[int, bool]) -> Json:
         for key in ("reach", "unreach", "prefixes"):
             if key in holder:
                 holder[key] = with_ids(holder[key], to[1])
+        for key in ("nlri", "rules"):
+            for route in holder.get(key, ()):
+                if to[1]:
+                    route.setdefault("path_id", 0)
+                else:
+                    route.pop("path_id", None)
     return data
 
 
