@@ -376,7 +376,7 @@ class Websocket(External):
         link.ask()
         if link.dead():
             link.abort()
-        elif not self.diverts and 0 < self.options.timeout_s < link.stuck_s():
+        elif not self.diverts and 0 < self.options.timeout_s < link.stuck_s() and link in self.links:
             self._drop(link, f"it has taken nothing for {self.options.timeout_s:g} s")
             self._pace()
 

@@ -220,7 +220,7 @@ class Link:
                 self._asked_s = now_s
                 self._news.set()
         elif now_s - self._asked_s > _ANSWER_S and not (self._came or self._taking):
-            self.fate = f"it has not answered a ping within {_ANSWER_S:.0f} s"
+            self.fate = f"it has not answered a ping within {_ANSWER_S:g} s"
             return True
         return False
 

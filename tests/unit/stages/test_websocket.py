@@ -37,6 +37,7 @@ from bgpipe.cli import main
 from bgpipe.errors import BgpipeError, InputError, StageError, UsageError
 from bgpipe.pipeline.engine import Pipeline
 from bgpipe.pipeline.service import raise_limit
+from bgpipe.stages import websocket as stage
 from bgpipe.stages.websocket import Websocket
 from bgpipe.stages.write import Write
 from bgpipe.transport import websocket as transport
@@ -779,6 +780,25 @@ class TestFaults:
             assert await live.stop() is None
             assert await client == count
             assert 0 < lost(live) < count
+
+        in_loop(test())
+
+    def test_who_takes_nothing_of_a_server_that_goes_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is looked after still while it may hear why it was sent away; that harms nobody."""
+        monkeypatch.setattr(stage, "_TICK_S", 0.05)
+
+        async def test() -> None:
+            port, feed = free_port(), tmp_path / "feed"
+            os.mkfifo(feed)
+            front = ("--", "pipe", "--read", "--no-seq", str(feed))
+            live = await server("--write", "--batch", "--timeout", "200ms", port=port, front=front)
+            slow = await asyncio.to_thread(hello, port)
+            writer = asyncio.ensure_future(asyncio.to_thread(feed.write_text, lines(60_000)))
+            await live.until("websocket/lost")
+            await closing(live)
+            slow.close()
+            await writer
+            assert await live.stop() is None
 
         in_loop(test())
 
