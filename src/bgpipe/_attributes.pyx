@@ -255,7 +255,7 @@ cdef class Prefix:
                 raise expected(prefix, 'a prefix such as "192.0.2.0/24"')
             if text.startswith("#"):
                 id_text, _, text = text[1:].partition("#")
-                if not (id_text.isascii() and id_text.isdigit()) or int(id_text) > 0xFFFFFFFF:
+                if not (id_text.isascii() and id_text.isdigit()) or len(id_text) > 10 or int(id_text) > 0xFFFFFFFF:
                     raise expected(prefix, 'a path id in front of a prefix, such as "#42#192.0.2.0/24"')
                 self.has_path_id = True
                 self.id = int(id_text)

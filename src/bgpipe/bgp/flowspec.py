@@ -118,7 +118,7 @@ def _operator(bitmask: bool, last: bool, item: Any) -> bytes:
     value = at("val", lambda given: number(given, 0xFFFF_FFFF_FFFF_FFFF, "a number"), item.get("val"))
     least = next(size for above, size in LEAST_SIZES if value < above)
     size = item.get("len") or least
-    if size not in (1, 2, 4, 8) or size < least:
+    if type(size) is not int or size not in (1, 2, 4, 8) or size < least:
         raise expected(size, f"octets of the value: 1, 2, 4 or 8, {least} at least").under("len")
     op |= (size.bit_length() - 1) << 4 | (AND if item.get("and") else 0) | (LAST if last else 0)
     return bytes((op,)) + value.to_bytes(size)

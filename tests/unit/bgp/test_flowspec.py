@@ -42,6 +42,7 @@ def test_reading_is_lenient(rule: dict[str, Any], octets: str) -> None:
         ({"PORT": [{"val": -1}]}, "PORT[0].val: -1, expected a number"),
         ({"PORT": [{"op": "=="}]}, "PORT[0].val: "),
         ({"PORT": [{"val": 256, "len": 1}]}, "PORT[0].len: 1, expected octets of the value: 1, 2, 4 or 8, 2 at least"),
+        ({"PORT": [{"val": 1, "len": 2.0}]}, "PORT[0].len: 2.0, expected octets of the value"),
         ({"PORT": [{"val": 1, "and": 1.5}]}, "PORT[0].and: 1.5, expected true or false"),
         ({"PORT": [{"val": 1, "mask": 1}]}, 'PORT[0]: "mask", expected and, op, len or val'),
         ({"FRAG": [{"op": "==", "val": 1}]}, 'FRAG[0].op: "==", expected ANY, ALL, NONE, NOT-ALL'),
