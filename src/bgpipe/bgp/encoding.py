@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from bgpipe._attributes import at, expected, items_of, lookup, number, pack_address, pack_mac, parse_family, unhex
 from bgpipe.bgp.layouts import (
     ADDRESS,
@@ -34,23 +36,32 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Bits, from the highest on."""
+    """Bits, from the highest on: whole octets, and those of the one that is not full yet."""
 
-    __slots__ = ("bits", "value")
+    __slots__ = ("_bits", "_rest", "_whole")
 
     def __init__(self) -> None:
-        self.value = 0
-        self.bits = 0
+        self._whole = bytearray()
+        self._rest = 0
+        self._bits = 0
+
+    def __len__(self) -> int:
+        """In octets."""
+        return len(self._whole)
 
     def number(self, value: int, bits: int) -> None:
-        self.value = self.value << bits | value
-        self.bits += bits
+        self._rest = self._rest << bits | value
+        self._bits += bits
+        if self._bits & 7 == 0:
+            self._whole += self._rest.to_bytes(self._bits // 8)
+            self._rest = self._bits = 0
 
     def octets(self, octets: bytes) -> None:
-        self.number(int.from_bytes(octets), 8 * len(octets))
+        """Where an octet begins."""
+        self._whole += octets
 
     def done(self) -> bytes:
-        return self.value.to_bytes(self.bits // 8)
+        return bytes(self._whole)
 
 
 def encode(layout: Layout, value: Any) -> bytes:
@@ -65,8 +76,7 @@ def write(layout: Layout, value: Any, out: Writer) -> None:
     if kind == NUMBER:
         out.number(number(value, (1 << bits) - 1, "a number"), bits)
     elif kind == NAME:
-        names = {name: code for code, name in layout.more.items()}
-        out.number(lookup(value, names, (1 << bits) - 1, "one of " + ", ".join(names) + " or a number"), bits)
+        out.number(number_of(layout, value), bits)
     elif kind == WORD:
         code, name = layout.more
         if lookup(value, {name: code}, (1 << bits) - 1, name) != code:
@@ -102,6 +112,19 @@ def write(layout: Layout, value: Any, out: Writer) -> None:
         write_tlvs(layout, value, out)
     else:
         write_either(layout, value, out)
+
+
+@cache
+def names_of(layout: Layout) -> tuple[dict[str, int], str]:
+    """Numbers by name of a NAME, or of the types of TLVS; what an error says was expected."""
+    numbers = {name: code for code, name in (layout.more[0] if layout.kind == TLVS else layout.more).items()}
+    return numbers, "one of " + ", ".join(numbers) + " or a number"
+
+
+def number_of(layout: Layout, value: Any) -> int:
+    """The number that a name stands for."""
+    numbers, what = names_of(layout)
+    return lookup(value, numbers, (1 << layout.bits) - 1, what)
 
 
 def write_length(length: int, bits: int, out: Writer) -> None:
@@ -174,12 +197,11 @@ def write_tlvs(layout: Layout, value: Any, out: Writer) -> None:
 
 
 def write_tlv(layout: Layout, tlv: Any, out: Writer) -> None:
-    names, layouts, others = layout.more
+    _, layouts, others = layout.more
     if not isinstance(tlv, dict) or set(tlv) != {"type", "value"}:
         raise expected(tlv, 'an object of "type" and "value"')
-    numbers = {name: code for code, name in names.items()}
     try:
-        kind = lookup(tlv["type"], numbers, (1 << layout.bits) - 1, "one of " + ", ".join(numbers) + " or a number")
+        kind = number_of(layout, tlv["type"])
     except FieldError as error:
         raise error.under("type") from None
     length = layout.length or (8 if kind < 128 else 16)
@@ -210,7 +232,7 @@ def write_either(layout: Layout, value: Any, out: Writer) -> None:
             return
         except FieldError as error:
             # The one that got furthest into the value knows best what is wrong with it.
-            errors.append((error.path != "", inner.bits, error))
+            errors.append((error.path != "", len(inner), error))
     raise max(errors, key=lambda entry: entry[:2])[2]
 
 
@@ -218,13 +240,12 @@ def parse_flags(value: Any, letters: Mapping[str, int], bits: int) -> int:
     """Letters, and the other bits as a decimal number behind them; or a number for all of them."""
     if isinstance(value, str):
         upper = value.upper()
-        named = upper.rstrip("0123456789")
-        if all(letter in letters for letter in named):
-            found = int(upper[len(named) :] or 0)
-            for letter in named:
+        given = upper.rstrip("0123456789")
+        if all(letter in letters for letter in given):
+            found = number(upper[len(given) :] or 0, (1 << bits) - 1, "flags")
+            for letter in given:
                 found |= letters[letter]
-            if not found >> bits:
-                return found
+            return found
         raise expected(value, f'flags: letters of "{"".join(letters)}", then a number' if letters else "a number")
     return number(value, (1 << bits) - 1, "flags")
 

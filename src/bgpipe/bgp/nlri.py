@@ -48,7 +48,7 @@ def encode_nlri(values: object, family: Family, paths: dict[Family, bool]) -> by
             parts.append(encode_path_id(fields, family, paths))
             parts.append(encode(fields, family))
             if fields:
-                raise FieldError(f"{next(iter(fields))} is no field of this NLRI")
+                raise expected(next(iter(fields)), "fields of this NLRI alone")
         except FieldError as error:
             raise error.under(i) from None
     return b"".join(parts)
@@ -118,7 +118,7 @@ def encode_labels(values: Any, stack: bool = True) -> bytes:
     labels = items_of(values, "labels")
     if not labels:
         raise FieldError("no label is given")
-    octets = b""
+    octets = bytearray()
     for i, value in enumerate(labels):
         try:
             if is_hex(value):
@@ -130,7 +130,7 @@ def encode_labels(values: Any, stack: bool = True) -> bytes:
                 raise expected(value, "a label that others may follow: this one stands alone")
         except FieldError as error:
             raise error.under(i) from None
-    return octets
+    return bytes(octets)
 
 
 def encode_colons(size: int) -> Callable[[Any], bytes]:

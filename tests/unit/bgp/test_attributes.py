@@ -69,6 +69,7 @@ def test_spellings(name: str, value: Any, wire: str) -> None:
         ("AIGP", [{"type": "AIGP"}], 'expected an object of "type" and "value"'),
         ("PMSI_TUNNEL", VNI | {"label": 5}, "label: label 5 and vni 10000 are not the same 24 bits"),
         ("PMSI_TUNNEL", VNI | {"flags": "Z"}, 'flags: "Z", expected flags: letters of "EFBUL", then a number'),
+        ("PMSI_TUNNEL", VNI | {"flags": "9" * 5000}, "flags: "),
         ("PMSI_TUNNEL", VNI | {"id": "nowhere"}, 'id: "nowhere", expected an IP address'),
         ("PMSI_TUNNEL", VNI | {"more": 1}, "expected flags, type, label, id, vni"),
         ("PMSI_TUNNEL", {"flags": "", "type": 0}, "label: null, expected a label"),
