@@ -290,7 +290,8 @@ def encode_attributes(attributes: Any, as_size: int, paths: Paths) -> bytes:
 def encode_one(code: int, given: Any, as_size: int, paths: Paths) -> bytes:
     """One attribute of {"flags", "value"}, or of its bare value, which gets its usual flags."""
     flags = USUAL_FLAGS.get(code, 0xC0)
-    if not isinstance(given, dict) or not ("value" in given or "flags" in given):
+    if not isinstance(given, dict) or not ("value" in given or ("flags" in given and "type" not in given)):
+        # PMSI tunnels have flags of their own
         return attribute_octets(code, flags, encode_attribute(code, given, as_size, paths))
     for key in given:
         if key not in ("flags", "value", "segments"):

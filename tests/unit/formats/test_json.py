@@ -244,6 +244,7 @@ def test_add_path() -> None:
         ({"reach": ["::/0"]}, '$.reach[0]: "::/0", expected a prefix of IPV4/UNICAST'),
         ({"reach": ["#x#10.0.0.0/8"]}, '$.reach[0]: "#x#10.0.0.0/8", expected a path id in front of a prefix'),
         ({"reach": ["#4294967296#10.0.0.0/8"]}, '$.reach[0]: "#4294967296#10.0.0.0/8", expected a path id'),
+        ({"reach": ["#" + "9" * 5000 + "#10.0.0.0/8"]}, '$.reach[0]: "#999'),
         ({"reach": ["#1#10.0.0.0/8", "10.0.0.0/8"]}, '$.reach[1]: "10.0.0.0/8", expected a prefix with a path id'),
         ({"unreach": ["10.0.0.0/8"], "reach": ["#1#10.0.0.0/8"]}, '$.reach[0]: "#1#10.0.0.0/8", expected a prefix without a path id'),
         ({"reach": "10.0.0.0/8"}, '$.reach: "10.0.0.0/8", expected a list of prefixes'),
@@ -291,6 +292,7 @@ def test_wrong_updates(update: object, message: str) -> None:
         ("attr_99", True, 0xC0, 99, ""),
         ("99", "0xFF", 0xC0, 99, "ff"),
         ("PREFIX_SID", "0x01", 0xC0, 40, "01"),
+        ("PMSI_TUNNEL", {"flags": "L", "type": 6, "label": 1, "id": "192.0.2.1"}, 0xC0, 22, "0106000010c0000201"),
     ],
 )  # fmt: skip
 def test_bare_values_get_the_usual_flags(name: str, value: object, flags: int, code: int, octets: str) -> None:
@@ -674,6 +676,24 @@ def test_a_message_or_a_json_error(kind: object, data: object) -> None:
     else:
         assert parsed is not None
         assert struct.unpack("!H", parsed[3][16:18])[0] == len(parsed[3])
+
+
+LABELLED = '"MP_REACH":{"af":"IPV4/MPLS","nlri":[{"prefix":"10.0.0.0/8","labels":[%s]}]}'
+
+
+@pytest.mark.parametrize(
+    ("attribute", "item", "problem"),
+    [
+        (LABELLED, "1", "bits, expected 255 at most"),
+        ('"TUNNEL":[%s]', '{"type":1,"value":true}', "octets, expected 65535 at most"),
+        ('"PREFIX_SID":[{"type":3,"value":{"flags":"","ranges":[%s]}}]', '{"base":1,"size":1}', "octets or items"),
+    ],
+)
+def test_time_grows_with_the_line_alone(attribute: str, item: str, problem: str) -> None:
+    """As long as lines may be: these would take minutes if each item cost as much as those in front of it."""
+    many = ",".join([item] * (1_500_000 // len(item)))
+    with pytest.raises(JsonError, match=problem):
+        parse_line(('{"attrs":{' + attribute % many + "}}").encode())
 
 
 @given(st.binary())
