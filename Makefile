@@ -43,7 +43,7 @@ $(VENV)/built: $(VENV)/installed $(SOURCES)
 lint: build
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	MYPYPATH=tests $(VENV)/bin/mypy samples $(wildcard bench/*.py) tests/fuzz
+	MYPYPATH=tests $(VENV)/bin/mypy samples $(wildcard bench/*.py tests/fuzz/*.py)
 
 unit: build
 	$(PY) -m pytest -q

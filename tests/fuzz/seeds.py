@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from bgpipe.names import ATTRIBUTES  # noqa: E402
-from wire.attribute_vectors import VALUES  # noqa: E402
 from wire.nlri_vectors import FAMILIES, NLRI  # noqa: E402
+from wire.vectors import VECTORS  # noqa: E402
 
 REGRESSIONS = Path(__file__).parent / "regressions"
 MARKER = b"\xff" * 16
@@ -94,7 +94,7 @@ def corpus() -> Path | None:
 
 
 def messages() -> Iterator[bytes]:
-    """Whole BGP messages: made ones, then those of the corpus."""
+    """Whole BGP messages: made ones, those of the tests, then those of the corpus."""
     yield MARKER + b"\x00\x13\x04"
     yield MARKER + b"\x00\x17\x02\x00\x00\x00\x00"
     yield MARKER + b"\x00\x17\x05\x00\x01\x00\x01"
@@ -106,6 +106,7 @@ def messages() -> Iterator[bytes]:
     for kind, bodies in ((3, NOTIFICATIONS), (5, REFRESHES)):
         for body in map(bytes.fromhex, bodies.split()):
             yield MARKER + bytes((0, 19 + len(body), kind)) + body
+    yield from (vector.wire for vector in VECTORS)
     yield from sample_messages()
     folder = corpus()
     if folder is not None:
@@ -127,10 +128,8 @@ def of_type(kinds: set[int]) -> Iterator[bytes]:
 
 
 def path_attributes() -> Iterator[tuple[int, bytes]]:
-    """Code and value: of vectors, and of each code and length that real UPDATEs have."""
-    for _, head, octets, _ in VALUES:
-        yield bytes.fromhex(head)[1], bytes.fromhex(octets)
-    seen = set[tuple[int, int]]()
+    """Code and value, one of each code, length and first octets."""
+    seen = set[tuple[int, int, bytes]]()
     for message in of_type({2}):
         at = 23 + int.from_bytes(message[19:21])
         end = min(len(message), at + int.from_bytes(message[at - 2 : at]))
@@ -138,8 +137,9 @@ def path_attributes() -> Iterator[tuple[int, bytes]]:
             start = at + (4 if message[at] & 0x10 else 3)
             size = int.from_bytes(message[at + 2 : start])
             code, value = message[at + 1], message[start : start + size]
-            if (code, size) not in seen and size < 4096:
-                seen.add((code, size))
+            key = code, size, value[:9]
+            if key not in seen and size < 4096:
+                seen.add(key)
                 yield code, value
             at = start + size
 

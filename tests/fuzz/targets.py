@@ -113,6 +113,11 @@ def behind_time(line: bytes) -> bytes:
     return line.split(b",", 3)[3]
 
 
+def behind_number(line: bytes) -> bytes:
+    """Without tags, too."""
+    return line.split(b",", 2)[2].rpartition(b",{")[0]
+
+
 def back_from_json(found: list[Batch], readers: tuple[bool, ...] = (True, False)) -> None:
     """The JSON of `found` gives the very messages again, and their JSON is the same; by both readers."""
     text = lines(found)
@@ -135,8 +140,8 @@ def back_from_mrt(found: list[Batch]) -> None:
     assert error is None, error
     if encoder.skipped == 0:
         assert wires(again) == wires(found)
-        one, other = (encode(JsonEncoder(), batches).split(b"\n") for batches in (found, again))
-        assert [line.rpartition(b",{")[0] for line in one] == [line.rpartition(b",{")[0] for line in other]
+        one, other = (encode(JsonEncoder(), batches).split(b"\n")[:-1] for batches in (found, again))
+        assert [behind_number(line) for line in one] == [behind_number(line) for line in other]
 
 
 def framing(data: bytes) -> None:
@@ -240,6 +245,16 @@ def asked(found: list[Batch]) -> None:
                 assert msg.type_code != 2 or bool(one) + bool(other) == (msg.error is None)
 
 
+def everywhere(found: list[Batch], openbmp: bool) -> None:
+    """In all formats but JSON, through filters, and by the table of errors, which comes last: it tags them."""
+    back_from_mrt(found)
+    commands(found)
+    dumped(found)
+    monitored(found, openbmp)
+    asked(found)
+    classed(found)
+
+
 def message(kind: int, data: bytes) -> None:
     """One BGP message of type `kind`: byte 0 says how, the rest is its body."""
     how, body = (data[:1] + b"\0")[0], data[1 : 65536 - 19]
@@ -255,12 +270,7 @@ def message(kind: int, data: bytes) -> None:
     (line,), (again,) = lines(fresh), lines(known)
     assert behind_time(line) == behind_time(again), "a message that was checked before encodes the same"
     back_from_json(fresh)
-    back_from_mrt(fresh)
-    commands(fresh)
-    dumped(fresh)
-    monitored(fresh, openbmp=bool(how & 4))
-    asked(fresh)
-    classed(fresh)
+    everywhere(fresh, openbmp=bool(how & 4))
 
 
 def update(data: bytes) -> None:
@@ -401,7 +411,9 @@ def json_input(data: bytes) -> None:
     found, result = run(len(text) + 1, True)
     assert run(piece + 1, True)[1] == result, "how the reads are cut must not matter"
     assert run(len(text) + 1, False)[1] == result, "both readers agree"
-    back_from_json([batch for batch in found if batch.count() == len(batch)])
+    found = [batch for batch in found if batch.count() == len(batch)]
+    back_from_json(found)
+    everywhere(found, openbmp=bool(how & 4))
 
 
 def exa(data: bytes) -> None:
@@ -466,11 +478,7 @@ def mrt(data: bytes) -> None:
     found, result = run(len(file) + 1)
     assert run(max(piece + 1, len(file) // 64))[1] == result, "how the reads are cut must not matter"
     back_from_json(found, readers=(True,))
-    back_from_mrt(found)
-    commands(found)
-    monitored(found, openbmp=bool(how & 16))
-    asked(found)
-    classed(found)
+    everywhere(found, openbmp=bool(how & 16))
 
 
 def bmp_stream(data: bytes, openbmp: bool) -> None:
@@ -496,11 +504,7 @@ def bmp_stream(data: bytes, openbmp: bool) -> None:
     found, result = run(len(stream) + 1)
     assert run(max(piece + 1, len(stream) // 64))[1] == result, "how the reads are cut must not matter"
     back_from_json(found, readers=(True,))
-    monitored(found, openbmp)
-    commands(found)
-    dumped(found)
-    asked(found)
-    classed(found)
+    everywhere(found, openbmp)
 
 
 def bmp(data: bytes) -> None:
