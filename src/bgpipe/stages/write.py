@@ -95,6 +95,7 @@ class Write(MessageWriter):
     _again: Callable[[], object] | None = None  # what has to get through before anything else, since the disk is full
     _full = ""  # what was said of that last
     _gave_up = False  # nothing more is written
+    _ended_it = False  # and that has ended the pipeline
     _hurried = False
     _ending_s = 0.0  # since when the pipeline is to end
     _seen_lost = 0  # of those, what the sink has said
@@ -234,6 +235,7 @@ class Write(MessageWriter):
         sink = self._sink
         if sink is None:
             return
+        unread = ", and the input was not read any further" if self._ended_it else ""  # by what came before the end
         if self._has_room():
             self._do(sink.finish)
         if self._again is not None:
@@ -243,7 +245,7 @@ class Write(MessageWriter):
         self._tell_lost()
         self._told.close()
         if self._gave_up and self._on_full != "drop":
-            raise StageError(f"{self._full}: {self.lost} messages are lost")
+            raise StageError(f"{self._full}: {self.lost} messages are lost{unread}")
         if self.lost:
             self.pipe.log.warn(f"{self.lost} messages are lost", self)
 
@@ -261,6 +263,7 @@ class Write(MessageWriter):
             self._since_s = self._looked_s = self._warned_s = time.monotonic()
             if how == "stop":
                 self._give_up()
+                self._ended_it = not self.pipe.ending
                 self.pipe.end()
                 return
             waits = "messages wait" if how == "pause" else "messages are dropped"
