@@ -167,7 +167,10 @@ def _stage(words: Sequence[str], at: int, number: int, before: StageSpec | None)
     if command in STAGES:
         at += 1
     else:
-        command = _known(shortcut(command) or command, number, before)  # the word itself is the stage's first argument
+        found = shortcut(command)
+        if found == "read" and "://" not in command and before is not None and before.cls.extra_arguments:
+            raise UsageError(f"stage {number}: {command} is a file{_cure(command, before)}; -- makes it one to read")
+        command = _known(found or command, number, before)  # the word itself is the stage's first argument
     cls = stage_class(command)
     label = f"stage {number} ({command})" if not name else f"stage {number} ({name}: {command})"
     declared = fields(cls.options_class)
@@ -217,7 +220,7 @@ def _known(command: str, number: int, before: StageSpec | None = None) -> str:
         return command
     if command in NOT_BUILT_YET:
         raise UsageError(f"stage {number}: {command} is not built yet; bgpipe -h tells which stages there are")
-    meant = hint(command, STAGES) or _cure(command, before)
+    meant = (not command.startswith("-") and hint(command, STAGES)) or _cure(command, before)
     if command.startswith("-"):
         raise UsageError(f"stage {number}: {command!r} is an option, where a stage was expected{meant}")
     if "." in command or "/" in command:
@@ -230,19 +233,22 @@ def _cure(word: str, before: StageSpec | None) -> str:
     if before is None:
         return ""
     declared = fields(before.cls.options_class)
-    given = [field for field in declared if getattr(before.options, field.attribute) != field.default]
-    bare = [field.spelling for field in given if field.kind is not FLAG and field.kind.bare is not None]
+    set_here = [field for field in declared if getattr(before.options, field.attribute) != field.default]
+    bare = [field.spelling for field in set_here if field.kind is not FLAG and field.kind.bare is not None]
     counts = [field.flags[0] for field in declared if field.flags[:1] == ("-n",)]
-    if word.startswith("-"):
+    takes_more = before.cls.extra_arguments
+    if word.startswith("-") and not (takes_more and all(word not in field.flags for field in declared)):
         cure = "its options stand in front of its arguments"
     elif bare:
         cure = f"a value of {bare[-1]} stands behind =, as in {bare[-1]}={word}"
-    elif any(field.kind in (FILTER, FILTERS) for field in given):
+    elif any(field.kind in (FILTER, FILTERS) for field in set_here):
         cure = "a filter with spaces goes in quotes"
     elif counts and word.isdigit():
         cure = f"{counts[0]} {word} is the option"
-    elif before.cls.extra_arguments:
-        cure = "it takes more arguments behind -A"
+    elif takes_more:
+        given = [getattr(before.options, field.attribute) for field in declared if not field.flags]
+        first = given[0] if given and isinstance(given[0], str) else "..."
+        cure = f"more arguments take -A in front of the first, as in {before.cls.command} -A {first} {word}"
     else:
         cure = "a value with spaces goes in quotes"
     return f"; {before.label} ends in front of it: {cure}"

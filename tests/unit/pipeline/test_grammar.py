@@ -81,17 +81,31 @@ class TestStages:
             ("tag --src --if as_origin = 64497", "unknown command '='; stage 2 (tag) ends in front of it: a filter with spaces goes in quotes"),
             ("grep prefix 10.0.0.0/8", "there is no file and no command '10.0.0.0/8'; stage 2 (grep) ends in front of it: a filter with spaces"),
             ("head 3", "unknown command '3'; stage 2 (head) ends in front of it: -n 3 is the option"),
-            ("metrics ipv4", "unknown command 'ipv4'; stage 2 (metrics) ends in front of it: it takes more arguments behind -A"),
+            ("metrics ipv4", "unknown command 'ipv4'; stage 2 (metrics) ends in front of it: more arguments take -A in front of the first, as in metrics -A"),
             ("update --drop-com 1:2", "unknown command '1:2'; stage 2 (update) ends in front of it: a value of --drop-com stands behind =, as in --drop-com=1:2"),
             ("grep ipv4 --keep", "'--keep' is an option, where a stage was expected; stage 2 (grep) ends in front of it: its options stand in front"),
             ("tag --add a=b c", "unknown command 'c'; stage 2 (tag) ends in front of it: a value with spaces goes in quotes"),
             ("grep ipv4 raed x", "unknown command 'raed'; did you mean read?"),
+            ("exec jq -c .", "'-c' is an option, where a stage was expected; stage 2 (exec) ends in front of it: more arguments take -A in front of the first, as in exec -A jq -c"),
+            ("exec --write ./store --every 1h", "'--every' is an option, where a stage was expected; stage 2 (exec) ends in front of it: more arguments take -A"),
+            ("exec ./store --write", "'--write' is an option, where a stage was expected; stage 2 (exec) ends in front of it: its options stand in front of its arguments"),
+            ("python rpki.py vrps.json", "there is no file and no command 'vrps.json'; stage 2 (python) ends in front of it: more arguments take -A in front of the first, as in python -A rpki.py vrps.json"),
         ],
     )
     def test_words_that_were_meant_for_the_stage_in_front(self, stage: str, told: str) -> None:
         with pytest.raises(UsageError) as raised:
             parse(["--", "read", "a", "--", *stage.split()])
         assert str(raised.value).startswith(f"stage 3: {told}")
+
+    def test_a_file_for_a_program_is_not_read_by_chance(self, tmp_path: Path) -> None:
+        """Without -A it would be the next stage, since it is there."""
+        file = tmp_path / "policy.py"
+        file.touch()
+        with pytest.raises(UsageError) as raised:
+            parse(["read", "a", "exec", "python3", str(file)])
+        cure = f"more arguments take -A in front of the first, as in exec -A python3 {file}; -- makes it one to read"
+        assert str(raised.value) == f"stage 3: {file} is a file; stage 2 (exec) ends in front of it: {cure}"
+        assert [spec.cls.command for spec in parse(["exec", "cat", "--", str(file)])[1]] == ["exec", "read"]
 
     def test_behind_the_end_of_a_stage_no_word_was_meant_for_it(self) -> None:
         with pytest.raises(UsageError, match=r"^stage 3: unknown command '=='$"):
