@@ -11,7 +11,7 @@ from bgpipe.errors import PassingError, StageError, UsageError, reason
 from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.stage import RIGHT
 from bgpipe.stages.peer import Peer, PeerOptions
-from bgpipe.transport import tcp
+from bgpipe.transport import tcp, tls
 from bgpipe.transport.backoff import Backoff
 
 TYPE_CHECKING = False
@@ -163,7 +163,7 @@ class Connect(Peer):
                 if self.options.md5 is None:
                     explanations.append(_NO_KEY)
             except OSError as error:
-                problem = reason(error)
+                problem = tls.why(error, host, insecure=True)
             problems.append(f"{tcp.show((str(address[0]), int(address[1])))}: {problem}")
         raise PassingError("; ".join((f"cannot connect: {', '.join(problems)}", *explanations)))
 

@@ -16,7 +16,7 @@ from bgpipe.pipeline.options import DURATION, Kind, argument, integer, option
 from bgpipe.pipeline.service import Gate
 from bgpipe.stages.messages import PATH
 from bgpipe.stages.peer import Peer, PeerOptions
-from bgpipe.transport import tcp
+from bgpipe.transport import tcp, tls
 from bgpipe.transport.connection import RECEIVE_SIZE
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ class Listen(Peer, Gate):
             try:
                 return await self.join(self.client)
             except OSError as error:
-                raise PassingError(f"the connection broke before it was used: {reason(error)}") from None
+                raise PassingError(f"the connection broke before it was used: {tls.why(error)}") from None
         drops = self.drops()
         gate.open_gate()
         self._context = gate._context
@@ -145,7 +145,7 @@ class Listen(Peer, Gate):
             try:
                 return await self.join(client)
             except OSError as error:
-                gate._broken_off.count(f"{peer} has connected, and that came to nothing: {reason(error)}")
+                gate._broken_off.count(f"{peer} has connected, and that came to nothing: {tls.why(error)}")
 
     @property
     def _keeps(self) -> bool:
@@ -218,10 +218,7 @@ class Listen(Peer, Gate):
         import ssl
 
         self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            self._context.load_cert_chain(self.options.cert, self.options.key or None)
-        except OSError as error:
-            raise StageError(f"cannot use {self.options.cert}: {reason(error)}") from None
+        tls.load(self._context, self.options.cert, self.options.key)
 
     def _listen(self) -> socket.socket:
         options = self.options

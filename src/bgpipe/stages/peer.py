@@ -10,12 +10,12 @@ from bgpipe._translate import PeerEncoder
 from bgpipe.bgp.causes import HEADER_SIZE, LONGEST, LONGEST_EXTENDED, header_error
 from bgpipe.bgp.notifications import CEASE
 from bgpipe.bgp.timers import OPEN_HOLD_S
-from bgpipe.errors import StageError, UsageError, reason
+from bgpipe.errors import StageError, UsageError
 from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import DURATION, Kind, integer, option, secret
 from bgpipe.pipeline.session import Member, Session
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, RUNNING, STARTING, Output, ProducerOptions
-from bgpipe.transport import tcp
+from bgpipe.transport import tcp, tls
 from bgpipe.transport.connection import Connection
 from bgpipe.transport.tcp import Drops
 
@@ -296,7 +296,7 @@ class Peer(Output, Member):
             if cause is None or cause.code != CEASE:
                 raise StageError(f"{self._who} ended the session: {cause or 'no reason given'}")
         elif self._broken is not None:
-            raise StageError(f"the connection with {self._who} broke: {reason(self._broken)}")
+            raise StageError(f"the connection with {self._who} broke: {tls.why(self._broken)}")
 
     def _watch(self) -> None:
         """While another peer is not there yet, nothing may be read: ask whether this one still is."""

@@ -18,6 +18,7 @@ import aiohttp
 import yarl
 
 from bgpipe.errors import InputError, StageError
+from bgpipe.transport import tls
 from bgpipe.transport.source import Interrupted
 
 TYPE_CHECKING = False
@@ -217,12 +218,12 @@ def _let_read(response: aiohttp.ClientResponse, on: bool) -> None:
         transport.pause_reading()
 
 
-def why(error: BaseException) -> str:
-    """An error of aiohttp in a few words."""
+def why(error: BaseException, *, insecure: bool = False) -> str:
+    """An error of aiohttp in a few words. insecure: as in tls.why."""
     if isinstance(error, TimeoutError):
         return f"nothing came for {_PATIENCE_S:.0f} s"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"the certificate of {error.host} does not verify: {error.certificate_error}"
+        return tls.why(error.certificate_error, error.host, insecure=insecure)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"host {error.host} is not found"
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -240,8 +241,10 @@ def why(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         place = f"{error.host}:{error.port}"
         return f"{place}: {why(error.os_error)}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS fails: {(error.reason or str(error)).lower().replace('_', ' ')}"
+    if isinstance(error, aiohttp.ClientOSError) and isinstance(error.__cause__, ssl.SSLError):
+        return tls.why(error.__cause__)
+    if isinstance(error, (ssl.SSLError, ConnectionResetError)):
+        return tls.why(error)
     if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

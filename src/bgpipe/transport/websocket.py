@@ -488,7 +488,7 @@ async def dial(
         problem = f"the server answers {error.status}" if error.status != 101 else f"no WebSocket: {error.message}"
         problem += ": wrong --auth, or none" if error.status == 401 else ""
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        problem = why(error)
+        problem = why(error, insecure=True)
     except StageError as error:
         problem = str(error)
     except BaseException:
