@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from bgpipe._frames import frames
@@ -17,7 +18,7 @@ from bgpipe.pipeline.service import raise_limit
 from bgpipe.pipeline.stage import BOTH, StageOptions
 from bgpipe.stages.external import DRAIN_S, LOOK_S, External, ExternalOptions
 from bgpipe.stages.messages import PATH
-from bgpipe.transport import tcp
+from bgpipe.transport import tcp, tls
 from bgpipe.transport.backoff import Backoff
 from bgpipe.transport.receipts import Receipt, Receipts, words
 
@@ -44,7 +45,6 @@ _LINGER_S = 2.0  # for a client that is too slow, to hear of that
 _SETTLE_S = 300.0  # for who was connected, to come back and say what had arrived
 _LATEST = 8  # connections that a server is told of, what we took over them
 _NORMAL, _AWAY, _TRY_LATER = 1000, 1001, 1013  # RFC 6455 section 7.4.1, and its registry
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def _url(text: str) -> str:
@@ -56,6 +56,14 @@ def _url(text: str) -> str:
     if parts.scheme not in _SCHEMES or not parts.netloc:
         raise UsageError(f"{_shown(text)!r}: expected ws://HOST:PORT/PATH or wss://...")
     return text
+
+
+def _is_local(host: str) -> bool:
+    """Whether nobody gets there from another machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _shown(url: str) -> str:
@@ -112,7 +120,11 @@ class WebsocketOptions(ExternalOptions):
         kind=integer(0),
         default=1000,
     )
-    url: str = argument("URL", "ws://HOST[:PORT][/PATH] or wss://...; with --listen, HOST may be missing", kind=URL)
+    url: str = argument(
+        "URL",
+        "ws://HOST[:PORT][/PATH] or wss://..., or http and https for them; with --listen, HOST may be missing",
+        kind=URL,
+    )
 
 
 class Websocket(External):
@@ -179,7 +191,13 @@ class Websocket(External):
             raise self.error("--insecure is for wss")
 
     def doubts(self) -> tuple[str, ...]:
-        if self._auth is not None and not self._secure and self._parts.hostname not in _LOCAL:
+        if _is_local(self._parts.hostname or ""):
+            return ()
+        if self._auth is None and self.options.listen:
+            gets = ["gets all messages"] if self.looks else []
+            may = ["may send messages"] if self.produces else []
+            return (f"anybody who reaches {self.place} {' and '.join(gets + may)}; --auth asks for a password",)
+        if self._auth is not None and not self._secure:
             return ("the password can be read on its way; wss:// hides it",)
         return ()
 
@@ -220,10 +238,7 @@ class Websocket(External):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if options.cert:
-            try:
-                context.load_cert_chain(options.cert, options.key)
-            except OSError as error:
-                raise StageError(f"cannot use {options.cert} and {options.key}: {error.strerror or error}") from None
+            tls.load(context, options.cert, options.key)
         return context
 
     def _open(self) -> None:

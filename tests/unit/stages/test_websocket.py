@@ -1396,8 +1396,8 @@ class TestTls:
         [
             ("127.0.0.1", True, [], ""),
             ("127.0.0.1", False, ["--insecure"], ""),
-            ("127.0.0.1", False, [], "does not verify"),
-            ("example.net", True, [], "does not verify"),
+            ("127.0.0.1", False, [], "nobody known here vouches for the certificate of 127.0.0.1"),
+            ("example.net", True, [], "the certificate of 127.0.0.1 is for another name"),
         ],
     )
     def test_certificates(
@@ -1429,7 +1429,7 @@ class TestTls:
             context.load_cert_chain(cert, key)
             async with their_server(echo, ssl=context) as port:
                 error = await Live("--", "read", source, "--", "websocket", "--write", url(port, True)).task
-                assert "certificate has expired" in str(error)
+                assert "the certificate of 127.0.0.1 has expired" in str(error)
 
         in_loop(test())
 
@@ -1482,3 +1482,28 @@ def test_many_sessions_and_one_port() -> None:
 def test_a_password_in_the_clear() -> None:
     pipe = Pipeline(["--", "read", "x", "--", "websocket", "--write", "--auth", "a:b", "ws://192.0.2.1/"])
     assert any("wss:// hides it" in text for _, text in pipe.warnings())
+
+
+@pytest.mark.parametrize("given", ["http://127.0.0.1:1/a?b", "ws://127.0.0.1:1/a?b", "https://127.0.0.1:1/a?b", "wss://127.0.0.1:1/a?b"])
+def test_the_schemes_of_a_web_server_mean_the_same(given: str) -> None:
+    stage = Pipeline(["--", "read", "x", "--", "websocket", "--write", given]).stages[1]
+    assert isinstance(stage, Websocket)
+    assert stage._target == given.replace("http", "ws")
+
+
+@pytest.mark.parametrize(
+    ("words", "doubt"),
+    [
+        ("--write ws://:80/", "anybody who reaches ws://:80/ gets all messages; --auth asks for a password"),
+        ("--read ws://192.0.2.1:80/", "anybody who reaches ws://192.0.2.1:80/ may send messages; --auth asks for a password"),
+        ("ws://router.example/", "anybody who reaches ws://router.example/ gets all messages and may send messages; --auth asks for a password"),
+        ("--write --auth a:b --cert c --key k wss://:443/", None),
+        ("--write ws://127.0.0.2:80/", None),
+        ("--write ws://[::1]:80/", None),
+        ("--write ws://localhost:80/", None),
+    ],
+)
+def test_a_server_for_anybody(words: str, doubt: str | None) -> None:
+    """One warning, where others than who is on this machine can come."""
+    found = Pipeline(["--", "read", "x", "--", "websocket", "--listen", *words.split(), "--", "write", "y"]).warnings()
+    assert [text for _, text in found if "anybody" in text] == ([doubt] if doubt else [])
