@@ -27,7 +27,7 @@ from bgpipe.errors import InputError
 cdef enum:
     HEADER_LEN = 19
     PIECE = 256                    # more than a line takes besides its attributes
-    LISTED = 4096                  # prefixes of one `attributes ... nlri` at most, which keeps it shorter than readers let a line be
+    LISTED = 1024                  # prefixes of one `attributes ... nlri` at most: no longer, nor more, than readers let a line be
     SPREAD = 128                   # how many times longer than a message its lines may be, before they are put together
     UNICAST = 1
     MULTICAST = 2

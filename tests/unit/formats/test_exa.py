@@ -202,6 +202,11 @@ def test_no_reader_takes(line: str) -> None:
         (f"{ROUTE} attribute [ 14 0x80 0x00 ]", "as hex digits"),
         (f"{ROUTE} extended-community [ foo:1:2 ]", 'column 67: "foo:1:2", expected an extended community'),
         ("announce route 0.0.0.0/0 next-hop 1.1.1.1 split /24", "65536 prefixes at most"),
+        (f"announce attributes {HOP} split /24 nlri 10.0.0.0/8 11.0.0.0/8", "65536 prefixes at most of a line"),
+        (f"group attributes {HOP} attribute [ 0x99 0xc0 0x{'00' * 60000} ]" + "; withdraw route ::/0" * 100, "more than 4194304 octets"),
+        (f"announce flow route destination 10.0.0.0/8{' discard' * 10000}", "65536 octets of attribute 16"),
+        ("announce route #7#10.0.0.0/8 next-hop 1.1.1.1", "expected a prefix, and path-information"),
+        (f"announce attributes {HOP} nlri #7#10.0.0.0/8 10.0.0.0/8", "expected a prefix, and path-information"),
         (f"announce attributes {HOP}", "the line ends, expected \"nlri\""),
         (f"announce attributes {HOP} nlri 10.0.0.0/8 ::/0", 'column 56: "::/0", expected prefixes of one family'),
         ("announce eor ipv4 foo", 'column 19: "foo", expected unicast'),
@@ -468,6 +473,15 @@ def test_routes_of_families_are_written_as_they_are_read(line: str) -> None:
 )
 def test_routes_without_words_are_comments(line: str) -> None:
     assert encode(decode(line).messages) == ["# UPDATE, not all of it"]
+
+
+@pytest.mark.parametrize(("flags", "told"), [("OTP", True), ("O", False), ("T", False), ("OT1", False)])
+def test_a_rule_is_not_written_without_its_actions(flags: str, told: bool) -> None:
+    """One that discards would be one that accepts."""
+    discard = {"flags": flags, "value": [{"type": "0x8006", "value": "0:0"}]}
+    reach = {"af": "IPV4/FLOWSPEC", "rules": [{"DST": "10.0.0.0/8"}]}
+    (found,) = said(json.dumps({"attrs": {"EXT_COMMUNITY": discard, "MP_REACH": reach}}))
+    assert ("0x8006000000000000" in found, found.startswith("#")) == (told, not told)
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

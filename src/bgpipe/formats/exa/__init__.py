@@ -18,8 +18,8 @@ from bgpipe._attributes import (
 )
 from bgpipe.errors import ExaError, FieldError
 from bgpipe.formats.exa.attributes import AS_PATH, MP_REACH, MP_UNREACH, NEXT_HOP, ORIGIN, Given, take
-from bgpipe.formats.exa.words import Words
-from bgpipe.formats.json import ROUTE_REFRESH, UPDATE, families, message
+from bgpipe.formats.exa.words import Words, prefix_of
+from bgpipe.formats.json import LONGEST, ROUTE_REFRESH, UPDATE, families, message
 from bgpipe.names import EXA_AFIS, EXA_SAFIS
 
 TYPE_CHECKING = False
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     Paths = dict[Family, bool]
     Messages = list[tuple[bytes, frozenset[Family]]]
 
-STANDARD_MESSAGE = 4096  # RFC 4271 section 4.1: what is divided to fit; one prefix alone may take more
-MOST_SPLIT = 65536  # prefixes that `split` may make of one
+STANDARD_MESSAGE = 4096  # RFC 4271 section 4.1: what is divided to fit, if it can be
+MOST_SPLIT = 65536  # prefixes that `split` may make of those of a line
+MOST_OCTETS = 1 << 22  # of the messages of a line: attributes are repeated in each
 NEIGHBOR = "exa/neighbor"  # the tag that says for which neighbors a command is
 
 IPV4_UNICAST = (1, 1)
@@ -165,7 +166,7 @@ def _attributes_alone(given: Given) -> Messages:
 
 
 def _route(words: Words, announce: bool, given: Given) -> Messages:
-    prefix = words.value(_prefix)
+    prefix = words.value(prefix_of)
     take(words, given)
     return _prefixes(words, announce, given, _safi_of(given), [prefix])
 
@@ -178,9 +179,9 @@ def _bulk(words: Words, announce: bool, given: Given) -> Messages:
     """`attributes ... nlri PREFIX PREFIX ...`."""
     take(words, given)
     words.want("nlri")
-    prefixes = [words.value(_prefix)]
+    prefixes = [words.value(prefix_of)]
     while words.word and words.word != ";":
-        prefixes.append(words.value(_prefix))
+        prefixes.append(words.value(prefix_of))
         if prefixes[-1].afi != prefixes[0].afi:
             raise words.refuse(str(prefixes[-1]), f"prefixes of one family, as {prefixes[0]}")
     return _prefixes(words, announce, given, _safi_of(given), prefixes)
@@ -195,25 +196,20 @@ def _of_family(words: Words, announce: bool, given: Given, afi: str) -> Messages
         return _special(words, announce, given, family)
     if family[0] > 2 or family[1] not in (UNICAST, MULTICAST, MPLS, MPLS_VPN):
         raise words.wrong(f"ExaBGP has no words for routes of {family_name(*family)}")
-    prefix = words.value(_prefix)
+    prefix = words.value(prefix_of)
     if prefix.afi != family[0]:
         raise words.refuse(str(prefix), f"a prefix of {family_name(*family)}")
     take(words, given)
     return _prefixes(words, announce, given, family[1], [prefix])
 
 
-def _prefix(word: str) -> Prefix:
-    if word and "/" not in word:
-        word += "/128" if ":" in word else "/32"
-    return Prefix(word)
-
-
 def _divide(words: Words, prefix: Prefix, length: int) -> list[Prefix]:
     """The prefixes of this length that make up another one."""
     if length <= prefix.length:
         return [prefix]
-    if length > prefix.bits or length - prefix.length > MOST_SPLIT.bit_length() - 1:
-        raise words.wrong(f"split of {prefix} into /{length}, expected {MOST_SPLIT} prefixes at most")
+    words.divided += 1 << (length - prefix.length)
+    if length > prefix.bits or words.divided > MOST_SPLIT:
+        raise words.wrong(f"split of {prefix} into /{length}, expected {MOST_SPLIT} prefixes at most of a line")
     from ipaddress import ip_network
 
     return [Prefix(str(part)) for part in ip_network(str(prefix)).subnets(new_prefix=length)]
@@ -313,11 +309,17 @@ def _messages(words: Words, announce: bool, given: Given, family: Family, packed
         head = _head(afi, safi) + (_next_hop(given.hop, family) if announce else b"")
         build = lambda chunk: _update(attributes=attributes | {code: (0x80, head + chunk)})  # noqa: E731
     paths = families({family: given.path_id is not None})
+    found: Messages = []
     try:
         # The length of an attribute takes one octet more where it is long.
-        return [(build(chunk), paths) for chunk in _chunks(packed, len(build(b"")) + 1)]
+        for chunk in _chunks(packed, len(build(b"")) + 1):
+            found.append((build(chunk), paths))
+            words.made += len(found[-1][0])
+            if words.made > MOST_OCTETS:
+                raise FieldError(f"messages of more than {MOST_OCTETS} octets of one line, expected several lines")
     except FieldError as error:
         raise words.wrong(str(error)) from None
+    return found
 
 
 def _fill(given: Given, hop: str | None) -> None:
@@ -351,11 +353,12 @@ def _head(afi: int, safi: int) -> bytes:
 
 
 def _chunks(packed: list[bytes], taken: int) -> Iterator[bytes]:
-    """The NLRI in runs that fit behind `taken` octets of a message; one that fits nowhere has a message to itself."""
+    """The NLRI in runs that fit behind `taken` octets of a message; a long one (RFC 8654) where one alone takes it."""
     run: list[bytes] = []
     size = taken
+    most = STANDARD_MESSAGE if taken + max(map(len, packed)) <= STANDARD_MESSAGE else LONGEST
     for octets in packed:
-        if run and size + len(octets) > STANDARD_MESSAGE:
+        if run and size + len(octets) > most:
             yield b"".join(run)
             run, size = [], taken
         run.append(octets)

@@ -13,6 +13,7 @@ from bgpipe._attributes import (
     pack_large_community,
     unhex,
 )
+from bgpipe.errors import FieldError
 from bgpipe.formats.exa.communities import extended
 from bgpipe.formats.exa.words import number_of
 
@@ -64,6 +65,8 @@ class Given:
         if code in self._said:
             flags, before = self.attributes[code]
             value = before + value
+            if len(value) > 0xFFFF:
+                raise FieldError(f"{len(value)} octets of attribute {code}, expected 65535 at most")
         self.attributes[code] = (flags, value)
         fresh = code not in self._said
         self._said.add(code)
@@ -76,17 +79,20 @@ def take(words: Words, given: Given, more: Mapping[str, Setting] = {}) -> None:
     while (word := words.word) and word not in ENDS:
         words.take()
         fresh = word not in seen or word in more
-        if word in more:
-            more[word](words, given)
-        elif word in SETTINGS:
-            SETTINGS[word](words, given)
-        elif word in ATTRIBUTES:
-            code, parse = ATTRIBUTES[word]
-            fresh = given.put(code, USUAL_FLAGS[code], parse(words))
-        elif word == "attribute":
-            fresh = given.put(*_generic(words))
-        else:
-            raise words.refuse(word, ", ".join((*more, *SETTINGS, *ATTRIBUTES, "attribute")))
+        try:
+            if word in more:
+                more[word](words, given)
+            elif word in SETTINGS:
+                SETTINGS[word](words, given)
+            elif word in ATTRIBUTES:
+                code, parse = ATTRIBUTES[word]
+                fresh = given.put(code, USUAL_FLAGS[code], parse(words))
+            elif word == "attribute":
+                fresh = given.put(*_generic(words))
+            else:
+                raise words.refuse(word, ", ".join((*more, *SETTINGS, *ATTRIBUTES, "attribute")))
+        except FieldError as error:
+            raise words.wrong(str(error)) from None
         if not fresh:
             raise words.wrong(f"{word} is there already, expected once")
         seen.add(word)

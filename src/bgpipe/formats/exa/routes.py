@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bgpipe._attributes import Prefix, expected, pack_address
+from bgpipe._attributes import expected, pack_address
 from bgpipe.bgp.nlri import encode_distinguisher
 from bgpipe.formats.exa.attributes import take
-from bgpipe.formats.exa.words import number_of
+from bgpipe.formats.exa.words import number_of, prefix_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def mup(words: Words, afi: int) -> bytes:
 
 def _prefix_of(bits: int) -> Callable[[str], bytes]:
     def parse(word: str) -> bytes:
-        prefix = Prefix(word)
+        prefix = prefix_of(word)
         if prefix.bits != bits:
             raise expected(word, f"a prefix of IPv{4 if bits == 32 else 6}")
         return bytes((prefix.length,)) + prefix.packed[: (prefix.length + 7) // 8]

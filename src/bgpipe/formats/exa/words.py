@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bgpipe._attributes import expected, number
+from bgpipe._attributes import Prefix, expected, number
 from bgpipe.errors import ExaError, FieldError
 
 TYPE_CHECKING = False
@@ -18,12 +18,16 @@ MOST_ITEMS = 65535  # of a list: a message has no room for more
 
 
 class Words:
-    """The words of a line, one after the other. word: the one that comes next, "" at the end. start: where it is."""
+    """The words of a line, one after the other. word: the one that comes next, "" at the end. start: where it is.
+
+    divided: prefixes that `split` has made so far. made: octets of the messages.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._found: Iterator[re.Match[str]] = re.finditer(r"[\[\](){};,]|[^\s\[\](){};,]+", text)
         self._place = self.start = 0
+        self.divided = self.made = 0
         self.word = ""
         self._step()
 
@@ -86,6 +90,16 @@ class Words:
         if not found:
             raise self.wrong("an empty list, expected one item or more")
         return found
+
+
+def prefix_of(word: str) -> Prefix:
+    """A prefix, or an address; path ids have a word of their own. FieldError."""
+    if word and "/" not in word:
+        word += "/128" if ":" in word else "/32"
+    prefix = Prefix(word)
+    if prefix.path_id is not None:
+        raise expected(word, "a prefix, and path-information for its path id")
+    return prefix
 
 
 def number_of(word: str, most: int, what: str) -> int:

@@ -19,8 +19,9 @@ _JOINS = {
     "SHARED_TREE_JOIN": ("shared-join", "rp"),
     "SOURCE_TREE_JOIN": ("source-join", "source"),
 }
-# IPv6 extended communities (RFC 8956 section 6): a rule without its action is another one.
-_IPV6_ACTIONS = " attribute [ 0x19 "
+# A rule without its action is another one: IPv6 extended communities (RFC 8956 section 6), and extended communities
+# that have no words, since their flags are not the usual ones.
+_OTHER_ACTIONS = re.compile(r" attribute \[ 0x(?:10|19) ")
 _COMMUNITIES = re.compile(r" ((?:extended-|large-)?community \[[^]]*\])")
 
 
@@ -120,7 +121,7 @@ def _join(fields: Fields, afi: int, announce: bool, address: str, attributes: st
 def _flow(fields: Fields, afi: int, announce: bool, address: str, attributes: str) -> str | None:
     """A block, as all versions read it; of attributes they take communities of the three kinds alone."""
     rd = _rd(fields)
-    if rd is None or "path_id" in fields or _IPV6_ACTIONS in attributes:
+    if rd is None or "path_id" in fields or (announce and _OTHER_ACTIONS.search(attributes)):
         return None
     matches = []
     for name, value in fields.items():
