@@ -1,5 +1,8 @@
 """The corpus against tshark's dissector: type, attributes, prefixes, path, communities, next hops of each message.
 
+The corpus: archives, routers that speak BMP, and messages of other implementations' tests. Families without plain prefixes are in
+test_tshark_nlri.py.
+
 tshark reads each message by itself: it does not know the session. It is told the size of AS numbers; whether prefixes carry path
 ids it guesses, and is right for all that is here.
 """
@@ -17,7 +20,7 @@ import pytest
 import bgpipe
 import corpus
 import tshark
-from bgpipe import Msg
+from bgpipe import Msg, SessionContext
 from bgpipe.names import ATTRIBUTES, ORIGINS
 
 pytestmark = tshark.needed()
@@ -43,6 +46,7 @@ FIELDS = [
     *PREFIXES.values(),
 ]
 ALL_MALFORMED = {"updates.long_withdrawal.gz", "updates.nlri_mask_trailing_bits.gz"}  # or longer than LONGEST
+NO_PLAIN_ROUTES = {"evpn.bmp", "stats-6.bmp"}
 CODES = {name: code for code, name in ATTRIBUTES.items()}
 ORIGIN_NUMBERS = {name: number for number, name in ORIGINS.items()}
 
@@ -136,11 +140,39 @@ def differences(messages: list[Msg], as_size: int) -> list[tuple[Msg, str, list[
     return found
 
 
-@pytest.mark.parametrize("name", corpus.names("mrt"))
-def test_archives(name: str) -> None:
-    messages = bgpipe.read(str(corpus.folder() / "mrt" / name), pardon=True, recover=True)
-    chosen = [msg for msg in itertools.islice(messages, MESSAGES) if comparable(msg)]
-    assert chosen or name in ALL_MALFORMED
+def check(messages: Iterator[Msg]) -> bool:
+    """Compare those that can be; whether there is one."""
+    chosen = [msg for msg in messages if comparable(msg)]
     for as_size in (2, 4):
         same_size = [msg for msg in chosen if msg.context.as_size == as_size]
         assert not same_size or differences(same_size, as_size) == []
+    return bool(chosen)
+
+
+@pytest.mark.parametrize("name", corpus.names("mrt"))
+def test_archives(name: str) -> None:
+    messages = bgpipe.read(str(corpus.folder() / "mrt" / name), pardon=True, recover=True)
+    assert check(itertools.islice(messages, MESSAGES)) or name in ALL_MALFORMED
+
+
+@pytest.mark.parametrize("name", corpus.names("bmp"))
+def test_routers_that_speak_bmp(name: str) -> None:
+    messages = bgpipe.read(str(corpus.folder() / "bmp" / name), pardon=True)
+    assert check(itertools.islice(messages, MESSAGES)) or name in NO_PLAIN_ROUTES
+
+
+def of_others() -> Iterator[Msg]:
+    """Messages of the tests of other implementations. Where a default comes again and again, they carry path ids."""
+    for _, wire in corpus.messages():
+        if int.from_bytes(wire[16:18]) != len(wire):
+            continue
+        message = Msg(wire)
+        if message.error is None and message.update is not None and message.update.reach[:2] == ["0.0.0.0/0"] * 2:
+            message = Msg(wire, context=SessionContext(addpath=["IPV4/UNICAST"]))
+        # tshark takes the length of a CLUSTER_LIST for one octet.
+        if '"CLUSTER_LIST":{"flags":"OX"' not in message.to_json():
+            yield message
+
+
+def test_messages_of_others() -> None:
+    assert check(of_others())
