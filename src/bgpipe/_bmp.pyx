@@ -15,12 +15,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 from bgpipe._check cimport check, family
-from bgpipe._codec cimport Batch, Buffer, Encoder, hash_bytes, index_attrs, unpack_pairs
+from bgpipe._codec cimport FULL_BATCH, Batch, Buffer, Encoder, hash_bytes, index_attrs, unpack_pairs
 from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, FAMILY_OTHER, MSG_LOCAL, MSG_RESET, STATUS_OK,
     TYPE_NOTIFICATION, TYPE_OPEN, TYPE_UPDATE, VIEW_LOC, VIEW_OUT, VIEW_POST, attrs_t, ctx_t, msg_t, peer_t, wanted_type,
 )
-from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, own_up
+from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, address_text, own_up
 from bgpipe._guess cimport reads_better
 from bgpipe._wire cimport (
     ASAN, be16, be32, be64, cursor, cursor_t, left, put32, take_bytes, take_cursor, take_u8, take_u16, take_u32,
@@ -33,7 +33,6 @@ from bgpipe.names import MESSAGE_TYPES
 cdef extern from "<arpa/inet.h>" nogil:
     enum: AF_INET
     enum: AF_INET6
-    const char* inet_ntop(int af, const void* src, char* dst, uint32_t size)
     int inet_pton(int af, const char* src, void* dst)
 
 cdef enum:                      # BMP message types (RFC 7854 section 4.1)
@@ -236,7 +235,7 @@ cdef class BmpDecoder(RecordDecoder):
             tags = {"COLLECTOR": name_text(p + 18, at - 18), "ROUTER": name_text(p + at + 34, n - at - 34)}
             if not tags["ROUTER"] and not is_zero(ip, 16):
                 # An IPv4 address stands in the first four octets; some put it into the last.
-                tags["ROUTER"] = address(ip, 16) if flag else address(ip if be32(ip) else ip + 12, 4)
+                tags["ROUTER"] = address_text(ip, 16) if flag else address_text(ip if be32(ip) else ip + 12, 4)
             self.next_router += 1
             self.router_bytes += 2 * n
             found = self.routers[key] = self.next_router, key, {name: value for name, value in tags.items() if value}
@@ -379,7 +378,7 @@ cdef class BmpDecoder(RecordDecoder):
 
     cdef dict tags_of(self, const uint8_t* head):
         cdef bint is_v6 = head[1] & IS_IPV6
-        tags = {"PEER_AS": str(be32(head + 26)), "PEER_IP": address(head + 10 if is_v6 else head + 22, 16 if is_v6 else 4)}
+        tags = {"PEER_AS": str(be32(head + 26)), "PEER_IP": address_text(head + 10 if is_v6 else head + 22, 16 if is_v6 else 4)}
         if self.peer_tags:
             tags |= view_tags(head)
         return tags | self.router_tags
@@ -646,12 +645,6 @@ cdef bint is_zero(const uint8_t* p, uint32_t n) noexcept nogil:
     return True
 
 
-cdef str address(const uint8_t* p, uint32_t n):
-    cdef char text[64]
-    inet_ntop(AF_INET if n == 4 else AF_INET6, p, text, sizeof(text))
-    return (<bytes>text).decode()
-
-
 cdef str name_text(const uint8_t* p, uint32_t n):
     return PyBytes_FromStringAndSize(<const char*>p, min(n, <uint32_t>MAX_NAME)).decode(errors="replace")
 
@@ -662,7 +655,7 @@ cdef dict view_tags(const uint8_t* head):
     cdef uint8_t flags = head[1]
     tags = {}
     if not is_zero(head + 30, 4):
-        tags["PEER_ID"] = address(head + 30, 4)
+        tags["PEER_ID"] = address_text(head + 30, 4)
     if not is_zero(head + 2, 8):
         tags["PEER_RD"] = to_text(PyBytes_FromStringAndSize(<const char*>head + 2, 8))
     if kind != 0:

@@ -18,16 +18,11 @@ from bgpipe._message cimport (
     CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, FAMILY_IPV4_UNICAST, MSG_LOCAL, MSG_RESET, TYPE_KEEPALIVE, TYPE_NOTIFICATION, TYPE_OPEN,
     TYPE_UPDATE, addpath_all, attrs_t, ctx_t, has_addpath, msg_t, peer_t, wanted_type,
 )
-from bgpipe._records cimport NO, WAIT, YES, RecordDecoder
+from bgpipe._records cimport NO, WAIT, YES, RecordDecoder, address_text
 from bgpipe._rib cimport DAMAGED, PAUSED, Rib
 from bgpipe._wire cimport ASAN, be16, be32, be64, put16, put32
 
 from bgpipe.errors import MrtError
-
-cdef extern from "<arpa/inet.h>" nogil:
-    enum: AF_INET
-    enum: AF_INET6
-    const char* inet_ntop(int af, const void* src, char* dst, uint32_t size)
 
 cdef enum:                      # MRT types
     BGP = 5
@@ -78,12 +73,10 @@ cdef dict peer_tags(const uint8_t* p, uint32_t n):
 
 cdef str address(const uint8_t* p, uint32_t n):
     # The text of an IP address; empty where it is all zeros.
-    cdef char text[64]
     cdef uint32_t i
     for i in range(n):
         if p[i]:
-            inet_ntop(AF_INET if n == 4 else AF_INET6, p, text, sizeof(text))
-            return (<bytes>text).decode()
+            return address_text(p, n)
     return ""
 
 

@@ -53,5 +53,8 @@ cdef class RecordDecoder(Decoder):
     cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
                             uint32_t as_size) except NULL
 
+# The text of an IP address of 4 or 16 octets (RFC 5952; inet_ntop(3) has the dotted form for others than mapped ones, too).
+cdef str address_text(const uint8_t* p, uint32_t n)
+
 # A peer of this table has `said` as peer_t.up, which the table owns from now on.
 cdef int own_up(PeerTable table, peer_t* peer, bytes said) except -1

@@ -11,6 +11,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from bgpipe._codec cimport Batch, Decoder, PeerTable, next_table, unpack_pairs
 from bgpipe._guess cimport guess_addpath, guess_as_size, guess_t, tag_of_families
+from bgpipe._json_text cimport put_address
 from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, ctx_t, msg_t, peer_t
 
 cdef enum:
@@ -185,6 +186,11 @@ cdef class RecordDecoder(Decoder):
             said = PyBytes_FromStringAndSize(<const char*>peer.up, peer.up_len)
             own_up(table, found, said)
         return found
+
+
+cdef str address_text(const uint8_t* p, uint32_t n):
+    cdef uint8_t text[64]
+    return PyBytes_FromStringAndSize(<const char*>text, put_address(text, p, n) - text).decode("ascii")
 
 
 cdef int own_up(PeerTable table, peer_t* peer, bytes said) except -1:

@@ -21,12 +21,8 @@ from libc.string cimport memcmp, memcpy, memset
 from bgpipe._check cimport family
 from bgpipe._codec cimport Batch, Buffer, PeerTable, hash_bytes, next_table
 from bgpipe._message cimport CTX_ADDPATH_SHIFT, CTX_AS2, CTX_EXTENDED, MSG_RIB, TYPE_UPDATE, ctx_t, msg_t, peer_t
+from bgpipe._records cimport address_text
 from bgpipe._wire cimport be16, be32, put16, put32
-
-cdef extern from "<arpa/inet.h>" nogil:
-    enum: AF_INET
-    enum: AF_INET6
-    const char* inet_ntop(int af, const void* src, char* dst, uint32_t size)
 
 cdef enum:
     HEADER_LEN = 19             # of a BGP message
@@ -451,14 +447,12 @@ cdef class Rib:
     # ---- peers ----------------------------------------------------------------------------------------------------------
 
     cdef int intern(self, Batch b, pending_t* e) except -1:
-        cdef char text[64]
         cdef const peer_t* peer = self.peers.get(e.key, e.key_len)
         if peer == NULL:
             if self.peers.full():
                 self.peers = next_table(self.peers, b)
                 self.table += 1
-            inet_ntop(AF_INET if e.key_len == 8 else AF_INET6, e.key + 4, text, sizeof(text))
-            tags = {"PEER_AS": str(be32(e.key)), "PEER_IP": (<bytes>text).decode()}
+            tags = {"PEER_AS": str(be32(e.key)), "PEER_IP": address_text(e.key + 4, e.key_len - 4)}
             peer = self.peers.add(e.key, e.key_len, tags)
         e.peer = peer
         e.table = self.table

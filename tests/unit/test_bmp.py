@@ -184,6 +184,12 @@ def test_zeros_are_told_of_peers() -> None:
     assert message[5] == {"PEER_AS": "0", "PEER_IP": "0.0.0.0"}
 
 
+def test_addresses_are_as_in_all_of_the_json() -> None:
+    """RFC 5952 section 5: the dotted form is for well-known prefixes alone."""
+    peers = [read(monitoring(update(), ip=ip)).messages[0][5]["PEER_IP"] for ip in ("::c000:201", "::ffff:192.0.2.1", "2001:db8:0:1::")]
+    assert peers == ["::c000:201", "::ffff:192.0.2.1", "2001:db8:0:1::"]
+
+
 def test_several_updates_in_one_message() -> None:
     assert read(monitoring(update() + bgp(2, bytes(4)))).wires == [update(), bgp(2, bytes(4))]
 
