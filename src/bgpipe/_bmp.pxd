@@ -46,10 +46,13 @@ cdef class BmpDecoder(RecordDecoder):
     cdef uint32_t router_len
     cdef uint8_t router_flag
     cdef size_t router_bytes
+    cdef uint32_t inner                     # octets of the BMP messages of an OpenBMP message that earlier batches have
+    cdef size_t text                        # of the tags of all messages of the batch under way
     cdef uint32_t epoch                     # of entries of `recent` that hold
     cdef int64_t collected                  # time of the OpenBMP header, ns
     cdef recent_t recent[RECENT]
     # One whole message, or what stands in one. They return 1 for damage.
+    cdef bint is_full(self, Batch b) noexcept nogil
     cdef int message(self, Batch b, const uint8_t* p, uint32_t n) except -1 nogil
     cdef int openbmp(self, Batch b, const uint8_t* p, uint32_t head, uint32_t n) except -1 nogil
     cdef int route_monitoring(self, Batch b, const uint8_t* p, uint32_t n) except -1 nogil
@@ -81,6 +84,7 @@ cdef class BmpEncoder(Encoder):
     cdef bint wrapped
     cdef uint64_t epoch
     cdef dict prefixes, bodies              # what `recent` points into
+    cdef size_t prefix_bytes
     cdef told_t recent[RECENT]
     cdef told_t* told(self, const peer_t* peer) except NULL nogil
     cdef void retract(self, const told_t* t) noexcept nogil

@@ -181,14 +181,29 @@ cdef class BmpDecoder(RecordDecoder):
                 bad = self.openbmp(b, r, be16(r + 6), be32(r + 8))
             else:
                 bad = self.message(b, r, <uint32_t>size)
+            if self.paused:
+                return i
+            self.inner = 0
             if bad:
                 return i
             self.records += 1
             i += size
+            if self.is_full(b):
+                self.paused = True
+                return i
         return i
 
+    cdef Py_ssize_t frame(self, Batch b, const uint8_t* p, Py_ssize_t n, bint eof) except -1:
+        self.text = 0
+        return RecordDecoder.frame(self, b, p, n, eof)
+
+    cdef bint is_full(self, Batch b) noexcept nogil:
+        # Few octets can ask for many tags: names of routers are long, and each of their messages has them.
+        return b.n and (b.full() or self.text > FULL_BATCH)
+
     cdef int openbmp(self, Batch b, const uint8_t* p, uint32_t head, uint32_t n) except -1 nogil:
-        # The message bus of OpenBMP, version 1.7: a header, then BMP messages. Returns 1 for damage.
+        # The message bus of OpenBMP, version 1.7: a header, then BMP messages. Returns 1 for damage. Where the batch is full in front of
+        # one of these, it goes on there when it is called again.
         cdef cursor_t c = cursor(p, head)
         cdef const uint8_t* skipped
         cdef const uint8_t* end = p + head + n
@@ -208,8 +223,12 @@ cdef class BmpDecoder(RecordDecoder):
         if length != self.router_len or (p[12] & OPENBMP_IS_IPV6) != self.router_flag or memcmp(p + OPENBMP_ROUTER, self.router_key, length) != 0:
             with gil:
                 self.find_router(p + OPENBMP_ROUTER, length, p[12] & OPENBMP_IS_IPV6)
-        p += head
+        p += head + self.inner
         while p < end:
+            if self.is_full(b):
+                self.paused = True
+                self.inner = <uint32_t>(n - (end - p))
+                return 0
             self.what = problem(p, end - p)
             if self.what != NULL:
                 return 1
@@ -311,6 +330,7 @@ cdef class BmpDecoder(RecordDecoder):
         if m.time == 0:                 # not known (RFC 7854 section 4.2)
             m.time = self.collected
         m.peer = r.peer
+        self.text += r.peer.json_len
         m.ctx = r.ctx
         m.flags = self.direction
         if is_local:
@@ -743,8 +763,9 @@ cdef class BmpEncoder(Encoder):
         end = m + b.n
         # Peers live as long as their batch: what was found for one batch says nothing about the next.
         self.epoch += 1
-        if len(self.prefixes) > MAX_ROUTERS:
+        if self.prefix_bytes > MAX_ROUTER_BYTES:
             self.prefixes.clear()
+            self.prefix_bytes = 0
         if len(self.bodies) > MAX_ROUTERS:
             self.bodies.clear()
         with nogil:
@@ -890,6 +911,7 @@ cdef class BmpEncoder(Encoder):
         cdef bytes header = self.prefixes.get(pairs)
         if header is None:
             header = self.prefixes[pairs] = openbmp_header(unpack_pairs(t.peer.pairs, t.peer.pairs_len))
+            self.prefix_bytes += PyBytes_GET_SIZE(pairs) + PyBytes_GET_SIZE(header)
         t.prefix = <const uint8_t*>PyBytes_AS_STRING(header)
         t.prefix_len = <uint32_t>PyBytes_GET_SIZE(header)
         return 0
@@ -952,7 +974,7 @@ cdef class Repeats:
 
     cdef bint knows(self, const uint8_t* p, const uint8_t* r) except -1:
         # Whether a Peer Up message was there before, and no Peer Down message since.
-        cdef bytes router = PyBytes_FromStringAndSize(<const char*>p + OPENBMP_ROUTER, r - p - OPENBMP_ROUTER) if self.wrapped else b""
+        cdef bytes router = hash_bytes(p + OPENBMP_ROUTER, <uint32_t>(r - p - OPENBMP_ROUTER)).to_bytes(8) if self.wrapped else b""
         cdef bytes peer = PyBytes_FromStringAndSize(<const char*>r + COMMON, 1) + PyBytes_FromStringAndSize(<const char*>r + COMMON + 2, 24)
         if r[5] == PEER_DOWN:
             self.said.pop(router + peer, None)
@@ -1032,7 +1054,9 @@ cdef bytes openbmp_header(dict tags):
     cdef list parts
     octets = bytes(16)
     group = router
-    if router and inet_pton(AF_INET, PyBytes_AS_STRING(router), ip) == 1:
+    if b"\0" in router:                          # for inet_pton(3) it would end there
+        pass
+    elif router and inet_pton(AF_INET, PyBytes_AS_STRING(router), ip) == 1:
         octets, group = PyBytes_FromStringAndSize(<const char*>ip, 4).ljust(16, b"\0"), b""
     elif router and inet_pton(AF_INET6, PyBytes_AS_STRING(router), ip) == 1:
         octets, group = PyBytes_FromStringAndSize(<const char*>ip, 16), b""

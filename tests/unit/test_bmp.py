@@ -572,7 +572,7 @@ def test_what_has_no_place_is_left_out() -> None:
 
 
 def test_openbmp_is_written() -> None:
-    for router in (b"rr", b""):
+    for router in (b"rr", b"", b"192.0.2.9", b"192.0.2.9\0"):
         data = openbmp(monitoring(update()), router=router, ip=b"\xc0\0\2\5" + bytes(12))
         made, _ = write(data, openbmp=True)
         result = read(made, openbmp=True)
@@ -622,6 +622,21 @@ def batches(decoder: BmpDecoder, data: bytes) -> list[Batch]:
     while (batch := decoder.read(source)) is not None:
         found.append(batch)
     return found
+
+
+def test_batches_are_bounded() -> None:
+    """Long names for many messages: a batch ends, and the next one goes on, within an OpenBMP message and behind a BMP message."""
+    name = b"\1" * 1000
+    inner = [monitoring(update(), asn=1 + n % 400) for n in range(1500)]
+    bad = openbmp(b"".join(inner[:700]) + GOOD[:-1], router=name)
+    data = openbmp(b"".join(inner), router=name) + bad + openbmp(inner[0])
+    decoder = BmpDecoder(openbmp=True, pardon=True)
+    found = batches(decoder, data)
+    assert len(found) > 10
+    assert (decoder.records, decoder.skipped) == (3, 1)
+    assert [message.tags["PEER_AS"] for batch in found for message in batch] == [str(1 + n % 400) for n in (*range(1500), *range(700), 0)]
+    bare = BmpDecoder()
+    assert sum(map(len, batches(bare, b"".join(inner) * 20))) == 30_000
 
 
 def test_the_way_reads_are_cut_does_not_matter() -> None:

@@ -206,3 +206,98 @@ def test_lines_of_long_attributes(octets: int, tmp_path: Path) -> None:
     path = tmp_path / "hostile.mrt"
     path.write_bytes(record(4, struct.pack(">IIHHII", 65001, 65002, 0, 1, 1, 2) + update, kind=16) * 500)
     assert peak_mib(path, form="exa") < LIMIT_MIB
+
+
+# ---- BMP -------------------------------------------------------------------------------------------------------------
+
+BGP_MARKER = b"\xff" * 16
+END_OF_RIB = BGP_MARKER + b"\0\x17\2" + bytes(4)
+
+
+def bmp(kind: int, body: bytes) -> bytes:
+    return struct.pack(">BIB", 3, 6 + len(body), kind) + body
+
+
+def per_peer(n: int, flags: int = 0) -> bytes:
+    return struct.pack(">BB8s12xIIIII", 0, flags, bytes(8), 10 << 24 | n, 64512 + n, n, 1_600_000_000, 0)
+
+
+def opening(capabilities: bytes = b"") -> bytes:
+    """With extended parameters (RFC 9072), which can be long."""
+    parameters = b"\xff\xff" + struct.pack(">H", len(capabilities)) + capabilities
+    body = struct.pack(">BHH4s", 4, 65001, 180, b"\1\1\1\1") + parameters
+    return BGP_MARKER + struct.pack(">HB", 19 + len(body), 1) + body
+
+
+def came_up(n: int, ends: bytes = b"", more: bytes = b"") -> bytes:
+    return bmp(3, per_peer(n) + bytes(20) + (ends or opening() * 2) + more)
+
+
+def monitored(n: int, flags: int = 0) -> bytes:
+    return bmp(0, per_peer(n, flags) + END_OF_RIB)
+
+
+def openbmp(data: bytes, collector: bytes = b"cc", router: bytes = b"rr") -> bytes:
+    rest = b"\x80\x0c" + bytes(8) + bytes(16) + struct.pack(">H", len(collector)) + collector
+    rest += bytes(32) + struct.pack(">H", len(router)) + router + bytes(4)
+    return b"OBMP\1\7" + struct.pack(">HI", 12 + len(rest), len(data)) + rest + data
+
+
+def one_peer_after_the_other() -> bytes:
+    """Peers that come up and are never seen again."""
+    return b"".join(came_up(n) + monitored(n) for n in range(40_000))
+
+
+def longest_opens() -> bytes:
+    """64 KiB each, with capabilities of a path id for each family."""
+    entries = b"".join(struct.pack(">HBB", afi, safi, 3) for afi in range(4) for safi in range(15))
+    capabilities = bytes([69, len(entries)]) + entries
+    ends = opening(b"".join(b"\2" + struct.pack(">H", len(capabilities)) + capabilities for _ in range(265)))
+    return b"".join(came_up(n, ends * 2) + monitored(n) for n in range(300))
+
+
+def long_information() -> bytes:
+    """Peer Up messages of 1 MB, for as many peers as there are, and routes of all of their RIBs."""
+    text = struct.pack(">HH", 0, 60_000) + b"\1" * 60_000
+    flags = (0, 0x40, 0x10, 0x50)
+    return b"".join(came_up(n, more=text * 16) + b"".join(monitored(n, flag) for flag in flags) for n in range(60))
+
+
+def up_and_down() -> bytes:
+    """One peer, each time another session."""
+    return b"".join(came_up(1) + monitored(1) + bmp(2, per_peer(1) + b"\4") for _ in range(20_000))
+
+
+def long_statistics() -> bytes:
+    return (bmp(1, per_peer(1) + struct.pack(">I", 260_000) + b"\0\x63\0\0" * 260_000) + monitored(1)) * 10
+
+
+def claims() -> bytes:
+    """A length that never comes, again and again."""
+    return (monitored(1) + struct.pack(">BIB", 3, 1 << 20, 1)) * 20_000
+
+
+def many_in_one() -> bytes:
+    """An OpenBMP message of 1 MB with long names and as many peers as fit."""
+    return b"".join(openbmp(b"".join(monitored(15_000 * k + n) for n in range(14_000)), b"\1" * 1024, b"\2" * 1024) for k in range(3))
+
+
+def many_routers() -> bytes:
+    def name(n: int) -> bytes:
+        return b"%06d" % n * 170
+
+    return b"".join(openbmp(came_up(n) + monitored(n), name(n), name(n)) for n in range(10_000))
+
+
+STREAMS = [one_peer_after_the_other, longest_opens, long_information, up_and_down, long_statistics, claims, many_in_one, many_routers]
+
+
+@pytest.mark.parametrize(
+    ("stream", "form"),
+    [*((stream, "json") for stream in STREAMS), (one_peer_after_the_other, "bmp"), (longest_opens, "bmp"), (many_in_one, "bmp"), (many_routers, "obmp")],
+)
+def test_bmp(stream: object, form: str, tmp_path: Path) -> None:
+    data = stream()  # type: ignore[operator]
+    path = tmp_path / f"hostile.{'obmp' if data[:4] == b'OBMP' else 'bmp'}"
+    path.write_bytes(data)
+    assert peak_mib(path, "--tags", "--all", *(["--recover"] if stream is claims else []), form=form) < LIMIT_MIB
