@@ -1745,34 +1745,5 @@ def write_mrt(messages: Iterable[Message]) -> bytes:
     return out
 
 
-# -- BMP (RFC 7854) --------------------------------------------------------------------------------------------
-
-ROUTE_MONITORING = 0
-
-
-def read_bmp(data: bytes) -> Iterator[Message]:
-    """The UPDATEs of Route Monitoring messages."""
-    reader = Reader(data)
-    seq = 0
-    while reader.left():
-        version, length, kind = struct.unpack(">BIB", reader.take(6))
-        if version != 3:
-            raise Malformed(f"BMP version {version}")
-        body = Reader(reader.take(length - 6))
-        if kind != ROUTE_MONITORING:
-            continue
-        peer_type, flags = body.take(2)
-        body.take(8)  # distinguisher
-        address = body.take(16)
-        # RFC 7854 section 4.2: V = IPv6 address, A = 2-byte AS_PATH; RFC 9069 section 5.2: never in a Loc-RIB.
-        ip = address if flags & 0x80 else address[12:]
-        asn, _, seconds, microseconds = struct.unpack(">IIII", body.take(16))
-        as_size = 2 if flags & 0x20 and peer_type != 3 else 4
-        name, update = decode_message(body.rest(), as_size)
-        seq += 1
-        time = time_text(seconds * 1_000_000 + microseconds)
-        yield ["R", seq, time, name, update, Peer(asn, ip).tags()]
-
-
 # It needs what is above.
 import oracle_attributes  # noqa: E402

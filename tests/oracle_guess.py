@@ -1,4 +1,4 @@
-"""What MRT records do not say of a peer's messages, found out slowly and obviously: the twin of _guess.pyx.
+"""What records do not say of a peer's messages, found out slowly and obviously: the twin of _guess.pyx.
 
 Written apart from the package, as the oracle is, whose reading of bytes it uses.
 """
@@ -168,7 +168,7 @@ class Guesser:
             return as_size, addpath, tags
         session = self.sessions.setdefault((header, is_local), Session())
         if self.addpath and (families := session.path_ids(wire, addpath)):
-            addpath = set(families)
+            addpath = set(families) | (set() if isinstance(addpath, bool) else addpath)
             tags["ADDPATH"] = "guessed " + ",".join(f"{names.AFIS[afi]}/{names.SAFIS[safi]}" for afi, safi in families)
         if self.asn and (size := session.size_of_as(wire, as_size)) != as_size:
             as_size = size

@@ -16,6 +16,7 @@ import pytest
 import corpus
 import oracle
 from conversion import ORACLE, Converter
+from oracle_bmp import read_bmp
 
 MISSING = "<missing>"
 Json = Any
@@ -194,7 +195,7 @@ def check(name: str, theirs: list[Message], ours: list[Message]) -> set[Explanat
 def compare(name: str, converter: Converter) -> set[Explanation]:
     theirs = golden(name)
     if name.endswith(".bmp"):
-        return check(name, theirs, list(oracle.read_bmp((corpus.folder() / "bmp" / name).read_bytes())))
+        return check(name, theirs, [message for record in read_bmp((corpus.folder() / "bmp" / name).read_bytes()) for message in record.messages])
     if name.startswith("mrtparse.") and "_rib" in name:
         return check(name, theirs, readable_rib(first_messages(name, 1000, converter)))
     return check(name, theirs, first_messages(name, theirs[-1][1], converter))
