@@ -116,6 +116,7 @@ CLASSES = {
     (32, BAD_LENGTH): (WITHDRAW, "RFC 8092 section 6"),
     (33, BAD_PARTS): (WITHDRAW, "RFC 8205 section 5.2"),
     (35, BAD_LENGTH): (WITHDRAW, "RFC 9234 section 5"),
+    (36, BAD_PARTS): (WITHDRAW, "RFC 10039 section 4"),
     (38, BAD_PARTS): (DISCARD, "RFC 9026 section 3.1.6"),
     (40, BAD_PARTS): (DISCARD, "RFC 8669 section 6"),
     (40, BAD_SERVICE): (WITHDRAW, "RFC 9252 section 7"),
@@ -214,10 +215,12 @@ cdef uint8_t rare_problem(uint8_t code, const uint8_t* p, uint32_t n) noexcept n
         return FINE if tlvs_end(p, n) else BAD_PARTS
     if code == 128:                         # SET
         return BAD_LENGTH if n < 4 else FINE if attributes_end(p + 4, n - 4) else BAD_PARTS
+    if code == 36:                          # DPATH
+        return FINE if domains_end(p, n) else BAD_PARTS
     # In a tunnel, a sub-TLV that does not parse counts as one that is not known (RFC 9012 section 13).
     problem = layout_problem(code, p, n, code != 23)
-    if problem == BAD_VALUE or problem == FINE or code == 36 or code == 39:
-        return FINE                         # octets that are reserved are for later; drafts
+    if problem == BAD_VALUE or problem == FINE or code == 39:
+        return FINE                         # octets that are reserved are for later; a draft
     if code == 22 or code == 27:
         return BAD_LENGTH
     return BAD_SERVICE if code == 40 and has_service(p, n) else BAD_PARTS
@@ -231,6 +234,16 @@ cdef bint tlvs_end(const uint8_t* p, uint32_t n) noexcept nogil:
             return False
         i += 4 + be16(p + i + 2)
     return i == n
+
+
+cdef bint domains_end(const uint8_t* p, uint32_t n) noexcept nogil:
+    # Whether segments of one domain or more, seven octets each, end where p[:n] does, and there is one.
+    cdef uint32_t i = 0
+    while i < n:
+        if p[i] == 0:
+            return False
+        i += 1 + 7 * <uint32_t>p[i]
+    return n > 0 and i == n
 
 
 cdef bint attributes_end(const uint8_t* p, uint32_t n) noexcept nogil:

@@ -34,10 +34,10 @@ ATTRIBUTES = {
     32: "LARGE_COMMUNITY",  # RFC 8092
     33: "BGPSEC_PATH",  # RFC 8205
     35: "OTC",  # RFC 9234
-    36: "DPATH",  # draft-ietf-bess-evpn-ipvpn-interworking
+    36: "DPATH",  # RFC 10039
     37: "SFP_ATTR",  # RFC 9015
     38: "BFD_DISCRIMINATOR",  # RFC 9026
-    39: "RCA",  # draft-ietf-idr-entropy-label
+    39: "RCA",  # draft-ietf-idr-nhc, which has come from draft-ietf-idr-entropy-label
     40: "PREFIX_SID",  # RFC 8669
     128: "SET",  # RFC 6368 ATTR_SET
 }

@@ -94,6 +94,7 @@ EXAMPLES: dict[tuple[str, str], Msg] = {
     ("PE_DISTING", "BAD_LENGTH"): route(attribute(27, bytes(6), 0xC0)),
     ("BGP_LS", "BAD_PARTS"): route(attribute(29, b"\4\1\0\2\0", 0x80)),
     ("BGPSEC_PATH", "BAD_PARTS"): route(attribute(33, b"\0\x09\1\0\0\0\0\1", 0x80)),
+    ("DPATH", "BAD_PARTS"): route(attribute(36, b"\1\0\0\0\1\0\1", 0xC0)),
     ("BFD_DISCRIMINATOR", "BAD_PARTS"): route(attribute(38, b"\1\0\0\0\1\1\5\0", 0xC0)),
     ("PREFIX_SID", "BAD_PARTS"): route(attribute(40, b"\1\0\x08" + bytes(7), 0xC0)),
     ("PREFIX_SID", "BAD_SERVICE"): route(attribute(40, b"\5\0\5\0\1\0\x10\0", 0xC0)),
@@ -124,6 +125,12 @@ def test_each_line_of_the_table(line: tuple[str, str]) -> None:
     assert [(error.problem, error.action, error.source) for error in found] == [(WORDS[problem], ACTIONS[action], source)]
     assert line[0] in ("any", found[0].field)
     assert EXAMPLES[line].error_action == ACTIONS[action]
+
+
+@pytest.mark.parametrize(("value", "good"), [("02 0000000a000246 0000000b000380 01 0000000c000400", True), ("", False), ("00", False)])
+def test_domain_paths(value: str, good: bool) -> None:
+    """Segments of at least one domain, and at least one segment."""
+    assert (route(attribute(36, bytes.fromhex(value), 0xC0)).errors == ()) is good
 
 
 def test_the_table_is_in_the_docs() -> None:

@@ -182,11 +182,11 @@ BGPSEC_PATH = record(  # RFC 8205 section 3
         )
     ),
 )
-DPATH = each(counted(8, record(asn=uint(32), id=uint(16), safi=named(8, SAFIS))))
+DPATH = each(counted(8, record(asn=uint(32), id=uint(16), safi=named(8, SAFIS))))  # RFC 10039 section 4
 BFD_DISCRIMINATOR = record(  # RFC 9026 section 3.1.6
     mode=named(8, BFD_MODES), discriminator=uint(32), tlvs=optional(tlvs(8, 8, BFD_TLVS, {1: address}))
 )
-# draft-ietf-idr-entropy-label
+# draft-ietf-idr-nhc section 2
 RCA = record(af=family, nexthop=sized(8, address), capabilities=tlvs(16, 16, {}, {}))
 
 LAYOUTS: dict[int, Layout] = {
