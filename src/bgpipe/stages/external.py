@@ -17,7 +17,7 @@ from bgpipe.pipeline.log import Tally
 from bgpipe.pipeline.options import option
 from bgpipe.pipeline.session import Member
 from bgpipe.pipeline.stage import BOTH, LEFT, NEW, RIGHT, STARTING, Output, StageOptions
-from bgpipe.stages.messages import TYPES, WRITTEN, ReaderOptions, make_decoder, make_encoder
+from bgpipe.stages.messages import READ_FORMATS, TYPES, WRITTEN, ReaderOptions, make_decoder, make_encoder
 from bgpipe.transport.pipes import Reader, Writer
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class ExternalOptions(ReaderOptions):
     """Options of stages that exchange messages with the outside."""
 
     format: str = option(
-        "--format", "json, raw, mrt or exa; with --write also bgpdump", kind=WRITTEN, default="json"
+        "--format", f"{READ_FORMATS}; with --write also bgpdump", kind=WRITTEN, default="json"
     )
     type: tuple[int, ...] = option("--type", "exchange only messages of these types; others pass by", kind=TYPES)
     skip: tuple[int, ...] = option("--skip", "do not exchange messages of these types; they pass by", kind=TYPES)
