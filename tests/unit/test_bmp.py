@@ -17,6 +17,8 @@ from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder, MrtEncoder
 from bgpipe.errors import BmpError, InputError
+from oracle_bmp import BmpReader, read_bmp
+from oracle_guess import Guesser
 
 MONITORING, STATISTICS, DOWN, UP, INITIATION, TERMINATION, MIRRORING = range(7)
 MARKER = b"\xff" * 16
@@ -615,6 +617,18 @@ def test_openbmp_of_the_corpus(name: str) -> None:
     result = read((corpus.folder() / "openbmp" / name).read_bytes(), openbmp=True)
     assert result.error is None
     assert sum(result.decoder.kinds.values()) == 1
+
+
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder in ("bmp", "openbmp") for name in corpus.names(folder)])
+def test_the_corpus_as_the_oracle_reads_it(folder: str, name: str, everything: bool) -> None:
+    data, openbmp = (corpus.folder() / folder / name).read_bytes(), folder == "openbmp"
+    ours = read(data, openbmp=openbmp, peer_tags=True, everything=everything, guess_addpath=True)
+    reader = BmpReader(peer_tags=True, everything=everything, guesser=Guesser(asn=False, addpath=True))
+    records = list(read_bmp(data, reader, openbmp=openbmp))
+    assert [record.error for record in records if record.error] == []
+    assert ours.messages == [message for record in records for message in record.messages]
+    assert (ours.decoder.kinds, ours.decoder.take_events()) == (reader.kinds, reader.events)
 
 
 def batches(decoder: BmpDecoder, data: bytes) -> list[Batch]:
