@@ -227,12 +227,12 @@ class Bird(Daemon):
 class GoBgp(Daemon):
     name = "gobgp"
     program = package = "gobgpd"
+    families: ClassVar[tuple[str, ...]] = ("ipv4-unicast", "ipv6-unicast")
 
     def launch(self, peering: Peering) -> Process:
         addpath = "[neighbors.afi-safis.add-paths.config]\nreceive = true\nsend-max = 8\n" if peering.addpath else ""
         families = "".join(
-            f"[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = '{name}-unicast'\n{addpath}"
-            for name in ("ipv4", "ipv6")
+            f"[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\nafi-safi-name = '{name}'\n{addpath}" for name in self.families
         )
         security = "[neighbors.ttl-security.config]\nenabled = true\nttl-min = 255\n"
         multihop = "[neighbors.ebgp-multihop.config]\nenabled = true\nmultihop-ttl = 5\n"
