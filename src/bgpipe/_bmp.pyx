@@ -61,6 +61,7 @@ cdef enum:
     MAX_UPDATE = HEAD + 65535   # of a Route Monitoring message, as a search takes it
     MAX_SESSIONS = 16384        # beyond it, the oldest are forgotten
     MAX_SESSION_BYTES = 2 << 20
+    MAX_SAID = 4 << 10          # octets of a Peer Up message that each peer of the session keeps, and is written with
     MAX_ROUTERS = 4096
     MAX_ROUTER_BYTES = 1 << 20
     MAX_EVENTS = 1000           # between two batches
@@ -388,7 +389,7 @@ cdef class BmpDecoder(RecordDecoder):
             peer.view.kind = key[0]
             peer.view.flags = key[1] & 0x7F
             peer.reset = generation > 0
-            if session is not None and session.said:
+            if session is not None and 0 < len(session.said) <= MAX_SAID:
                 own_up(self.peers, peer, session.said)
         r.peer = peer
         return 0

@@ -179,6 +179,9 @@ def command(before: str, part: str, after: str = "", longest: int = LONGEST_COMM
         command(ROUTE + "extended-community [ ", "target:1:1 ", "]"),
         command(ROUTE + "attribute [ 0x63 0xd0 0x", "00", " ]"),
         command("announce attributes next-hop 1.1.1.1 nlri ", "0.0.0.0/0 "),
+        command(f"announce attributes next-hop 1.1.1.1 attribute [ 0x63 0xc0 0x{'00' * 4030} ] nlri ", "0.0.0.0/0 "),
+        command(f"announce attributes next-hop 1.1.1.1 attribute [ 0x63 0xc0 0x{'00' * 60000} ] nlri ", "0.0.0.0/0 "),
+        command("announce attributes next-hop 1.1.1.1 split /24 nlri ", "10.0.0.0/8 "),
         command("neighbor ", "1.1.1.1,neighbor ", ROUTE[:-1]),
         command("group attributes next-hop 1.1.1.1 med 5", ";announce route 0.0.0.0/0"),
         "announce route 0.0.0.0/0 next-hop 1.1.1.1 split /16\n" * 4,
@@ -187,7 +190,7 @@ def command(before: str, part: str, after: str = "", longest: int = LONGEST_COMM
         "withdraw route 0.0.0.0/0\n" * 300_000,
     ],
     ids=[
-        *("communities", "path", "sets", "large", "clusters", "extended", "octets", "nlri", "neighbors", "group", "split"),
+        *("communities", "path", "sets", "large", "clusters", "extended", "octets", "nlri", "long", "longer", "splits", "neighbors", "group", "split"),
         *("peers", "endless", "messages"),
     ],
 )
@@ -263,6 +266,14 @@ def long_information() -> bytes:
     return b"".join(came_up(n, more=text * 16) + b"".join(monitored(n, flag) for flag in flags) for n in range(60))
 
 
+def many_numbers() -> bytes:
+    """One session with a Peer Up message of 1 MB, another AS number in each message behind it, and path ids to be found out."""
+    up = came_up(0, more=(struct.pack(">HH", 0, 60_000) + bytes(60_000)) * 16)
+    update = BGP_MARKER + b"\0\x1f\2" + bytes(4) + b"\0\0\0\1\x18\x0a\0\0"
+    head = per_peer(0)
+    return up + b"".join(bmp(0, head[:26] + struct.pack(">I", asn) + head[30:] + update) for asn in range(3000))
+
+
 def up_and_down() -> bytes:
     """One peer, each time another session."""
     return b"".join(came_up(1) + monitored(1) + bmp(2, per_peer(1) + b"\4") for _ in range(20_000))
@@ -289,7 +300,10 @@ def many_routers() -> bytes:
     return b"".join(openbmp(came_up(n) + monitored(n), name(n), name(n)) for n in range(10_000))
 
 
-STREAMS = [one_peer_after_the_other, longest_opens, long_information, up_and_down, long_statistics, claims, many_in_one, many_routers]
+STREAMS = [
+    *(one_peer_after_the_other, longest_opens, long_information, many_numbers, up_and_down, long_statistics, claims),
+    *(many_in_one, many_routers),
+]
 
 
 @pytest.mark.parametrize(
