@@ -6,5 +6,5 @@ class BgpdumpEncoder(Encoder):
     Routes of a RIB say TABLE_DUMP2 or TABLE_DUMP and B, all others BGP4MP and A or W, with `_ET` where the time has
     microseconds, `_LOCAL` for what came from a record of that kind, and `_AP` where prefixes have path ids. Families
     other than IPv4 and IPv6 unicast and multicast have no lines, nor have messages of other types, nor those whose
-    prefixes do not parse. `Buffer.messages` counts lines. Skipped are UPDATEs whose lines would take more than 16 MiB.
+    prefixes do not parse. `Buffer.messages` counts lines. Skipped are UPDATEs whose lines would take more than 8 MiB.
     """

@@ -27,7 +27,7 @@ from bgpipe.errors import InputError
 cdef enum:
     HEADER_LEN = 19             # of a BGP message
     CODES = 19                  # attributes that lines tell of have codes below
-    MAX_TEXT = 16 << 20         # of one message
+    MAX_TEXT = 8 << 20          # of one message
     MAX_PREFIX = 64             # octets of text: an IPv6 prefix and a path id
     AS_TRANS = 23456            # RFC 6793 section 9
     ALL = 0xFFFFFFFF
@@ -371,22 +371,35 @@ cdef class BgpdumpEncoder(Encoder):
         self.tail = Buffer(1024)
 
     cpdef int encode(self, Batch b, Buffer out) except -1:
+        self.next = 0
+        return self.go_on(b, out)
+
+    cpdef int go_on(self, Batch b, Buffer out) except -1:
         cdef msg_t* m
         cdef msg_t* end
-        cdef Py_ssize_t start
+        cdef msg_t* rest = NULL
+        cdef Py_ssize_t start, most
         cdef uint64_t lines = 0
         cdef int count
         if b is None or out is None:
             raise TypeError("encode() takes a Batch and a Buffer")
-        m = b.msgs
-        end = m + b.n
+        if self.next > b.n:
+            raise ValueError("go_on() takes the batch that was given to encode()")
+        m = b.msgs + self.next
+        end = b.msgs + b.n
+        most = out.len + self.part if self.part else 0
         # Peers live as long as their batch: what was made for one batch says nothing about the next.
         self.epoch += 1
         with nogil:
             while m < end:
+                if rest == NULL and most and out.len >= most:
+                    rest = m
                 if m.type == TYPE_UPDATE and self.wanted(m):
                     if m.status == STATUS_UNKNOWN and check(m, NULL) > STATUS_OK:
-                        b.failed += 1
+                        b.failed += 1   # also of what comes in a later part: the batch is asked for it now
+                    if rest != NULL:
+                        m += 1
+                        continue
                     start = out.len
                     # Attributes whose value alone does not parse are left away; anything else may be no route at all.
                     count = self.put_message(m, out) if m.status == STATUS_OK or m.status == ERR_ATTRIBUTE_VALUE else 0
@@ -398,6 +411,7 @@ cdef class BgpdumpEncoder(Encoder):
                         self.written += 1
                         lines += count
                 m += 1
+        self.next = <uint32_t>(rest - b.msgs) if rest != NULL else 0
         out.messages += lines
         return 0
 

@@ -141,7 +141,10 @@ cdef class Encoder:
     cdef readonly uint64_t skipped          # messages that the format cannot say, wholly or in part
     cdef public object on_skip              # called with an InputError for each of them
     cdef uint16_t unwanted                  # flags of the messages to leave out
+    cdef public Py_ssize_t part             # octets behind which encode() stops, if there can be many more; 0: not at all
+    cdef uint32_t next                      # message of the batch that go_on() begins with, where it is not 0
     cpdef int encode(self, Batch b, Buffer out) except -1
+    cpdef int go_on(self, Batch b, Buffer out) except -1
     cdef inline bint wanted(self, const msg_t* m) noexcept nogil:
         if m.flags & self.unwanted:
             return False

@@ -174,6 +174,9 @@ class Encoder:
 
     accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so). on_skip:
     called with an InputError for each message that the format cannot say.
+
+    part: octets behind which a format stops in which few octets can make any amount of text; 0 for never. The batch is
+    `unfinished` then, and go_on() has the next part of it.
     """
 
     def __init__(
@@ -186,6 +189,7 @@ class Encoder:
     types: int
     directions: int
     accepted: bool
+    part: int
     on_skip: Callable[[InputError], object] | None
     @property
     def skipped(self) -> int:
@@ -193,8 +197,13 @@ class Encoder:
     @property
     def written(self) -> int:
         """Messages encoded."""
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is more of the batch that was encoded last."""
     def encode(self, b: Batch, out: Buffer) -> int:
         """Append the messages of `b` that are wanted and not dropped to `out`; return 0."""
+    def go_on(self, b: Batch, out: Buffer) -> int:
+        """Append the next part of a batch that is `unfinished`, the same one as encode() was given; return 0."""
 
 class RawDecoder(Decoder):
     """BGP messages back to back, as on a TCP connection (RFC 4271 section 4.1). They get the time now.

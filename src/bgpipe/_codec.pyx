@@ -991,6 +991,9 @@ cdef class Encoder:
 
     accepted: whether to take messages that are past all other stages (an ACTION tag of their input said so). on_skip: called with an
     InputError for each message that the format cannot say.
+
+    part: octets behind which a format stops in which few octets can make any amount of text; 0 for never. The batch is `unfinished`
+    then, and go_on() has the next part of it.
     """
 
     def __cinit__(self, *args, **options):
@@ -1012,6 +1015,14 @@ cdef class Encoder:
     cpdef int encode(self, Batch b, Buffer out) except -1:
         """Append the messages of `b` that are wanted and not dropped to `out`."""
         raise TypeError("an Encoder is used through its subclasses")
+
+    @property
+    def unfinished(self):
+        return self.next != 0
+
+    cpdef int go_on(self, Batch b, Buffer out) except -1:
+        """Append the next part of a batch that is `unfinished`, the same one as it was given to encode()."""
+        raise TypeError("all of the batch is there")
 
     cdef int skip(self, error) except -1:
         self.skipped += 1

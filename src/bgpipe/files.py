@@ -163,6 +163,7 @@ class Writer:
     def __init__(self, path: str, form: str, compress: str, append: bool, create: bool, types: int) -> None:
         self._sink = open_sink(path, compress=compress, append=append, create=create)
         self._encoder = formats.encoder(form, types=types)
+        self._encoder.part = 1 << 20
         self._repeats = formats.repeats(form)
         self._buffer = Buffer()
 
@@ -181,6 +182,13 @@ class Writer:
         batch = messages if isinstance(messages, Batch) else messages.copy().batch
         self._buffer.clear()
         self._encoder.encode(batch, self._buffer)
+        self._put()
+        while self._encoder.unfinished:
+            self._buffer.clear()
+            self._encoder.go_on(batch, self._buffer)
+            self._put()
+
+    def _put(self) -> None:
         if self._repeats is not None:
             self._repeats.take_out(self._buffer)
         self._sink.write(memoryview(self._buffer))

@@ -265,6 +265,27 @@ def test_messages_without_prefixes() -> None:
     assert batch.failed == 1
 
 
+def test_in_parts() -> None:
+    """A part ends behind the message with which it is long enough; what does not parse counts at once, since it is asked for then."""
+    wires = [update(USUAL, TEN), b"\xff" * 16 + struct.pack(">HB", 23, 2) + b"\0\7\0\0", update(USUAL, TEN + TEN)]
+    whole, part = Buffer(), Buffer()
+    for out, size in ((whole, 0), (part, 1)):
+        batch = RawDecoder().read(io.BytesIO(b"".join(wires * 3)))
+        assert batch is not None
+        encoder, parts = BgpdumpEncoder(), 0
+        encoder.part = size
+        encoder.encode(batch, out)
+        assert batch.failed == 3
+        while encoder.unfinished:
+            before = len(out)
+            encoder.go_on(batch, out)
+            parts += len(out) > before
+        assert (encoder.written, out.messages, batch.failed) == (9, 9, 3)
+        assert parts == (5 if size else 0)
+    said, in_parts = ([text.split(b"|")[2:] for text in bytes(out).splitlines()] for out in (whole, part))  # without the time
+    assert said == in_parts
+
+
 def test_a_message_of_too_many_lines() -> None:
     """Each line repeats all attributes: few octets could ask for any amount of text."""
     attrs = ORIGIN + bytes([0x50, 2]) + struct.pack(">H", 24 * 1022) + (b"\2\xff" + b"\xff" * 1020) * 24 + HOP
@@ -273,7 +294,7 @@ def test_a_message_of_too_many_lines() -> None:
     lines = encode(RawDecoder(), update(attrs, bytes(30_000)) + update(USUAL, TEN), encoder)
     assert len(lines) == 1
     assert encoder.skipped == 1
-    assert "more than 16 MiB of lines" in str(skipped[0])
+    assert "more than 8 MiB of lines" in str(skipped[0])
 
 
 def test_what_is_written_as_mrt_has_the_same_lines(tmp_path: Path) -> None:

@@ -118,6 +118,17 @@ def test_mrt(archive: object, tmp_path: Path) -> None:
     assert peak_mib(path) < LIMIT_MIB
 
 
+def test_lines_that_repeat_all_attributes(tmp_path: Path) -> None:
+    """4 KiB that ask for 8 MB of text, 2,000 times: 16 GB."""
+    values = b"\x40\1\1\0\x40\2\6\2\1\0\0\xfd\xe9\x40\3\4\1\2\3\4" + b"\xd0\x08" + struct.pack(">H", 760) + b"\0\xff\xfe\xff" * 190
+    body = bytes(2) + struct.pack(">H", len(values)) + values
+    update = b"\xff" * 16 + struct.pack(">HB", 4096, 2) + body + bytes(4096 - 19 - len(body))
+    message = record(4, struct.pack(">IIHHII", 65001, 65002, 0, 1, 1, 2) + update, kind=16)
+    path = tmp_path / "hostile.mrt"
+    path.write_bytes(message * 2000)
+    assert peak_mib(path, form="bgpdump") < LIMIT_MIB
+
+
 # ---- JSON ------------------------------------------------------------------------------------------------------------
 
 HEAD = '["R",1,"2020-01-01T00:00:00.000",'

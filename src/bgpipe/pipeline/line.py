@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ALL = 0xFFFFFFFF  # more messages than a batch holds
 _OPENS = 1 << 1  # as an interest of bgp/watch.py
+_PART = 1 << 20  # octets that a batch becomes at once, where the format can make much of little
 _SHARE_S = 0.05  # how long what comes at once may have to wait for
 
 
@@ -102,6 +103,7 @@ class Step:
             self.output = stage
             self.encoder: Encoder = stage.encoder()
             self.encoder.directions = directions
+            self.encoder.part = _PART
             self.encoder.accepted = stage.tap or stage.consumes
             self.buffer = Buffer()
             self.keeps = stage.diverts
@@ -124,6 +126,8 @@ class Step:
                 with batch:
                     self.encoder.encode(batch, self.buffer)
                 self.output.swallowed(self.buffer.messages)
+                while self.go_on():
+                    self.output.swallowed(self.buffer.messages)
                 self.buffer.clear()
             return batch
         after = None
@@ -167,6 +171,15 @@ class Step:
                 batch.sample(stage.bucket.available(), self.directions)
             stage.bucket.take(batch.visible(self.directions))
         return bool(self.chooses or first or count < len(batch))
+
+    def go_on(self) -> bool:
+        """Have the next part of what an output makes of the batch in the buffer, where it is too much at once."""
+        self.buffer.clear()
+        if self.seen is None or not self.encoder.unfinished:
+            return False
+        with self.seen:
+            self.encoder.go_on(self.seen, self.buffer)
+        return True
 
     def again(self, after: Batch | None = None, count: int = _ALL) -> None:
         """Run an output once more on what it saw; of it, on what became the first `count` messages of `after`."""
@@ -338,6 +351,8 @@ class Lane:
             return
         try:
             driver.write(output, step.buffer)
+            while step.go_on():
+                driver.write(output, step.buffer)
         except StageError as error:
             self.pipe.fail(step.stage, error)
 
