@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import gobgp
-from bgpipe import Update, names
+from bgpipe import SessionContext, Update, names
 from chance import BITS, Chance
 from oracle_flowspec import operation
 
@@ -149,6 +149,34 @@ def test_nlri_as_gobgp_reads_it(daemon: gobgp.Daemon, family: str) -> None:
         path = [asn for segment in attrs[2]["as_paths"] for asn in segment["asns"]]
         found[attrs[8]["communities"][0]] = routes[0]["nlri"], path, attrs[32]["value"], attrs[14]["nexthop"]
     assert found == expected
+
+
+ADDPATH = "[neighbors.afi-safis.add-paths.config]\nreceive = true\n"
+# Not IPv4 unicast: with that it looks for path ids in the prefixes of flows, too. It has none for route targets.
+WITH_PATHS = [family for family in OTHERS if family != "IPV4/ROUTE_TARGET"]
+
+
+def test_path_ids_as_gobgp_reads_them(tmp_path: Path) -> None:
+    """RFC 7911: of each NLRI two paths, in one message."""
+    neighbor = "".join(gobgp.family(gobgp.FAMILIES[family][0]) + ADDPATH for family in WITH_PATHS)
+    with gobgp.Daemon(tmp_path, neighbor) as daemon:
+        offered = [f"{family}/SEND" for family in WITH_PATHS]
+        daemon.establish({"MP": WITH_PATHS, "AS4": gobgp.PEER, "ADDPATH": offered})
+        for family in WITH_PATHS:
+            chance = Chance(f"paths of {family}")
+            made = [MAKERS[family](chance, family) for _ in range(3)]
+            values = [{"path_id": path_id} | nlri for nlri, _ in made for path_id in (7, 2**32 - 1)]
+            hop = chance.ip(2 if family.startswith("IPV6") else 1)
+            reach = {"af": family, "rules": values} if "FLOWSPEC" in family else {"af": family, "nexthop": hop, "nlri": values}
+            context = SessionContext(addpath=[family])
+            daemon.send(Update(mp_reach=reach, as_path=[gobgp.PEER], origin="IGP", context=context).msg)
+            found = daemon.received(gobgp.FAMILIES[family][1], len(values))
+            said = [path["nlri"] for paths in found.values() for path in paths]
+            assert sorted(map(as_text, said)) == sorted(as_text(each) for _, each in made for _ in range(2)), family
+
+
+def as_text(value: Json) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 # ---- attributes that we make -----------------------------------------------------------------------------------------
