@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -1002,6 +1002,60 @@ class TestAttacks:
             await client.send(line(1))
             await (await client.ping("bgpipe abc 1"))
         assert await live.stop() is None
+
+    @pytest.mark.parametrize("words", [["--write"], ["--read"], []], ids=["write", "read", "both"])
+    def test_clients_that_do_anything(self, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In any order, stopping anywhere: the server goes on, and one that is in order is served then."""
+        monkeypatch.setattr(stage, "_TICK_S", 0.05)
+        port, feed, ended = free_port(), tmp_path / "feed", threading.Event()
+        os.mkfifo(feed)
+        deeds: list[Callable[[random.Random, socket.socket], object]] = [
+            lambda dice, sock: sock.recv(dice.choice([1, 100, 100_000])),
+            lambda dice, sock: sock.sendall(masked(0x82, line(1).encode() * dice.choice([1, 10]))),
+            lambda dice, sock: sock.sendall(masked(dice.choice([0x02, 0x80]), line(1).encode())[: dice.choice([5, 1000])]),
+            lambda dice, sock: sock.sendall(masked(0x89, b"ping") * dice.choice([1, 100])),
+            lambda dice, sock: sock.sendall(dice.choice([masked(0x88, b"\x03\xe8"), masked(0x88, b"x"), dice.randbytes(9)])),
+            lambda dice, sock: sock.shutdown(dice.choice([socket.SHUT_RD, socket.SHUT_WR])),
+            lambda dice, sock: time.sleep(dice.choice([0.0, 0.1, 2.0])),
+        ]
+
+        def client(seed: int) -> None:
+            dice = random.Random(seed)
+            while not ended.is_set():
+                with contextlib.suppress(OSError, AssertionError), hello(port) as sock:
+                    sock.settimeout(0.1)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, dice.choice([2_000, 200_000]))
+                    end = time.monotonic() + dice.choice([0.0, 0.1, 2.0])
+                    while time.monotonic() < end:
+                        with contextlib.suppress(TimeoutError):
+                            dice.choices(deeds, [20, 4, 2, 2, 1, 1, 20])[0](dice, sock)
+
+        def served() -> bool:
+            with contextlib.suppress(OSError, AssertionError), hello(port) as sock:
+                sock.sendall(masked(0x89, b"ping"))
+                return sock.recv(1) != b""
+            return False
+
+        def flood() -> None:
+            with feed.open("w") as file:
+                while not ended.is_set():
+                    file.write(lines(1000))
+
+        async def test() -> None:
+            front = ("-l", "disabled", "--", "pipe", "--read", "--no-seq", str(feed))
+            behind = () if words == ["--write"] else ("--", "write", "/dev/null")
+            live = await server(*words, "--timeout", "200ms", port=port, front=front, behind=behind)
+            loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(10)
+            others = [loop.run_in_executor(threads, flood), *(loop.run_in_executor(threads, client, seed) for seed in range(8))]
+            await asyncio.wait((live.task,), timeout=CYCLES / 5)
+            assert not live.task.done(), live.task
+            while not await loop.run_in_executor(threads, served):
+                pass
+            ended.set()
+            await asyncio.gather(*others)
+            assert await live.stop() is None
+
+        in_loop(test())
 
     def test_messages_that_are_not_finished(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         """Of all clients together they are bounded: whose is longest goes, and pings between the fragments do not help."""
