@@ -24,8 +24,8 @@ from bgpipe._view cimport Msg
 from bgpipe._wire cimport be16, be32
 
 from bgpipe._attributes import (
-    USUAL_FLAGS, VPN_SAFIS, attribute_code, attribute_octets, encode_attribute, encode_mp_nexthop, encode_mp_nlri, encode_prefixes,
-    encode_segments, expected, family_name, number, path_segments,
+    USUAL_FLAGS, VPN_SAFIS, at, attribute_code, attribute_octets, encode_attribute, encode_mp_nexthop, encode_mp_nlri, encode_prefixes,
+    encode_segments, expected, family_name, number, path_segments, unhex,
 )
 from bgpipe._json import attribute_text
 from bgpipe._nlri import decode_nlri
@@ -651,7 +651,7 @@ class MpUnreach:
         cdef Msg msg = self._msg
         cdef const attr_t* a = mp_attribute(msg, self._slot)
         cdef bytes head = PyBytes_FromStringAndSize(<const char*>a.value, mp_head(self._slot, a.value))
-        change(msg, self._slot, head + bytes(value))
+        change(msg, self._slot, head + at("data", unhex, value))
 
     def __repr__(self):
         return f"<{attribute_name(self._slot)} {self.af}>"
@@ -671,7 +671,7 @@ class MpReach(MpUnreach):
 
     @nh.setter
     def nh(self, value):
-        cdef bytes octets = bytes(value)    # first: it may be code that edits the message
+        cdef bytes octets = at("nh", unhex, value)
         cdef const attr_t* a = mp_attribute(self._msg, MP_REACH)
         cdef uint32_t behind = 4 + a.value[3]
         if len(octets) > 255:
@@ -766,7 +766,7 @@ class Attribute:
     @octets.setter
     def octets(self, value):
         existing(self._msg, self.code)
-        change(self._msg, self.code, bytes(value))
+        change(self._msg, self.code, at("octets", unhex, value))
 
     @property
     def value(self):

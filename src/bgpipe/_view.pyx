@@ -22,7 +22,7 @@ from bgpipe._message cimport (
 )
 from bgpipe._wire cimport be16, put16
 
-from bgpipe._attributes import expected, family_name, lookup, parse_family
+from bgpipe._attributes import at, expected, family_name, lookup, parse_family, unhex
 from bgpipe.errors import FieldError, InputError, JsonError, MessageError
 from bgpipe.names import AFIS, MESSAGE_TYPES, SAFIS
 
@@ -141,7 +141,7 @@ cdef class Msg:
     @staticmethod
     def make(kind, body=b"", **options):
         """A message of this type, by name or number, with this body (RFC 4271 section 4.1). options: as of Msg."""
-        cdef bytes octets = bytes(body)
+        cdef bytes octets = at("body", unhex, body)
         code = lookup(kind, TYPE_NUMBERS, 255, "a message type")
         size = HEADER_LEN + len(octets)
         if size > LONGEST_EXTENDED:
@@ -283,7 +283,7 @@ cdef class Msg:
 
     @body.setter
     def body(self, value):
-        self.put_body(bytes(value))
+        self.put_body(at("body", unhex, value))
         self.cache = None
 
     @property

@@ -98,6 +98,8 @@ class FieldError(BgpipeError, ValueError):
         """Self, one level further in: `step` is an index or a key, of which the path has what fits a line."""
         if isinstance(step, int):
             step = f"[{step}]"
+        elif not isinstance(step, str):  # a key that Python code has put there
+            step = type(step).__name__
         elif len(step) > 40 or not step.isprintable():
             shown = step[:40].encode("unicode_escape").decode()
             step = shown if len(step) <= 40 else shown[:37] + "..."

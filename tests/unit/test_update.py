@@ -721,6 +721,24 @@ def test_attributes() -> None:
         view.attrs["FOO"]
 
 
+def test_a_number_is_no_octets() -> None:
+    """bytes(8) is eight zeros, and bytes(10**9) a gigabyte of them."""
+    view = full()
+    before = view.msg.wire
+    reach = view.mp_reach
+    assert reach is not None
+    for change in (
+        lambda: setattr(view.attrs["ATTR_99"], "octets", 8),
+        lambda: setattr(reach, "data", 8),
+        lambda: setattr(reach, "nh", 16),
+        lambda: setattr(view.msg, "body", 23),
+        lambda: Msg.make("KEEPALIVE", 10**9),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(FieldError, match="expected hex digits"):
+            change()
+    assert view.msg.wire == before
+
+
 def test_attributes_changed() -> None:
     view = full()
     unreach, attrs, reach = parts(view)

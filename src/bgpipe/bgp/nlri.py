@@ -136,8 +136,8 @@ def encode_labels(values: Any, stack: bool = True) -> bytes:
 def encode_colons(size: int) -> Callable[[Any], bytes]:
     def encode(value: Any) -> bytes:
         try:
-            octets = bytes.fromhex(value.replace(":", " "))
-        except (AttributeError, ValueError):
+            octets = bytes.fromhex(value.replace(":", " ")) if isinstance(value, str) else b""
+        except ValueError:
             octets = b""
         if len(octets) != size:
             raise expected(value, f"{size} octets in hex with colons between them")

@@ -84,6 +84,7 @@ def test_spellings(name: str, value: Any, wire: str) -> None:
         ("BGPSEC_PATH", {"path": [], "signatures": [{"algorithm": 1, "segments": [{"ski": "0x00", "signature": "0x"}]}]}, "signatures[0].segments[0].ski: 1 octets, expected 20"),
         ("DPATH", [[{"asn": 1, "id": 1, "safi": 1}] * 256], "[0]: 256 octets or items, expected 255 at most"),
         ("SET", {"asn": 1}, 'expected an object with "asn" and "attrs"'),
+        ("SET", {"asn": 1, "attrs": {None: 1}}, "attrs.NoneType: null, expected an attribute"),
         ("SET", {"asn": 1, "attrs": {"MED": "x"}}, 'attrs.MED: "x", expected a number'),
         ("IPV6_EXT_COMMUNITY", ["TARGET:1.2.3.4:1"], 'value: "1.2.3.4", expected an IPv6 address'),
         ("IPV6_EXT_COMMUNITY", [{"type": "TARGET", "value": 1}], '[0].value: 1, expected "address:number"'),

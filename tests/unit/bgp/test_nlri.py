@@ -86,6 +86,7 @@ def test_other_spellings(family: str, value: Any, octets: str) -> None:
         ("IPV4/MPLS_VPN", VPN | {"mac": "x"}, '[0]: "mac", expected fields of this NLRI alone'),
         ("IPV4/MULTICAST_VPNS", VPN, '[0]: "labels", expected fields'),
         ("L2VPN/EVPNS", MAC | {"mac": "00:11"}, '[0].mac: "00:11", expected 6 octets in hex with colons between them'),
+        ("L2VPN/EVPNS", MAC | {"mac": b"001122"}, "[0].mac: b'001122', expected 6 octets in hex with colons between them"),
         ("L2VPN/EVPNS", MAC | {"type": "MAC"}, '[0].type: "MAC", expected a route type (0 to 255)'),
         ("L2VPN/EVPNS", MAC | {"type": 12}, "[0]: no value is given, expected hex for routes of type 12"),
         ("L2VPN/EVPNS", MAC | {"etag": -1}, "[0].etag: -1, expected a number (0 to 4294967295)"),
