@@ -32,6 +32,8 @@ KERNELS = {
     "json": ("messages to JSON, checks included", "pass.mrt", "passtwice.mrt", "framing"),
     "mrt": ("messages to MRT", "pass.mrt", "passtwice.mrt", "framing"),
     "bgpdump": ("messages to lines of bgpdump -m, three each", "pass.mrt", "passtwice.mrt", "framing"),
+    "bmp": ("BMP messages to messages", "pass.bmp", "passtwice.bmp", ""),
+    "bmp-json": ("the same to JSON", "pass.bmp", "passtwice.bmp", ""),
     "json-decode": ("JSON to messages", "pass.json", "passtwice.json", ""),
     "match-type": (f"grep {FILTERS['match-type']}", "pass.mrt", "passtwice.mrt", "framing"),
     "match-prefix": (f"grep {FILTERS['match-prefix']}", "pass.mrt", "passtwice.mrt", "framing"),
@@ -71,11 +73,15 @@ def work(kernel: str, path: Path) -> None:
         from bgpipe._json_reader import JsonDecoder
 
         decoder = JsonDecoder()
+    elif path.suffix == ".bmp":
+        from bgpipe._bmp import BmpDecoder
+
+        decoder = BmpDecoder(guess_addpath=True)
     else:
         from bgpipe._mrt import MrtDecoder
 
         decoder = MrtDecoder(guess_addpath=True)
-    if kernel in ("json", "rib-json"):
+    if kernel in ("json", "rib-json", "bmp-json"):
         from bgpipe._json import JsonEncoder
 
         encoder = JsonEncoder()

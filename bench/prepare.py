@@ -7,7 +7,9 @@
     ribpass.mrt       those tables once
     messages500.mrt   500 messages of one file
     prefixes.txt      1,000,000 prefixes, for filters: 800,000 of IPv4, the others of IPv6
-    passtwice.mrt, ribtwice.mrt   for instructions.py
+    updates.bmp, pass.bmp         the UPDATEs of updates.mrt and pass.mrt as BMP
+    tenth.pcap                    those of tenth.mrt as BMP in a capture of a TCP connection
+    passtwice.mrt, passtwice.bmp, ribtwice.mrt   for instructions.py
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import bz2
 import gzip
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +90,30 @@ def cut(data: bytes, want: int) -> bytes:
     return data
 
 
+def count_bmp(data: bytes) -> int:
+    return sum(data[start + 5] == 0 for start, _ in bmp_messages(data))
+
+
+def bmp_messages(data: bytes) -> Iterator[tuple[int, int]]:
+    """(start, end) of each (RFC 7854 section 4.1)."""
+    at = 0
+    while at < len(data):
+        end = at + int.from_bytes(data[at + 1 : at + 5])
+        yield at, end
+        at = end
+
+
+def capture(data: bytes) -> bytes:
+    """A pcap with BMP messages, each in a segment of its own to TCP port 11019; there are no checksums."""
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 1 << 17, 101)]  # 101: packets begin with IP
+    for start, end in bmp_messages(data):
+        size = 40 + end - start
+        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, size, 0, 0, 64, 6, 0, b"\xc0\0\2\1", b"\xc0\0\2\2")
+        tcp = struct.pack(">HHIIBBHHH", 40000, 11019, 1 + start, 1, 0x50, 0x18, 65535, 0, 0)
+        parts += [struct.pack("<IIII", len(parts), 0, size, size), ip, tcp, data[start:end]]
+    return b"".join(parts)
+
+
 def prefixes() -> bytes:
     """What `prefix in file(...)` reads: every /24 of every fifth /16 or so, and as many /48 as are missing."""
     four = (f"{n >> 16}.{n >> 8 & 255}.{n & 255}.0/24" for n in range(1 << 16, 1 << 24) if (n >> 8) % 5 == 0)
@@ -152,6 +179,12 @@ def main() -> None:
     for name in ("updates", "pass", "passtwice"):
         derive(f"{name}.json", f"{name}.mrt", bgpipe, "read", "--format", "mrt", "-", "--", "stdout")
         counts[f"{name}.json"] = counts[f"{name}.mrt"]
+    for name in ("updates", "pass", "passtwice", "tenth"):
+        command = [bgpipe, "read", "--format", "mrt", "--type", "UPDATE", "-", "--", "stdout", "--format", "bmp"]
+        derive(f"{name}.bmp", f"{name}.mrt", *command)
+        counts[f"{name}.bmp"] = count_bmp((DATA / f"{name}.bmp").read_bytes())
+    write("tenth.pcap", capture((DATA / "tenth.bmp").read_bytes()))
+    counts["tenth.pcap"] = counts["tenth.bmp"]
     (DATA / "counts.json").write_text(json.dumps(counts, indent=1))
 
 

@@ -141,6 +141,17 @@ def measures(programs: Path) -> list[Measure]:
             ],
             "3 M lines/s: 1 M/s",
         ),
+        Measure(
+            "BMP to JSON",
+            "messages",
+            [
+                ours("updates.bmp", "json", 1),
+                ours("updates.bmp", "json", 2),
+                ours("updates.bmp", "bmp", 1),
+                peer("tshark -T json", "tenth.pcap", "tshark", "-d", "tcp.port==11019,bmp", "-T", "json", "-r"),
+            ],
+            "3 M/s",
+        ),
         Measure("MRT to MRT", "messages", [ours("updates.mrt", "mrt", n) for n in (1, 2)], "10 M/s"),
         Measure("JSON to MRT", "messages", [ours("updates.json", "mrt", n) for n in (1, 2)], "1 M/s"),
         Measure(
