@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import corpus
+from bgpipe import Update
 from bgpipe._attributes import ExtCommunity, family_name
 from bgpipe._codec import Buffer
 from bgpipe._exa import ExaEncoder
@@ -426,19 +427,24 @@ PYTHON = "/usr/bin/python3"  # Debian's, which Debian's ExaBGP is for
 SCRIPT = Path(__file__).with_name("exabgp_sends.py")
 
 
-def sent_by_exabgp(lines: list[str]) -> list[list[bytes]]:
-    """The messages that ExaBGP sends for each line."""
+def answers_of_exabgp(*words: str | Path, lines: list[str]) -> list[str]:
+    """What its Python says to each line."""
     try:
         found = subprocess.run([PYTHON, "-c", "import exabgp.reactor"], check=False, cwd="/", capture_output=True).returncode
     except OSError:
         found = 1
     if found:
         pytest.skip("no ExaBGP: apt install exabgp")
-    done = subprocess.run(
-        [PYTHON, SCRIPT], input="".join(line + "\n" for line in lines), capture_output=True, text=True, check=True, cwd="/"
-    )
+    text = "".join(line + "\n" for line in lines)
+    done = subprocess.run([PYTHON, *words], input=text, capture_output=True, text=True, check=True, cwd="/")
     answers = done.stdout.splitlines()
     assert len(answers) == len(lines), done.stderr
+    return answers
+
+
+def sent_by_exabgp(lines: list[str]) -> list[list[bytes]]:
+    """The messages that ExaBGP sends for each line."""
+    answers = answers_of_exabgp(SCRIPT, lines=lines)
     return [[bytes.fromhex(octets) for octets in answer.split(" ") if octets != "-"] for answer in answers]
 
 
@@ -512,3 +518,30 @@ def test_exabgp_sends_the_routes_of_other_families() -> None:
         theirs, ours = (json.loads(each.to_json())[4]["attrs"] for each in (sent, message))
         for name in ("MP_REACH", "COMMUNITY", "EXT_COMMUNITY"):
             assert theirs.get(name, {}).get("value") == ours.get(name, {}).get("value"), line
+
+
+# ---- route targets: it alone knows the default -----------------------------------------------------------------------
+
+ROUTE_TARGETS = """
+import sys
+from exabgp.bgp.message.update.nlri.rtc import RTC
+from exabgp.protocol.family import AFI, SAFI
+for line in sys.stdin:
+    nlri, rest = RTC.unpack_nlri(AFI.ipv4, SAFI.rtc, bytes.fromhex(line), None, None)
+    print(str(nlri).replace("L", ""), rest.hex())
+"""
+TARGETS: list[tuple[dict[str, Any], str]] = [
+    ({"length": 0}, "rtc wildcard"),
+    ({"origin": 65000, "target": "65000:4294967295"}, "rtc 65000:target:65000:4294967295"),
+    ({"origin": 4200000000, "target": "192.0.2.1:7"}, "rtc 4200000000:target:192.0.2.1:7"),
+    ({"origin": 65000, "target": "70000:1"}, "rtc 65000:target:70000:1"),
+]
+
+
+def test_route_targets_as_exabgp_reads_them() -> None:
+    wires = []
+    for nlri, _ in TARGETS:
+        unreach = Update(mp_unreach={"af": "IPV4/ROUTE_TARGET", "nlri": [nlri]}).msg.wire
+        wires.append(unreach[unreach.index(b"\0\1\x84") + 3 :])
+    answers = answers_of_exabgp("-c", ROUTE_TARGETS, lines=[wire.hex() for wire in wires])
+    assert [answer.rstrip() for answer in answers] == [text for _, text in TARGETS]
