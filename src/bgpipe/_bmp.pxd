@@ -36,6 +36,7 @@ cdef class BmpDecoder(RecordDecoder):
     cdef ctx_t context                      # of all messages, beside what sessions say
     cdef uint64_t counts[8]                 # BMP messages by type, 7: all others
     cdef readonly list events               # peers that went up and down, until take_events(); bounded
+    cdef readonly uint64_t events_lost      # which were too many for that
     cdef dict sessions                      # (router, per-peer header less flags, AS and identifier) -> Session
     cdef size_t session_bytes               # of `said` in all
     cdef dict routers                       # what of an OpenBMP header does not change -> (number, tags)

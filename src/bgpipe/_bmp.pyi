@@ -26,6 +26,9 @@ class BmpDecoder(RecordDecoder):
     @property
     def events(self) -> list[tuple[str, dict[str, str], str]]:
         """Those that take_events() will return."""
+    @property
+    def events_lost(self) -> int:
+        """How many more there were than take_events() has room for."""
     def take_events(self) -> list[tuple[str, dict[str, str], str]]:
         """What happened to peers since it was asked last, the first 1,000 events: (name, tags, text).
 

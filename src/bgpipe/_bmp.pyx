@@ -502,6 +502,8 @@ cdef class BmpDecoder(RecordDecoder):
         self.epoch += 1
         if len(self.events) < MAX_EVENTS:
             self.events.append((name, self.tags_of(head) | view_tags(head), text))
+        else:
+            self.events_lost += 1
         return 0
 
     cdef int closed(self) except -1:

@@ -172,6 +172,9 @@ class Read(MessageReader):
         if kinds:
             counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in kinds.items())
             self.pipe.log.info(f"BMP messages: {counts}", self)
+        untold = getattr(self._decoder, "events_lost", 0)
+        if untold:
+            self.pipe.log.warn(f"{untold} more peers came up or went down, without events: too many in a row", self)
         lost = getattr(self._decoder, "lost_bytes", 0)
         if lost:
             self.pipe.log.warn(f"{lost} bytes of the input are lost in all", self)
