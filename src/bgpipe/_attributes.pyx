@@ -11,6 +11,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 cimport cython
 
+from bgpipe._as_path cimport AS_CONFED_SEQUENCE, AS_CONFED_SET, AS_SEQUENCE, AS_SET
 from bgpipe._wire cimport be16, be32, cursor, cursor_t, left, put16, put32, take_bytes, take_u8, take_u16, take_u32
 
 from bgpipe.bgp.attributes import LAYOUTS
@@ -33,10 +34,6 @@ cdef extern from "<arpa/inet.h>" nogil:
     int inet_pton(int af, const char* src, void* dst)
 
 cdef enum:
-    AS_SET = 1                              # RFC 4271 section 4.3
-    AS_SEQUENCE = 2
-    AS_CONFED_SEQUENCE = 3                  # RFC 5065 section 3
-    AS_CONFED_SET = 4
     LONGEST_SEGMENT = 255
 
 cdef enum:

@@ -13,6 +13,9 @@ The lines of a message differ in their prefixes alone: what is in front of them 
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
+from bgpipe._as_path cimport (
+    AS_CONFED_SEQUENCE, AS_SEQUENCE, AS_SET, AS_TRANS, as4_counts, as_number, begin_path, join_as4, next_segment, path_t, segment_t,
+)
 from bgpipe._check cimport check, check_attr, family
 from bgpipe._codec cimport Batch, Buffer, Encoder
 from bgpipe._json_text cimport lit, put_ipv4, put_number
@@ -29,15 +32,7 @@ cdef enum:
     CODES = 19                  # attributes that lines tell of have codes below
     MAX_TEXT = 8 << 20          # of one message
     MAX_PREFIX = 64             # octets of text: an IPv6 prefix and a path id
-    AS_TRANS = 23456            # RFC 6793 section 9
-    ALL = 0xFFFFFFFF
     TOO_LONG = -2
-
-cdef enum:                      # kinds of path segments (RFC 4271 section 4.3, RFC 5065 section 3)
-    AS_SET = 1
-    AS_SEQUENCE = 2
-    AS_CONFED_SEQUENCE = 3
-    AS_CONFED_SET = 4
 
 cdef const uint8_t* WITHDRAWN = <const uint8_t*>b"\n"    # what follows the prefix there
 
@@ -130,69 +125,29 @@ cdef uint8_t* put_prefix(uint8_t* out, const uint8_t** at, const uint8_t* end, b
 
 # ---- attributes -------------------------------------------------------------------------------------------------------
 
-cdef uint32_t hops(const attr_t* a, uint32_t as_len) noexcept nogil:
-    # Length of a path: a set counts as one, confederations do not (RFC 4271 section 9.1.2.2, RFC 5065 section 5.3).
-    cdef const uint8_t* p = a.value
-    cdef const uint8_t* end = p + a.length
-    cdef uint32_t n = 0
-    while p < end:
-        if p[0] == AS_SEQUENCE:
-            n += p[1]
-        elif p[0] == AS_SET:
-            n += 1
-        p += 2 + p[1] * as_len
-    return n
-
-
-cdef uint8_t* put_segments(uint8_t* out, const attr_t* a, uint32_t as_len, uint32_t most, bint confeds) noexcept nogil:
-    # The first hops of a path, `most` of them, a space behind each; its confederation segments only with `confeds`.
-    cdef const uint8_t* p = a.value
-    cdef const uint8_t* end = p + a.length
-    cdef uint32_t i, kind, count
-    cdef uint8_t between
-    while p < end:
-        kind = p[0]
-        count = p[1]
-        p += 2
-        if kind > AS_SEQUENCE and not confeds:
-            p += count * as_len
-            continue
-        if most == 0 and kind <= AS_SEQUENCE:
-            break
-        between = 0x20
-        if kind != AS_SEQUENCE:
-            out[0] = 0x7B if kind == AS_SET else 0x28 if kind == AS_CONFED_SEQUENCE else 0x5B
-            out += 1
-            if kind != AS_CONFED_SEQUENCE:
-                between = 0x2C
-        for i in range(min(count, most) if kind == AS_SEQUENCE else count):
-            out = put_number(out, be32(p + 4 * i) if as_len == 4 else be16(p + 2 * i))
-            out[0] = between
-            out += 1
-        p += count * as_len
-        if kind != AS_SEQUENCE:
-            out[-1] = 0x7D if kind == AS_SET else 0x29 if kind == AS_CONFED_SEQUENCE else 0x5D
-            out[0] = 0x20
-            out += 1
-        if most != ALL and kind <= AS_SEQUENCE:
-            most -= min(most, count if kind == AS_SEQUENCE else 1)
-    return out
-
-
 cdef uint8_t* put_path(uint8_t* out, const attr_t* attrs, bint as2) noexcept nogil:
     # AS_PATH, made whole by AS4_PATH where AS numbers have two octets (RFC 6793 section 4.2.3).
     cdef uint8_t* start = out
-    cdef const attr_t* path = &attrs[2]
-    cdef uint32_t lead = ALL
-    if path.value == NULL:
+    cdef path_t path
+    cdef segment_t s
+    cdef uint32_t i
+    if attrs[2].value == NULL:
         return out
-    if as2 and attrs[17].value != NULL and (attrs[7].value == NULL or be16(attrs[7].value) == AS_TRANS or attrs[18].value == NULL):
-        lead = hops(path, 2) - hops(&attrs[17], 4)
-        if lead > hops(path, 2) or lead == hops(path, 2):
-            lead = ALL
-    out = put_segments(out, path, 2 if as2 else 4, lead, True)
-    if lead != ALL:
-        out = put_segments(out, &attrs[17], 4, ALL, False)
+    begin_path(&path, attrs[2].value, attrs[2].length, 2 if as2 else 4)
+    if as2 and attrs[17].value != NULL and as4_counts(attrs[7].value, attrs[7].length, attrs[18].value != NULL):
+        join_as4(&path, attrs[17].value, attrs[17].length)
+    while next_segment(&path, &s):
+        if s.kind != AS_SEQUENCE:
+            out[0] = 0x7B if s.kind == AS_SET else 0x28 if s.kind == AS_CONFED_SEQUENCE else 0x5B
+            out += 1
+        for i in range(s.count):
+            out = put_number(out, as_number(&s, i))
+            out[0] = 0x20 if s.kind == AS_SEQUENCE or s.kind == AS_CONFED_SEQUENCE else 0x2C
+            out += 1
+        if s.kind != AS_SEQUENCE:
+            out[-1] = 0x7D if s.kind == AS_SET else 0x29 if s.kind == AS_CONFED_SEQUENCE else 0x5D
+            out[0] = 0x20
+            out += 1
     return out - (out > start)
 
 

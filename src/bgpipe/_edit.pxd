@@ -3,6 +3,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
+from bgpipe._as_path cimport path_t
 from bgpipe._codec cimport Batch
 from bgpipe._message cimport attr_t, ctx_t
 
@@ -12,7 +13,6 @@ cdef enum:
     LONGEST = 4096                          # RFC 4271 section 4.1
     LONGEST_EXTENDED = 65535                # RFC 8654
     LONGEST_ATTRS = 65535
-    AS_TRANS = 23456                        # RFC 6793 section 9
 
 cdef enum:
     AS_PATH = 2
@@ -81,8 +81,6 @@ cdef int put_divided(Batch b, pieces_t* pieces, division_t* d) except -1 nogil
 cdef const uint8_t* next_attr(const uint8_t* p, attr_t* a) noexcept nogil
 # The header of an attribute with a value of n octets; returns its own.
 cdef uint32_t put_head(uint8_t* out, uint8_t flags, uint8_t code, uint32_t n) noexcept nogil
-# Segments p[:n] that belong to no confederation, of numbers of four octets; returns their octets.
-cdef uint32_t put_plain(const uint8_t* p, uint32_t n, uint8_t* out) noexcept nogil
-# The path in four octets: what AS_PATH p[:n] has in front of AS4_PATH, then that (RFC 6793 section 4.2.3). confederations: with their
-# segments, as AS_PATH has them; else as AS4_PATH is to be. Returns its octets.
-cdef uint32_t join_paths(const uint8_t* p, uint32_t n, const uint8_t* as4, uint32_t as4_len, bint confederations, uint8_t* out) noexcept nogil
+# What is left of a path, in AS numbers of four octets. confederations: with their segments, as AS_PATH has them; else as AS4_PATH is to
+# be. Returns its octets.
+cdef uint32_t put_wide(path_t* path, bint confederations, uint8_t* out) noexcept nogil

@@ -14,6 +14,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from bgpipe._as_path cimport AS_SEQUENCE, AS_TRANS, as_number, begin_path, join_as4, next_segment, path_t, segment_t
 from bgpipe._check cimport check, family, nlri_size
 from bgpipe._codec cimport Batch
 from bgpipe._message cimport (
@@ -26,8 +27,6 @@ cdef extern from *:
     int ctz64 "__builtin_ctzll"(uint64_t v) noexcept nogil
 
 cdef enum:
-    AS_SET = 1
-    AS_SEQUENCE = 2
     EXTENDED = 0x10                         # attribute flag: two octets of length
     SAME = -1                               # the value stays what it is
 
@@ -142,56 +141,19 @@ cdef uint32_t prepend_path(
     return <uint32_t>(out + n - start)
 
 
-cdef uint32_t path_length(const uint8_t* p, uint32_t n, uint32_t as_len) noexcept nogil:
-    # RFC 4271 section 9.1.2.2: a set counts once; RFC 5065 section 5.3: segments of a confederation do not.
-    cdef const uint8_t* end = p + n
-    cdef uint32_t length = 0
-    while p < end:
-        length += p[1] if p[0] == AS_SEQUENCE else 1 if p[0] == AS_SET else 0
-        p += 2 + p[1] * as_len
-    return length
-
-
-cdef uint32_t put_plain(const uint8_t* p, uint32_t n, uint8_t* out) noexcept nogil:
-    cdef const uint8_t* end = p + n
+cdef uint32_t put_wide(path_t* path, bint confederations, uint8_t* out) noexcept nogil:
     cdef uint8_t* start = out
-    while p < end:
-        if p[0] <= AS_SEQUENCE:
-            out = put_part(out, part(p, 2 + 4 * p[1]))
-        p += 2 + 4 * p[1]
-    return <uint32_t>(out - start)
-
-
-cdef uint32_t join_paths(
-    const uint8_t* p, uint32_t n, const uint8_t* as4, uint32_t as4_len, bint confederations, uint8_t* out
-) noexcept nogil:
-    cdef const uint8_t* end = p + n
-    cdef uint8_t* start = out
-    cdef uint32_t i, count
-    cdef uint32_t leading = path_length(p, n, 2)
-    cdef uint32_t known = path_length(as4, as4_len, 4)
-    if leading < known:  # AS4_PATH means nothing then
-        as4_len = known = 0
-    leading -= known
-    # Segments of a confederation stay in front of what stays, and behind it.
-    while p < end and (leading or p[0] > AS_SEQUENCE):
-        count = p[1]
-        if p[0] == AS_SET:
-            leading -= 1
-        elif p[0] == AS_SEQUENCE:
-            count = min(count, leading)
-            leading -= count
-        if confederations or p[0] <= AS_SEQUENCE:
-            out[0] = p[0]
-            out[1] = <uint8_t>count
+    cdef segment_t s
+    cdef uint32_t i
+    while next_segment(path, &s):
+        if confederations or s.kind <= AS_SEQUENCE:
+            out[0] = <uint8_t>s.kind
+            out[1] = <uint8_t>s.count
             out += 2
-            for i in range(count):
-                put32(out, be16(p + 2 + 2 * i))
+            for i in range(s.count):
+                put32(out, as_number(&s, i))
                 out += 4
-        if count < p[1]:
-            break
-        p += 2 + 2 * p[1]
-    return <uint32_t>(out + put_plain(as4, as4_len, out) - start)
+    return <uint32_t>(out - start)
 
 
 # ---- division ---------------------------------------------------------------------------------------------------------------
@@ -626,6 +588,7 @@ cdef class Editor:
     cdef int64_t edit_value(self, const msg_t* m, uint8_t code, const uint8_t* p, uint32_t n, part_t path, const room_t* room) noexcept nogil:
         # What the value p[:n] becomes, in room.value: its octets, 0 if the attribute goes, or SAME. path: the AS_PATH.
         cdef uint32_t size
+        cdef path_t whole
         cdef const hop_t* hop
         if code == COMMUNITIES:
             return edit_values(&self.com, p, n, room.value)
@@ -641,7 +604,9 @@ cdef class Editor:
         if code == AS_PATH:
             return prepend_path(p, n, 2 if m.ctx & CTX_AS2 else 4, self.prepend, self.prepend_len, room.value)
         if code == AS4_PATH:
-            size = join_paths(path.p, <uint32_t>path.len, p, n, False, room.path)
+            begin_path(&whole, path.p, <uint32_t>path.len, 2)
+            join_as4(&whole, p, n)
+            size = put_wide(&whole, False, room.path)
             return prepend_path(room.path, size, 4, self.prepend, self.prepend_len, room.value)
         if code == MED:
             return set_octets(self.med, p, n, room.value)

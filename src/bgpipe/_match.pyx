@@ -15,6 +15,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
+from bgpipe._as_path cimport (
+    AS_SEQUENCE, AS_SET, as4_counts, as_number, begin_path, join_as4, next_segment, path_t, segment_t,
+)
 from bgpipe._check cimport check, family, labels_size, nlri_size
 from bgpipe._codec cimport Batch, hash_bytes
 from bgpipe._message cimport (
@@ -50,7 +53,6 @@ cdef enum:
     MP_UNREACH = 15
     AS4_PATH = 17
     AS4_AGGREGATOR = 18
-    AS_TRANS = 23456                        # stands for AS numbers of 4 octets where there is room for 2
 
 cdef enum:                                  # op_t.code
     TEST_TYPE
@@ -520,194 +522,136 @@ cdef int test_community(const op_t* op, look_t* l, const msg_t* m) noexcept nogi
 
 
 # ---- paths ----------------------------------------------------------------------------------------------------------------------
-cdef struct path_t:                         # AS_PATH, and AS4_PATH where it counts; as an iterator over hops
-    field_t parts[2]
-    uint32_t sizes[2]                       # octets of an AS number
-    uint32_t n                              # parts
-    uint32_t budget                         # hops that count of the first part
-    uint32_t part
-    uint32_t at                             # in parts[part]: the next segment
+cdef struct hops_t:                         # the hops of a path that are left
+    path_t path
     const uint8_t* next                     # next member of a sequence
     uint32_t left                           # members of that
+    uint32_t size                           # octets of each
 
-cdef struct hop_t:
-    const uint8_t* p
-    uint32_t members
-    uint32_t size                           # octets of an AS number
-    bint is_set
-
-
-cdef inline uint32_t as_number(const hop_t* h, uint32_t i) noexcept nogil:
-    return be16(h.p + 2 * i) if h.size == 2 else be32(h.p + 4 * i)
-
-
-cdef uint32_t count_hops(const field_t* f, uint32_t size) noexcept nogil:
-    # RFC 4271 section 9.1.2.2, RFC 5065 section 5.3: a set is one hop, confederation segments are none.
-    cdef uint32_t at = 0, n = 0
-    while at + 2 <= f.n:
-        if f.p[at] == 2:
-            n += f.p[at + 1]
-        elif f.p[at] == 1:
-            n += 1
-        at += 2 + f.p[at + 1] * size
-    return n
-
-
-cdef bint find_path(path_t* path, look_t* l, const msg_t* m) noexcept nogil:
-    """Whether there is an AS_PATH; then `path` is in front of its first hop (RFC 6793 section 4.2.3)."""
+cdef inline bint find_path(hops_t* hops, look_t* l, const msg_t* m) noexcept nogil:
+    """Whether there is an AS_PATH; then `hops` is in front of its first one (RFC 6793 section 4.2.3)."""
     cdef const field_t* f = attribute(l, m, AS_PATH)
-    cdef const field_t* f4
-    cdef const field_t* aggregator
-    cdef uint32_t hops, hops4
     if f == NULL:
         return False
-    path.parts[0] = f[0]
-    path.sizes[0] = 2 if m.ctx & CTX_AS2 else 4
-    path.n = 1
-    path.budget = 0xFFFFFFFF
-    path.part = path.at = path.left = 0
-    path.next = NULL
+    begin_path(&hops.path, f.p, f.n, 2 if m.ctx & CTX_AS2 else 4)
+    hops.left = 0
     if m.ctx & CTX_AS2:
-        f4 = attribute(l, m, AS4_PATH)
+        find_as4(&hops.path, l, m)
+    return True
+
+
+cdef void find_as4(path_t* path, look_t* l, const msg_t* m) noexcept nogil:
+    cdef const field_t* f = attribute(l, m, AS4_PATH)
+    cdef const field_t* aggregator
+    if f != NULL:
         aggregator = attribute(l, m, AGGREGATOR)
-        if aggregator != NULL and aggregator.n >= 2 and be16(aggregator.p) != AS_TRANS and attribute(l, m, AS4_AGGREGATOR) != NULL:
-            f4 = NULL  # an AS without 4-octet numbers aggregated: what they said before does not count
-        if f4 != NULL:
-            hops = count_hops(f, 2)
-            hops4 = count_hops(f4, 4)
-            if hops >= hops4:
-                path.parts[1] = f4[0]
-                path.sizes[1] = 4
-                path.n = 2
-                path.budget = hops - hops4
+        if aggregator == NULL or as4_counts(aggregator.p, aggregator.n, attribute(l, m, AS4_AGGREGATOR) != NULL):
+            join_as4(path, f.p, f.n)
+
+
+cdef inline bint next_hop(hops_t* hops, segment_t* hop) noexcept nogil:
+    """The next one, as a segment: of a sequence each member by itself."""
+    while hops.left == 0:
+        if not next_segment(&hops.path, hop):
+            return False
+        if hop.kind == AS_SET:
+            return True
+        if hop.kind == AS_SEQUENCE:
+            hops.next = hop.p
+            hops.left = hop.count
+            hops.size = hop.size
+    hop.p = hops.next
+    hop.count = 1
+    hop.size = hops.size
+    hop.kind = AS_SEQUENCE
+    hops.next += hops.size
+    hops.left -= 1
     return True
 
 
-cdef bint next_hop(path_t* path, hop_t* hop) noexcept nogil:
-    cdef const field_t* f
-    cdef const uint8_t* p
-    cdef uint32_t size, members
-    while True:
-        if path.part == 0 and path.budget == 0:
-            path.left = path.at = 0
-            path.part = 1
-        if path.part >= path.n:
-            return False
-        size = path.sizes[path.part]
-        hop.size = size
-        if path.left:
-            hop.p = path.next
-            hop.members = 1
-            hop.is_set = False
-            path.next += size
-            path.left -= 1
-            break
-        f = path.parts + path.part
-        if path.at + 2 > f.n:
-            path.at = 0
-            path.part += 1
-            continue
-        p = f.p + path.at
-        members = p[1]
-        if 2 + members * size > f.n - path.at:
-            return False
-        path.at += 2 + members * size
-        if p[0] == 2:
-            path.next = p + 2
-            path.left = members
-        elif p[0] == 1:
-            hop.p = p + 2
-            hop.members = members
-            hop.is_set = True
-            break
-    if path.part == 0:
-        path.budget -= 1
-    return True
-
-
-cdef inline bint hop_fits(const op_t* op, const hop_t* hop) noexcept nogil:
+cdef inline bint hop_fits(const op_t* op, const segment_t* hop) noexcept nogil:
     cdef uint32_t i
-    for i in range(hop.members):
+    for i in range(hop.count):
         if fits(op, as_number(hop, i)):
             return True
     return False
 
 
-cdef bint same_hop(const hop_t* a, const hop_t* b) noexcept nogil:
+cdef bint same_hop(const segment_t* a, const segment_t* b) noexcept nogil:
     cdef uint32_t i
-    if a.members != b.members or a.is_set != b.is_set:
+    if a.count != b.count or a.kind != b.kind:
         return False
-    for i in range(a.members):
+    for i in range(a.count):
         if as_number(a, i) != as_number(b, i):
             return False
     return True
 
 
-cdef uint32_t path_hops(path_t* path, bint distinct) noexcept nogil:
-    cdef hop_t hop, last
+cdef uint32_t count_hops(hops_t* hops, bint distinct) noexcept nogil:
+    cdef segment_t hop, last
     cdef uint32_t n = 0
     memset(&last, 0, sizeof(last))
-    while next_hop(path, &hop):
+    while next_hop(hops, &hop):
         if not distinct or n == 0 or not same_hop(&hop, &last):
             n += 1
         last = hop
     return n
 
 
-cdef inline bint origin_hop(const path_t* path, hop_t* hop) noexcept nogil:
+cdef inline bint origin_hop(const path_t* path, segment_t* hop) noexcept nogil:
     """The last hop, the quick way: of a path in one part that is one sequence."""
-    cdef const field_t* f = &path.parts[0]
-    cdef uint32_t size = path.sizes[0]
-    if path.n != 1 or f.n < 2 or f.p[0] != 2 or f.p[1] == 0 or 2 + f.p[1] * size != f.n:
+    cdef const uint8_t* p = path.p
+    cdef uint32_t size = path.size
+    if path.rest != NULL or path.end - p < 2 or p[0] != AS_SEQUENCE or p[1] == 0 or 2 + p[1] * size != path.end - p:
         return False
-    hop.p = f.p + f.n - size
-    hop.members = 1
+    hop.p = path.end - size
+    hop.count = 1
     hop.size = size
-    hop.is_set = False
     return True
 
 
 cdef int test_hop(const op_t* op, look_t* l, const msg_t* m) noexcept nogil:
-    cdef path_t path, again
-    cdef hop_t hop
+    cdef hops_t hops, again
+    cdef segment_t hop
     cdef int64_t skip = op.index
-    if not find_path(&path, l, m):
+    if not find_path(&hops, l, m):
         return ABSENT
     if not op.all:  # any hop
-        while next_hop(&path, &hop):
+        while next_hop(&hops, &hop):
             if hop_fits(op, &hop):
                 return YES
         return NO
-    if skip == -1 and origin_hop(&path, &hop):
+    if skip == -1 and origin_hop(&hops.path, &hop):
         return hop_fits(op, &hop)
     if skip < 0:
-        again = path
-        skip += path_hops(&again, False)
+        again = hops
+        skip += count_hops(&again, False)
         if skip < 0:
             return NO
-    while next_hop(&path, &hop):
+    while next_hop(&hops, &hop):
         if skip == 0:
             return hop_fits(op, &hop)
         skip -= 1
     return NO
 
 
-cdef bytes path_text(path_t* path):
+cdef bytes path_text(hops_t* hops):
     """Hops joined by commas, sets in brackets."""
-    cdef hop_t hop
+    cdef path_t* path = &hops.path
+    cdef segment_t hop
     cdef uint32_t i, n
     cdef uint8_t digits[10]
     # Per AS number, ten digits and a comma; per set, which takes two octets more on the wire, two brackets.
-    cdef uint8_t* text = <uint8_t*>malloc((path.parts[0].n + (path.parts[1].n if path.n == 2 else 0)) * 6 + 16)
+    cdef uint8_t* text = <uint8_t*>malloc((path.end - path.p + (path.rest_end - path.rest if path.rest != NULL else 0)) * 6 + 16)
     cdef uint8_t* out = text
     cdef uint32_t asn
     if text == NULL:
         raise MemoryError()
-    while next_hop(path, &hop):
-        if hop.is_set:
+    while next_hop(hops, &hop):
+        if hop.kind == AS_SET:
             out[0] = 0x5B
             out += 1
-        for i in range(hop.members):
+        for i in range(hop.count):
             asn = as_number(&hop, i)
             n = 0
             while n == 0 or asn:
@@ -720,7 +664,7 @@ cdef bytes path_text(path_t* path):
                 out += 1
             out[0] = 0x2C
             out += 1
-        if hop.is_set:
+        if hop.kind == AS_SET:
             out[-1] = 0x5D
             out[0] = 0x2C
             out += 1
@@ -735,7 +679,7 @@ cdef struct asked_t:                        # what a slow test is asked about: p
     const uint8_t* q
     uint32_t n, more
     bint as2
-    path_t* path                            # not NULL: its text is what the function gets
+    hops_t* hops                            # not NULL: its text is what the function gets
 
 
 # ---- tags -----------------------------------------------------------------------------------------------------------------------
@@ -873,8 +817,8 @@ cdef class Program:
         if not python:
             return UNSURE
         with gil:
-            if about.path != NULL:
-                argument = path_text(about.path)
+            if about.hops != NULL:
+                argument = path_text(about.hops)
             else:
                 argument = PyBytes_FromStringAndSize(<const char*>about.p, about.n)
             found = bool(self.functions[op.function](argument))
@@ -920,7 +864,7 @@ cdef class Program:
         """One test of one message, of prefixes excepted: NO, YES, ABSENT or UNSURE."""
         cdef const msg_t* m = b.msgs + i
         cdef const field_t* f
-        cdef path_t path
+        cdef hops_t hops
         cdef asked_t about
         if op.code == TEST_HOP:
             return test_hop(op, l, m)
@@ -939,20 +883,20 @@ cdef class Program:
         if op.code == TEST_TIME:
             return fits(op, <uint64_t>m.time ^ 1ULL << 63)
         if op.code == TEST_PATH_LENGTH or op.code == TEST_PATH_HOPS:
-            if not find_path(&path, l, m):
+            if not find_path(&hops, l, m):
                 return ABSENT
-            return fits(op, path_hops(&path, op.code == TEST_PATH_HOPS))
+            return fits(op, count_hops(&hops, op.code == TEST_PATH_HOPS))
         if op.code == ASK_TAG:
             return self.ask_tags(op, m, memo, python)
         if op.code == ASK_PATH:
-            if not find_path(&path, l, m):
+            if not find_path(&hops, l, m):
                 return ABSENT
             memset(&about, 0, sizeof(about))
-            about.p, about.n = path.parts[0].p, path.parts[0].n
-            if path.n == 2:
-                about.q, about.more = path.parts[1].p, path.parts[1].n
-            about.as2 = path.sizes[0] == 2
-            about.path = &path
+            about.p, about.n = hops.path.p, <uint32_t>(hops.path.end - hops.path.p)
+            if hops.path.rest != NULL:
+                about.q, about.more = hops.path.rest, <uint32_t>(hops.path.rest_end - hops.path.rest)
+            about.as2 = hops.path.size == 2
+            about.hops = &hops
             return self.ask(op, &about, memo, python)
         if op.code == ASK_TIME:
             memset(&about, 0, sizeof(about))

@@ -11,11 +11,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from bgpipe._check cimport check, family, message_error, nlri_size
+from bgpipe._as_path cimport AS_TRANS, as4_counts, begin_path, join_as4, path_t
 from bgpipe._codec cimport Batch, Buffer, RawEncoder
 from bgpipe._message cimport CTX_AS2, CTX_EXTENDED, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t
 from bgpipe._edit cimport (
-    AGGREGATOR, AROUND, AS4_AGGREGATOR, AS4_PATH, AS_PATH, AS_TRANS, HEADER_LEN, LONGEST, LONGEST_ATTRS, LONGEST_EXTENDED, MP_REACH, MP_UNREACH,
-    division_t, join_paths, mp_t, next_attr, part, part_t, piece_t, pieces_t, put_divided, put_head, put_part, put_plain, split_mp,
+    AGGREGATOR, AROUND, AS4_AGGREGATOR, AS4_PATH, AS_PATH, HEADER_LEN, LONGEST, LONGEST_ATTRS, LONGEST_EXTENDED, MP_REACH, MP_UNREACH,
+    division_t, mp_t, next_attr, part, part_t, piece_t, pieces_t, put_divided, put_head, put_part, put_wide, split_mp,
 )
 from bgpipe._wire cimport be16, be32, put16, put32
 
@@ -123,13 +124,15 @@ cdef uint8_t* narrow_attrs(const uint8_t* p, const uint8_t* end, uint8_t* out, d
     cdef const uint8_t* behind
     cdef bint path = needs_as4(found.path)
     cdef bint aggregator = found.aggregator.p != NULL and be16(found.aggregator.p) != 0
+    cdef path_t plain
     cdef attr_t a
     a.code = 255
     while True:
         behind = next_attr(p, &a) if p < end else NULL
         if path and (behind == NULL or a.code > AS4_PATH):
             path = False
-            out = put_attr(out, TRANSITIVE, AS4_PATH, put_plain(found.path.p, <uint32_t>found.path.len, out + 4))
+            begin_path(&plain, found.path.p, <uint32_t>found.path.len, 4)
+            out = put_attr(out, TRANSITIVE, AS4_PATH, put_wide(&plain, False, out + 4))
         if aggregator and (behind == NULL or a.code > AS4_AGGREGATOR):
             aggregator = False
             put_part(out + 4, found.aggregator)
@@ -151,15 +154,18 @@ cdef uint8_t* widen_attrs(const uint8_t* p, const uint8_t* end, uint8_t* out, di
     # Attributes for who takes AS numbers of four octets (RFC 6793 section 4.2.3). NULL: the path gets longer than an attribute may be.
     cdef paths_t found = find_paths(p, end)
     cdef bint hidden = found.aggregator.p != NULL and be16(found.aggregator.p) == AS_TRANS
+    cdef bint counts = as4_counts(found.aggregator.p, <uint32_t>found.aggregator.len, found.as4_aggregator.p != NULL)
     cdef const uint8_t* behind
     cdef uint32_t size
+    cdef path_t whole
     cdef attr_t a
-    if found.aggregator.p != NULL and found.as4_aggregator.p != NULL and not hidden:
-        found.as4_path.len = 0
     while p < end:
         behind = next_attr(p, &a)
         if a.code == AS_PATH:
-            size = join_paths(a.value, a.length, found.as4_path.p, <uint32_t>found.as4_path.len, True, out + 4)
+            begin_path(&whole, a.value, a.length, 2)
+            if counts:
+                join_as4(&whole, found.as4_path.p, <uint32_t>found.as4_path.len)
+            size = put_wide(&whole, True, out + 4)
             if size > LONGEST_ATTRS:
                 return NULL
             out = put_attr(out, a.flags, AS_PATH, size)

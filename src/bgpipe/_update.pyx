@@ -18,6 +18,9 @@ from bgpipe._attributes cimport (
     Prefix, address_text, unpack_addresses, unpack_communities, unpack_ext_communities, unpack_large_communities, unpack_prefixes,
     unpack_segments,
 )
+from bgpipe._as_path cimport (
+    AS_CONFED_SEQUENCE, AS_SEQUENCE, AS_SET, as4_counts, as_number, begin_path, join_as4, next_segment, path_t, segment_t,
+)
 from bgpipe._check cimport attr_subcode, check_attr, check_prefixes, family
 from bgpipe._message cimport CTX_AS2, FAMILY_IPV4_UNICAST, MSG_EDITED, TYPE_UPDATE, attr_t, attrs_t, ctx_t, has_addpath, msg_t
 from bgpipe._view cimport Msg
@@ -38,11 +41,6 @@ cdef enum:                                  # slots: attribute codes, and
     REACH = 256
     UNREACH = 257
 
-cdef enum:                                  # RFC 4271 section 4.3; from 3 on, RFC 5065: no hops
-    AS_SET = 1
-    AS_SEQUENCE = 2
-    AS_CONFED_SEQUENCE = 3
-
 cdef enum:
     ORIGIN = 1
     AS_PATH = 2
@@ -59,7 +57,6 @@ cdef enum:
     EXT_COMMUNITIES = 16
     AS4_PATH = 17
     AS4_AGGREGATOR = 18
-    AS_TRANS = 23456
     IPV6_EXT_COMMUNITIES = 25
     LARGE_COMMUNITIES = 32
     ONLY_TO_CUSTOMER = 35
@@ -560,29 +557,30 @@ cdef object end_of(segment, int place):
     return members[place] if kind == AS_SEQUENCE or len(members) == 1 else None
 
 
-cdef AsPath merged_path(AsPath path, AsPath as4_path):
-    """The path with its 4-octet AS numbers put back (RFC 6793 section 4.2.3).
-
-    As many hops as AS_PATH has more than AS4_PATH stay in front; confederation segments of AS4_PATH do not count.
-    """
-    cdef AsPath merged = AsPath(path)
-    cdef list back = [segment for segment in as4_path.parts() if segment[0] < AS_CONFED_SEQUENCE]
-    cdef Py_ssize_t more = len(path) - len(as4_path)
-    if not back or more < 0:
-        return merged
-    merged.own = []
-    for kind, members in path.parts():
-        if kind < AS_CONFED_SEQUENCE:
-            if more == 0:
-                break
-            if kind == AS_SEQUENCE and len(members) > more:
-                # What is behind it is not adjacent to what stays.
-                merged.own.append((kind, members[:more]))
-                break
-            more -= len(members) if kind == AS_SEQUENCE else 1
-        merged.own.append((kind, members))
-    merged.own += back
-    return merged
+cdef AsPath whole_path(Msg msg):
+    """A new one: AS_PATH, with the numbers of AS4_PATH where its own take 2 octets. MessageError: one does not parse."""
+    cdef AsPath made = AsPath(bound_path(msg, AS_PATH))
+    cdef const attr_t* as4_path
+    cdef const attr_t* aggregator
+    cdef const attr_t* as_path
+    cdef path_t path
+    cdef segment_t segment
+    cdef uint32_t i
+    if not made.own or not msg.record().ctx & CTX_AS2:
+        return made
+    as4_path = find_checked(msg, AS4_PATH)
+    aggregator = find_checked(msg, AGGREGATOR)
+    if as4_path == NULL or (aggregator != NULL and not as4_counts(
+            aggregator.value, aggregator.length, find(msg.attributes(), AS4_AGGREGATOR) != NULL)):
+        return made
+    as_path = find(msg.attributes(), AS_PATH)
+    begin_path(&path, as_path.value, as_path.length, 2)
+    join_as4(&path, as4_path.value, as4_path.length)
+    if path.rest != NULL:
+        made.own = []
+        while next_segment(&path, &segment):
+            made.own.append((segment.kind, [as_number(&segment, i) for i in range(segment.count)]))
+    return made
 
 
 cdef AsPath bound_path(Msg msg, int slot):
@@ -1012,14 +1010,7 @@ cdef class Update:
     @property
     def full_as_path(self):
         """A new AsPath: AS_PATH, with the numbers of AS4_PATH where its own take 2 octets (RFC 6793 section 4.2.3)."""
-        path = bound_path(self.msg, AS_PATH)
-        if not self.msg.record().ctx & CTX_AS2:
-            return AsPath(path)
-        # An AS without numbers of 4 octets aggregated: what they said before does not count.
-        aggregator = decoded(self.msg, AGGREGATOR)
-        if aggregator is not None and aggregator[0] != AS_TRANS and find(self.msg.attributes(), AS4_AGGREGATOR) != NULL:
-            return AsPath(path)
-        return merged_path(path, bound_path(self.msg, AS4_PATH))
+        return whole_path(self.msg)
 
     @property
     def next_hop(self):

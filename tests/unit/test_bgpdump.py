@@ -163,6 +163,7 @@ CASES = [
         "(65001 64999) 4200000000 9"),
     old("cut inside the second segment", path(two(SEQUENCE, 1, 2, 3), two(SEQUENCE, TRANS, 9)) + path4(segment(SEQUENCE, 10)), "1 2 3 23456 10", alike=False),
     old("confederations in AS4_PATH", path(two(SEQUENCE, 8, TRANS)) + path4(segment(CONFED_SEQUENCE, 1), segment(SEQUENCE, 4200000000)), "8 4200000000", alike=False),
+    old("a confederation behind a sequence that is cut", path(two(SEQUENCE, 7, 8, TRANS), two(CONFED_SEQUENCE, 1)) + path4(segment(SEQUENCE, 8, 4200000000)), "7 8 4200000000", alike=False),
     old("an AS4_PATH that does not parse", path(two(SEQUENCE, 8, TRANS)) + path4(b"\2\1\0"), "8 23456", alike=False),
     old("AS4_AGGREGATOR", path(two(SEQUENCE, TRANS)) + path4(segment(SEQUENCE, 4200000000)) + aggregator(b"\x5b\xa0", "10.0.0.1") + aggregator(b"\xfa\x56\xea\0", "10.0.0.2", 18),
         "4200000000", "4200000000 10.0.0.2"),
