@@ -10,8 +10,8 @@ cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
-from bgpipe._check cimport check, family, message_error, nlri_size
 from bgpipe._as_path cimport AS_TRANS, as4_counts, begin_path, join_as4, path_t
+from bgpipe._check cimport check, family, message_error, nlri_size
 from bgpipe._codec cimport Batch, Buffer, RawEncoder
 from bgpipe._message cimport CTX_AS2, CTX_EXTENDED, STATUS_OK, STATUS_UNKNOWN, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t
 from bgpipe._edit cimport (
@@ -20,12 +20,14 @@ from bgpipe._edit cimport (
 )
 from bgpipe._wire cimport be16, be32, put16, put32
 
+from bgpipe.errors import InputError
+
 cdef enum:
     PATH_ID = 0                             # of what came without one; RFC 7911 section 3 gives no number a meaning
     CONFEDERATION = 3                       # RFC 5065 section 3: this type of segment, and the one above
     TRANSITIVE = 0xC0                       # flags of AS4_PATH and AS4_AGGREGATOR (RFC 6793 section 3)
 
-cdef enum:                                  # why a message is lost
+cdef enum:                                  # why a message is left out
     UNPARSED
     NO_LAYOUT
     TOO_LONG
@@ -271,13 +273,10 @@ cdef class PeerEncoder(RawEncoder):
     """Batches -> BGP messages for one peer, in the context that it has agreed on."""
 
     cdef Buffer room
-    cdef readonly uint64_t lost
-    cdef public object on_lost
 
-    def __init__(self, context=None, *, on_lost=None, **options):
+    def __init__(self, context=None, **options):
         super().__init__(**options)
         self.context = context
-        self.on_lost = on_lost
         self.room = Buffer()
 
     @property
@@ -296,17 +295,17 @@ cdef class PeerEncoder(RawEncoder):
         cdef bint other = (m.ctx ^ self.ctx) & ~<ctx_t>CTX_EXTENDED != 0
         if m.type != TYPE_UPDATE or not other and m.len <= self.limit:
             if m.len > self.limit:
-                return self.lose(&m, TOO_LONG)
+                return self.leave_out(&m, TOO_LONG)
             out.append(m.wire, m.len)
             self.written += 1
             return 0
         if m.status == STATUS_UNKNOWN:
             check(&m, NULL)
         if m.status > STATUS_OK:
-            return self.lose(&m, UNPARSED)
+            return self.leave_out(&m, UNPARSED)
         self.room.reserve(8 * m.len + 128)
         if not take_apart(&m, self.ctx, self.room.data, &d):
-            return self.lose(&m, NO_LAYOUT)
+            return self.leave_out(&m, NO_LAYOUT)
         if put_whole(&d, self.limit, out):
             self.written += 1
             return 0
@@ -329,13 +328,10 @@ cdef class PeerEncoder(RawEncoder):
             piece = piece.next
         self.written += d.made
         if d.lost or not d.made:
-            self.lose(m, TOO_LONG_FOR_ANY)
+            self.leave_out(m, TOO_LONG_FOR_ANY)
         return 0
 
-    cdef int lose(self, msg_t* m, uint8_t why) except -1 with gil:
-        self.lost += 1
-        if self.on_lost is None:
-            return 0
+    cdef int leave_out(self, msg_t* m, uint8_t why) except -1 with gil:
         what = f"message {m.seq}"
         if why == UNPARSED:
             text = f"{what} is left out: the peer wants it in another form, and it does not parse: {message_error(m)}"
@@ -345,5 +341,4 @@ cdef class PeerEncoder(RawEncoder):
             text = f"{what}, of type {m.type} and {m.len} octets, is left out: the peer takes {self.limit}"
         else:
             text = f"prefixes of message {m.seq} are withdrawn: with their attributes they take more than {self.limit} octets"
-        self.on_lost(text)
-        return 0
+        return self.skip(InputError(text))

@@ -673,11 +673,11 @@ def sent(batch: Batch) -> None:
     """An UPDATE for peers that want it otherwise: what they get parses, is not too long, and has all prefixes or says so."""
     (wire,) = wires([batch])
     for context in PEERS:
-        said: list[str] = []
-        encoder = PeerEncoder(int(context), on_lost=said.append)
+        said: list[InputError] = []
+        encoder = PeerEncoder(int(context), on_skip=said.append)
         stream = encode(encoder, [batch])
         assert stream == encode(encoder, [batch])
-        assert len(said) == encoder.lost in (0, 2)
+        assert len(said) == encoder.skipped in (0, 2)
         (after,), error = decode(RawDecoder(context=int(context), block_size=len(stream)), stream) if stream else ([Batch()], None)
         assert error is None
         assert len(after) == encoder.written / 2

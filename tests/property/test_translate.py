@@ -37,7 +37,7 @@ def send(wires: list[bytes], was: SessionContext, to: SessionContext) -> tuple[l
         found.append(stream[:size])
         stream = stream[size:]
     assert [msg.wire for msg in batch] == wires
-    return found, encoder.lost
+    return found, encoder.skipped
 
 
 def narrowed(attrs: Json) -> None:

@@ -23,10 +23,10 @@ def send(*wires: bytes, to: SessionContext, **options: Any) -> tuple[list[bytes]
     """What a peer with this context gets, and what is said of messages that it does not get."""
     said: list[str] = []
     out = Buffer()
-    encoder = PeerEncoder(int(to), on_lost=said.append)
+    encoder = PeerEncoder(int(to), on_skip=lambda error: said.append(str(error)))
     batch = batch_of(*wires, **options)
     encoder.encode(batch, out)
-    assert encoder.lost == len(said)
+    assert encoder.skipped == len(said)
     assert [msg.wire for msg in batch] == list(wires), "the batch stays as it is"
     found = list(split(bytes(out)))
     assert encoder.written == len(found)
@@ -325,7 +325,7 @@ class TestWhatDoesNotParse:
     def test_nobody_asks(self) -> None:
         encoder, out = PeerEncoder(int(AS2)), Buffer()
         encoder.encode(batch_of(self.WIRE), out)
-        assert (bytes(out), encoder.lost) == (b"", 1)
+        assert (bytes(out), encoder.skipped) == (b"", 1)
 
     def test_it_remains_to_be_told(self) -> None:
         """The encoder may see a batch more than once, and leaves what it finds out for others."""

@@ -128,7 +128,7 @@ class Peer(Output, Member):
         self.session.tags = self.session.tags or self.options.tags
         self.end = self.session.end(self.side)
         self._lost = Tally(self.pipe.log, "messages did not reach the peer as they were", self)
-        self._encoder = PeerEncoder(on_lost=self._lost.count)
+        self._encoder = PeerEncoder(on_skip=lambda error: self._lost.count(str(error)))
         self._over = asyncio.Event()  # it is time to leave
         self.silent = asyncio.Event()  # nothing more comes from the peer
         self.left = asyncio.Event()  # its connection is closed
