@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
-from bgpipe._attributes import family_name, number, parse_family
+from bgpipe._attributes import at, family_name, number, parse_family, unhex
 from bgpipe._view import Msg
 from bgpipe.bgp import capabilities as caps
 from bgpipe.bgp import notifications, refresh
@@ -237,7 +237,7 @@ class Notification(Body):
 
     @data.setter
     def data(self, value: bytes) -> None:
-        self.msg.body = self.octets(0, 2) + bytes(value)
+        self.msg.body = self.octets(0, 2) + at("data", unhex, value)
 
     @property
     def text(self) -> str | None:

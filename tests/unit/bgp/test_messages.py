@@ -172,6 +172,8 @@ def test_notification_details() -> None:
 
 def test_notification_edits() -> None:
     view = Notification(1)
+    with pytest.raises(FieldError, match="data: 8, expected hex digits"):  # not eight zeros
+        view.data = 8  # type: ignore[assignment]
     view.code, view.subcode, view.data = 6, 4, b"\x01x"
     assert view.msg.body == b"\x06\x04\x01x"
     assert view.text == "x"
