@@ -101,7 +101,7 @@ class MpUnreach:
     def prefixes(self, value: Iterable[Prefix | str]) -> None: ...
     @property
     def nlri(self) -> list[dict[str, Any]] | None:
-        """NLRI of families without plain prefixes, as in JSON (docs/json.md), of flow specification the rules; a new list.
+        """NLRI of families without plain prefixes, as in JSON (docs/json.md): of flow specification, rules. A new list.
 
         None for other families (see `prefixes`), and where the octets have no typed form (see `data`).
         Assign the whole list.
