@@ -80,24 +80,41 @@ class Session:
     def __init__(self) -> None:
         self.plain: set[Family] = set()
         self.ids: set[Family] = set()
+        self.kept: set[Family] = set()  # declared, and there
+        self.missing: set[Family] = set()  # declared, and not there
         self.weak: Counter[Family] = Counter()
         self.as_size = 0
         self.against = 0
 
-    def path_ids(self, wire: bytes, declared: oracle.AddPath) -> list[Family]:
+    def path_ids(self, wire: bytes, declared: oracle.AddPath, doubts: bool) -> list[Family]:
+        """The families of which another thing holds than is declared."""
         found = lists(wire)
         is_ipv4 = int.from_bytes(wire[19:21], "big") or 23 + int.from_bytes(wire[21:23], "big") < len(wire)
-        if not self.ids and ((1, 1) if is_ipv4 else (2, 1)) in self.plain:
+        if not self.ids and not self.missing and ((1, 1) if is_ipv4 else (2, 1)) in self.plain | self.kept:
             return []
         here = []
         for family in FAMILIES:
             signs = {sign(data, family[0]) for of, data in found if of == family}
-            if not signs or family in self.plain or oracle.addpath_in(declared, family):
+            if signs and oracle.addpath_in(declared, family):
+                if doubts and family not in self.kept:
+                    self._doubt(family, signs)
+                if doubts and family in self.missing:
+                    here.append(family)
+                continue
+            if not signs or family in self.plain:
                 continue
             self._judge(family, signs)
             if family in self.ids:
                 here.append(family)
         return here
+
+    def _doubt(self, family: Family, signs: set[Sign]) -> None:
+        signs = signs - {Sign.EITHER}
+        if signs == {Sign.PLAIN}:
+            self.missing.add(family)
+        elif signs and signs <= {Sign.WEAK, Sign.STRONG}:
+            self.kept.add(family)
+            self.missing.discard(family)
 
     def _judge(self, family: Family, signs: set[Sign]) -> None:
         if Sign.PLAIN in signs:
@@ -148,9 +165,10 @@ def paths(wire: bytes) -> Iterator[bytes]:
 class Guesser:
     """All sessions of an archive, each by the header that its records have."""
 
-    def __init__(self, asn: bool, addpath: bool) -> None:
+    def __init__(self, asn: bool, addpath: bool, doubts: bool = False) -> None:
         self.asn = asn
         self.addpath = addpath
+        self.doubts = doubts  # of path ids that are declared
         self.sessions: dict[tuple[bytes, bool], Session] = {}
 
     def forget(self, header: bytes) -> None:
@@ -167,9 +185,10 @@ class Guesser:
         if wire[18] != 2:
             return as_size, addpath, tags
         session = self.sessions.setdefault((header, is_local), Session())
-        if self.addpath and (families := session.path_ids(wire, addpath)):
-            addpath = set(families) | (set() if isinstance(addpath, bool) else addpath)
-            tags["ADDPATH"] = "guessed " + ",".join(f"{names.AFIS[afi]}/{names.SAFIS[safi]}" for afi, safi in families)
+        if self.addpath and (families := session.path_ids(wire, addpath, self.doubts)):
+            addpath = set(families) ^ (set() if isinstance(addpath, bool) else addpath)
+            found = [("" if family in addpath else "not ", names.AFIS[family[0]], names.SAFIS[family[1]]) for family in families]
+            tags["ADDPATH"] = "guessed " + ",".join(f"{no}{afi}/{safi}" for no, afi, safi in found)
         if self.asn and (size := session.size_of_as(wire, as_size)) != as_size:
             as_size = size
             tags["AS_SIZE"] = f"guessed {size}"

@@ -13,9 +13,9 @@ class BmpDecoder(RecordDecoder):
     microseconds. All other kinds are checked to their last octet and counted in `kinds`; with `everything`, OPENs of
     Peer Up, NOTIFICATIONs of Peer Down and what Route Mirroring holds become messages, too, those that the router sent
     as of a _LOCAL record. `guess_asn`, `guess_addpath`: find out, for the messages of each peer, how long AS numbers
-    are, and which prefixes carry path ids (RFC 7911), where its messages and OPENs do not say so. Messages that are
-    read otherwise than declared have a tag AS_SIZE or ADDPATH. Without asking, and without a tag, an AS_PATH that does
-    not parse with four octets, but does with two, is read so where the OPENs agreed on two.
+    are, and which prefixes carry path ids (RFC 7911), where its messages and OPENs do not say so, or say otherwise.
+    Messages that are read otherwise than declared have a tag AS_SIZE or ADDPATH. Without asking, and without a tag, an
+    AS_PATH that does not parse with four octets, but does with two, is read so where the OPENs agreed on two.
 
     Errors are BmpErrors.
     """

@@ -125,6 +125,7 @@ cdef class BmpDecoder(RecordDecoder):
     def __init__(self, *, bint openbmp=False, bint peer_tags=False, bint everything=False, ctx_t context=0, **options):
         super().__init__(**options)
         self.wrapped = openbmp
+        self.doubts = True
         self.peer_tags = peer_tags
         self.everything = everything
         self.context = context

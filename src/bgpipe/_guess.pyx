@@ -13,6 +13,9 @@ and a list of zeros alone can be a senseless withdrawal: it takes VOTES of these
 family is known to; as long as nothing is known, as the record says. Host bits alone say nothing: there are routers that send them.
 
 A list that reads without path ids alone, where they were found before, ends the guess.
+
+Routers that send BMP declare the path ids of a session for all of its RIBs, and there are some that have none behind the policy.
+A list of these that reads without path ids alone shows it, until one comes that reads with them alone.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -82,7 +85,7 @@ cdef uint8_t look(const uint8_t* p, uint32_t n, uint32_t most) noexcept nogil:
     return WEAK
 
 
-cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx) noexcept nogil:
+cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx, bint doubts) noexcept nogil:
     cdef uint8_t seen[GUESSED_FAMILIES]
     cdef const uint8_t* p = wire + HEADER_LEN
     cdef const uint8_t* end = wire + n
@@ -103,7 +106,7 @@ cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx)
     if is_settled(g, wire, n):
         return 0
     memset(seen, 0, sizeof(seen))
-    if not (g.plain & 1 or has_addpath(ctx, FAMILY_IPV4_UNICAST)):
+    if is_open(g, FAMILY_IPV4_UNICAST, ctx, doubts):
         if unreach_len:
             seen[FAMILY_IPV4_UNICAST] |= look(unreach, unreach_len, 32)
         if stop < end:
@@ -112,16 +115,36 @@ cdef ctx_t guess_addpath(guess_t* g, const uint8_t* wire, uint32_t n, ctx_t ctx)
         if (a.code == 14 and a.length > 5) or (a.code == 15 and a.length > 3):
             f = family(be16(a.value), a.value[2])
             head = 5 + a.value[3] if a.code == 14 else 3
-            if f < GUESSED_FAMILIES and head < a.length and not ((g.plain >> f) & 1 or has_addpath(ctx, f)):
+            if f < GUESSED_FAMILIES and head < a.length and is_open(g, f, ctx, doubts):
                 seen[f] |= look(a.value + head, a.length - head, 32 if f < FAMILY_IPV6_UNICAST else 128)
     if stop - p >= 3:
         return 0
     for f in range(<uint32_t>GUESSED_FAMILIES):
-        if seen[f]:
+        if seen[f] and has_addpath(ctx, f):
+            doubt(g, f, seen[f])
+        elif seen[f]:
             judge(g, f, seen[f])
-            if (g.ids >> f) & 1:
-                found |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + f)
+        if seen[f] and ((g.missing if has_addpath(ctx, f) else g.ids) >> f) & 1:
+            found |= <ctx_t>1 << (CTX_ADDPATH_SHIFT + f)
     return found
+
+
+cdef inline bint is_open(const guess_t* g, uint32_t f, ctx_t ctx, bint doubts) noexcept nogil:
+    # Whether there is something to find out of a family.
+    if has_addpath(ctx, f):
+        return doubts and not (g.kept >> f) & 1
+    return not (g.plain >> f) & 1
+
+
+cdef void doubt(guess_t* g, uint32_t f, uint8_t seen) noexcept nogil:
+    # The same as judge(), where path ids are declared.
+    if seen & NEITHER or (seen & PLAIN and seen & (WEAK | STRONG)):
+        return
+    if seen & PLAIN:
+        g.missing |= 1 << f
+    elif seen & (WEAK | STRONG):
+        g.kept |= 1 << f
+        g.missing &= ~(1 << f)
 
 
 cdef void judge(guess_t* g, uint32_t f, uint8_t seen) noexcept nogil:
@@ -169,8 +192,9 @@ cdef bint reads_better(const uint8_t* wire, uint32_t n, ctx_t other) noexcept no
     return False
 
 
-cdef str tag_of_families(ctx_t families):
+cdef str tag_of_families(ctx_t families, ctx_t ctx):
     cdef uint32_t f
     return ",".join([
-        f"{AFIS[1 + f // 2]}/{SAFIS[1 + f % 2]}" for f in range(<uint32_t>GUESSED_FAMILIES) if (families >> (CTX_ADDPATH_SHIFT + f)) & 1
+        f"{'' if has_addpath(ctx, f) else 'not '}{AFIS[1 + f // 2]}/{SAFIS[1 + f % 2]}"
+        for f in range(<uint32_t>GUESSED_FAMILIES) if has_addpath(families, f)
     ])

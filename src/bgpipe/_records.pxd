@@ -21,6 +21,7 @@ cdef class RecordDecoder(Decoder):
     cdef uint64_t lost_from
     cdef public bint guess_asn              # find out how long AS numbers are, whatever records say
     cdef public bint guess_addpath          # find out which prefixes carry path ids that no record declares
+    cdef bint doubts                        # and which carry none, though they are declared
     cdef guess_t* guesses                   # of self.peers: at twice their index, for what says one thing of a peer and what says another
     cdef uint32_t guesses_n
     # A subclass gives these four.
@@ -49,8 +50,8 @@ cdef class RecordDecoder(Decoder):
         return 0
     cdef int more_guesses(self, uint32_t n) except -1 nogil
     cdef int look(self, Batch b, msg_t* m, guess_t* g) except -1 nogil
-    cdef const peer_t* told(self, Batch b, const peer_t* peer, ctx_t families, uint32_t as_size) except NULL nogil
-    cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
+    cdef const peer_t* told(self, Batch b, const msg_t* m, ctx_t families, uint32_t as_size) except NULL nogil
+    cdef const peer_t* tell(self, Batch b, const msg_t* m, const uint8_t* key, uint32_t key_len, ctx_t families,
                             uint32_t as_size) except NULL
 
 # The text of an IP address of 4 or 16 octets (RFC 5952; inet_ntop(3) has the dotted form for others than mapped ones, too).

@@ -142,21 +142,22 @@ cdef class RecordDecoder(Decoder):
         cdef ctx_t families = 0
         cdef uint32_t as_size = 0
         if self.guess_addpath:
-            families = guess_addpath(g, m.wire, m.len, m.ctx)
+            families = guess_addpath(g, m.wire, m.len, m.ctx, self.doubts)
         if self.guess_asn:
             as_size = guess_as_size(g, m.wire, m.len, m.ctx)
             if as_size == (2 if m.ctx & CTX_AS2 else 4):
                 as_size = 0
         if families or as_size:
-            m.ctx |= families
+            m.ctx ^= families
             if as_size:
                 m.ctx ^= CTX_AS2
-            m.peer = self.told(b, m.peer, families, as_size)
+            m.peer = self.told(b, m, families, as_size)
         return 0
 
-    cdef const peer_t* told(self, Batch b, const peer_t* peer, ctx_t families, uint32_t as_size) except NULL nogil:
+    cdef const peer_t* told(self, Batch b, const msg_t* m, ctx_t families, uint32_t as_size) except NULL nogil:
         # The peer with tags that say what was found out. It has its record beside the other one: no header of a peer is as long.
         cdef uint8_t key[64]
+        cdef const peer_t* peer = m.peer
         cdef const peer_t* found
         memcpy(key, peer.key, peer.key_len)
         key[peer.key_len] = <uint8_t>(families >> CTX_ADDPATH_SHIFT)
@@ -164,17 +165,18 @@ cdef class RecordDecoder(Decoder):
         found = self.peers.get(key, peer.key_len + 2)
         if found == NULL:
             with gil:
-                found = self.tell(b, peer, key, peer.key_len + 2, families, as_size)
+                found = self.tell(b, m, key, peer.key_len + 2, families, as_size)
         return found
 
-    cdef const peer_t* tell(self, Batch b, const peer_t* peer, const uint8_t* key, uint32_t key_len, ctx_t families,
+    cdef const peer_t* tell(self, Batch b, const msg_t* m, const uint8_t* key, uint32_t key_len, ctx_t families,
                             uint32_t as_size) except NULL:
+        cdef const peer_t* peer = m.peer
         cdef PeerTable before = self.peers, table
         cdef peer_t* found
         cdef bytes said
         tags = unpack_pairs(peer.pairs, peer.pairs_len)
         if families:
-            tags["ADDPATH"] = f"guessed {tag_of_families(families)}"
+            tags["ADDPATH"] = f"guessed {tag_of_families(families, m.ctx)}"
         if as_size:
             tags["AS_SIZE"] = f"guessed {as_size}"
         table = self.table_with_room(b)

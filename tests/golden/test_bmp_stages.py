@@ -12,7 +12,9 @@ from lines import run
 from live import Live, free_port
 from live import run as in_loop
 
+import bgpipe
 import corpus
+from bgpipe.bgp.causes import message
 from bgpipe.stages.messages import MessageReader
 from conversion import CORE, Message, parse_lines
 
@@ -134,6 +136,33 @@ def test_standard_streams(form: str, tmp_path: Path) -> None:
     subprocess.run(["sh", "-c", line], check=True, timeout=60, env=environment)
     converted("--", "read", stream, "--", "write", tmp_path / "direct.json")
     assert said(tmp_path / "there.json") == said(tmp_path / "direct.json")
+
+
+def wrapped_update(nlri: str) -> bytes:
+    """A Route Monitoring message of a peer of which nothing is known."""
+    update = message(2, bytes(4) + bytes.fromhex(nlri))
+    return b"\3" + (48 + len(update)).to_bytes(4) + b"\0" + bytes(26) + (65001).to_bytes(4) + bytes(12) + update
+
+
+@pytest.mark.parametrize(("words", "ids"), [([], True), (["--no-guess-addpath"], False)])
+def test_path_ids_that_nothing_declares(words: list[str], ids: bool, tmp_path: Path) -> None:
+    """From the command line, there and back, and in Python."""
+    path = tmp_path / "x.bmp"
+    path.write_bytes(wrapped_update("0000000718c00002"))
+    converted(*words, "--", "read", path, "--", "write", tmp_path / "x.json")
+    ((*_, data, tags),) = messages(tmp_path / "x.json")
+    assert (data == {"reach": ["#7#192.0.2.0/24"]}, tags.get("ADDPATH")) == (ids, "guessed IPV4/UNICAST" if ids else None)
+    with bgpipe.read(path, guess_addpath=ids) as reader:
+        assert [found.tags.get("ADDPATH") for found in reader] == [tags.get("ADDPATH")]
+
+
+def test_damage_in_python(tmp_path: Path) -> None:
+    path = tmp_path / "x.bmp"
+    path.write_bytes(wrapped_update("18c00002") + b"?" * 20 + wrapped_update("18c00003"))
+    lost: list[bgpipe.InputError] = []
+    with bgpipe.read(path, recover=True, on_skip=lost.append) as reader:
+        assert len(list(reader)) == 2
+    assert len(lost) == 1
 
 
 def test_count_of_kinds_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ def test_core_equals_oracle(
     """Any stream, well formed or not, and however its reads are cut."""
     stream = data.draw(bmp.wrapped() if wrapped else bmp.streams())
     asn, addpath = guess or (False, False)
-    reader = BmpReader(peer_tags=peer_tags, everything=everything, guesser=Guesser(asn, addpath) if guess else None)
+    reader = BmpReader(peer_tags=peer_tags, everything=everything, guesser=Guesser(asn, addpath, doubts=True) if guess else None)
     records = list(read_bmp(stream, reader, openbmp=wrapped, pardon=pardon))
     ours, damaged, kinds, events = core_read(
         stream, sizes, openbmp=wrapped, pardon=pardon, peer_tags=peer_tags, everything=everything, guess_asn=asn, guess_addpath=addpath

@@ -342,6 +342,24 @@ def test_path_ids_that_nothing_declares() -> None:
     assert told(openbmp(monitoring(PATHED)) + openbmp(both, router=b"other"), openbmp=True) == [GUESSED, {}]
 
 
+def test_path_ids_that_are_declared_and_not_there() -> None:
+    """As GoBGP has them in Adj-RIB-In behind the policy. Once a list has been read with them alone, it is settled."""
+    ends = up(opening(AS4, addpath(3)), opening(AS4, addpath(3)))
+    plain, both = monitoring(update(), flags=POST), monitoring(bgp(2, bytes(4) + bytes.fromhex("18c0000218c00003")), flags=POST)
+    ids = monitoring(PATHED, flags=POST)
+    said = {"ADDPATH": "guessed not IPV4/UNICAST"}
+    assert told(ends + both + plain + both) == [{}, said, said]
+    assert told(ends + plain + monitoring(PATHED) + both) == [said, {}, said]
+    assert told(ends + ids + plain + both) == [{}, {}, {}]
+    assert told(ends + plain + ids + both + plain) == [said, {}, {}, {}]
+    assert told(ends + plain, guess_addpath=False) == [{}]
+    assert [m[4].get("reach") for m in read(ends + plain + monitoring(PATHED), guess_addpath=True).messages] == [
+        ["192.0.2.0/24"], ["#7#192.0.2.0/24"]
+    ]
+    made, _ = write(ends + plain + monitoring(PATHED) + plain, BmpDecoder(guess_addpath=True))
+    assert [m[4]["reach"][0][:3] for m in read(made).messages] == ["192", "#7#", "192"]
+
+
 def test_path_ids_that_were_found_out_are_declared() -> None:
     data = monitoring(PATHED) + monitoring(update()) + monitoring(PATHED, flags=POST) * 2
     decoder = BmpDecoder(guess_addpath=True)
@@ -625,7 +643,7 @@ def test_openbmp_of_the_corpus(name: str) -> None:
 def test_the_corpus_as_the_oracle_reads_it(folder: str, name: str, everything: bool) -> None:
     data, openbmp = (corpus.folder() / folder / name).read_bytes(), folder == "openbmp"
     ours = read(data, openbmp=openbmp, peer_tags=True, everything=everything, guess_addpath=True)
-    reader = BmpReader(peer_tags=True, everything=everything, guesser=Guesser(asn=False, addpath=True))
+    reader = BmpReader(peer_tags=True, everything=everything, guesser=Guesser(asn=False, addpath=True, doubts=True))
     records = list(read_bmp(data, reader, openbmp=openbmp))
     assert [record.error for record in records if record.error] == []
     assert ours.messages == [message for record in records for message in record.messages]
