@@ -28,8 +28,8 @@ cdef enum:
     MAX_LINE = 2 << 20             # 65535 octets of tests of flags in flows take 25 characters each, MAX_TAGS 6 each
     MAX_TAGS = 1 << 16             # octets of a message's tags, with five for each
     PLAIN_LINE = 1 << 16           # longer ones are looked at before Python makes objects of them
-    MAX_VALUES = 90000             # one an octet at most, and one for each five octets of tags
-    MAX_NESTS = 40000              # {"confed_set":[1]} is two in four octets
+    MAX_VALUES = 145000            # tests of flags in flows are four in two octets; and one for each five octets of tags
+    MAX_NESTS = 66000              # one an octet at most: {"length":0}, [] of DPATH
 
 # ---- around the data -------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corpus
-from bgpipe._codec import Buffer
+from bgpipe._codec import Buffer, RawDecoder
 from bgpipe._json import JsonEncoder
 from bgpipe._json_reader import JsonDecoder
 from bgpipe._mrt import MrtDecoder
@@ -626,3 +626,33 @@ def test_what_the_writer_prints_comes_back_without_python(name: str) -> None:
     lines = zip(wires, bytes(text).splitlines(), strict=True)
     # OPEN, NOTIFICATION, ROUTE-REFRESH, families without plain prefixes, attributes of attributes
     assert got.decoder.fallbacks == sum(wire[18] in (1, 3, 5) or others.search(line) is not None for wire, line in lines)
+
+
+def mp_unreach(family: str, nlri: bytes) -> bytes:
+    return b"\x90\x0f" + (3 + len(nlri)).to_bytes(2) + bytes.fromhex(family) + nlri
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize(
+    ("octets", "unit"),
+    [
+        (mp_unreach("000185", (b"\xff\xfd\x09" + b"\x43\xff" * 2045 + b"\xc3\xff") * 15), '"and":true'),
+        (mp_unreach("000185", bytes(65000)), "{}"),
+        (mp_unreach("000184", bytes(65000)), '{"length":0}'),
+        (mp_unreach("001946", b"\xff\0" * 32500), '"value":"0x"'),
+        (b"\xd0\x24" + (65000).to_bytes(2) + bytes(65000), "[]"),
+        (b"\xd0\x21" + (65000).to_bytes(2) + b"\0\2" + b"\0\3\1" * 21666, '"segments":[]'),
+        (b"\xd0\x28" + (65001).to_bytes(2) + b"\5\0\0" * 21667, "true"),
+    ],
+    ids=["flags", "rules", "targets", "evpn", "domains", "signatures", "tlvs"],
+)
+def test_messages_of_the_most_values_come_back(octets: bytes, unit: str, native: bool) -> None:
+    """As many lists, objects and values as 65,535 octets can stand for are no attack."""
+    wire = message(2, body(attributes=octets))
+    batch = RawDecoder(block_size=1 << 17).read(io.BytesIO(wire))
+    assert batch is not None
+    out = Buffer()
+    JsonEncoder().encode(batch, out)
+    assert bytes(out).count(unit.encode()) > 20000
+    got = decode(bytes(out), native=native)
+    assert (got.error, got.wires) == (None, [wire])
