@@ -118,7 +118,8 @@ cdef class RecordDecoder(Decoder):
     cdef PeerTable table_with_room(self, Batch b):
         if self.peers.full():
             self.forget_peers()
-            memset(self.guesses, 0, self.guesses_n * sizeof(guess_t))
+            if self.guesses != NULL:        # of none even no octets may be set
+                memset(self.guesses, 0, self.guesses_n * sizeof(guess_t))
             self.peers = next_table(self.peers, b)
         return self.peers
 
