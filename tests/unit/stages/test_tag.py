@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from lines import line, lines, run, write_lines
+from lines import bad_line, line, lines, run, write_lines
 
 from bgpipe._codec import Batch, Buffer, RawDecoder
 from bgpipe._json_reader import JsonDecoder
@@ -187,6 +187,20 @@ class TestMessages:
     def test_too_long(self) -> None:
         with pytest.raises(InputError, match="longer than 65534 bytes"):
             Tagger({"a" * 65535: ""}, [])
+
+
+class TestErrors:
+    def test_those_that_parse_and_those_that_do_not(self, tmp_path: Path) -> None:
+        """A filter matches what parses alone, so that grep wants --on-parse-error to show all that is tagged."""
+        without_origin = '{"reach":["192.0.2.0/24"],"attrs":{"ASPATH":[64496],"NEXTHOP":"192.0.2.1"}}\n'
+        source = write_lines(tmp_path / "x.json", line(1) + without_origin + bad_line(3))
+        found = []
+        for options in ([], ["--on-parse-error", "pass"]):
+            stages = ["tag", "--errors", "--", "grep", *options, "tag[error/action]"]
+            run("--", "read", source, "--", *stages, "--", "write", tmp_path / "y.json")
+            found.append(tags_in(tmp_path / "y.json"))
+        wrong = {"error/action": "treat-as-withdraw", "error/fields": "ORIGIN"}
+        assert found == [[wrong], [wrong, {"error/action": "session-reset", "error/fields": "lengths"}]]
 
 
 class TestSessions:
