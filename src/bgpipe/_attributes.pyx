@@ -16,7 +16,7 @@ from bgpipe._wire cimport be16, be32, cursor, cursor_t, left, put16, put32, take
 
 from bgpipe.bgp.attributes import LAYOUTS
 from bgpipe.bgp.communities import ADDRESS, AS2, AS4, IP4, MAC, NAME, NUMBER, RATE, WORD, ZERO, forms_of
-from bgpipe.errors import FieldError
+from bgpipe.errors import FieldError, hint
 from bgpipe.names import (
     AFIS,
     ATTRIBUTES,
@@ -126,7 +126,10 @@ def lookup(value, numbers, maximum, what):
         for name in (value, upper, upper.replace("-", "_")):
             if name in numbers:
                 return numbers[name]
-    return number(value, maximum, what)
+    try:
+        return number(value, maximum, what)
+    except FieldError as error:
+        raise FieldError(f"{error}{hint(value, numbers)}") if type(value) is str else error from None
 
 
 def unhex(value):
@@ -221,7 +224,12 @@ def parse_family(value):
     elif isinstance(value, (tuple, list)) and len(value) == 2:
         return number(value[0], 65535, "an AFI"), number(value[1], 255, "a SAFI")
     if afi < 0 or safi < 0:
-        raise expected(value, 'an address family such as "IPV6/UNICAST"')
+        near = ""
+        if type(value) is str and "/" in value:
+            first, _, second = value.upper().partition("/")
+            afis, safis = ([first], SAFI_NUMBERS) if first in AFI_NUMBERS else (AFI_NUMBERS, [second])
+            near = hint(value, [f"{one}/{other}" for one in afis for other in safis])
+        raise expected(value, f'an address family such as "IPV6/UNICAST"{near}')
     return afi, safi
 
 
@@ -427,7 +435,7 @@ def encode_prefixes(values, afi, safi, paths):
                 wanted = paths[afi, safi] = <bint>prefix.has_path_id
             elif wanted != prefix.has_path_id:
                 raise expected(value, f"a prefix {'with' if wanted else 'without'} a path id: "
-                                      f"all of {family_name(afi, safi)} have one, or none")
+                                      f"those of {family_name(afi, safi)} have {'one' if wanted else 'none'} here")
         except FieldError as error:
             raise error.under(i) from None
         put32(head, prefix.id)
@@ -653,7 +661,7 @@ def ext_community(kind, value, nontransitive):
 
 
 def ext_community_type(value):
-    return lookup(value, EXT_COMMUNITY_NUMBERS, 0xFFFF, "the type of an extended community")
+    return lookup(value, EXT_COMMUNITY_NUMBERS, 0xFFFF, "the type of an extended community such as TARGET")
 
 
 @cython.final

@@ -19,6 +19,11 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def visible(text: str) -> str:
@@ -37,6 +42,20 @@ def reason(error: BaseException) -> str:
     elif number is not None and number > 0:  # what is raised by asyncio has a text of its own
         text = os.strerror(number)
     return (text if text[1:2].isupper() else text[:1].lower() + text[1:]) or type(error).__name__
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """What was probably meant, for the end of a message; "" where nothing is near."""
+    return _hint(word, tuple(known)) if len(word) <= 40 else ""
+
+
+@lru_cache(maxsize=256)  # input with the same mistake in every line is not to be compared with all names each time
+def _hint(word: str, known: tuple[str, ...]) -> str:
+    import difflib
+
+    spellings = {spelling.lower(): spelling for spelling in known}
+    near = difflib.get_close_matches(word.lower(), spellings, 1)
+    return f"; did you mean {spellings[near[0]]}?" if near else ""
 
 
 class BgpipeError(Exception):

@@ -60,7 +60,7 @@ def code_of(text: str | int) -> int:
     """The code of a name ("AS4", "cap_99") or number."""
     if isinstance(text, str) and text[:4].upper() == "CAP_":
         text = text[4:]
-    return lookup(text, NUMBERS, 255, "a capability")
+    return lookup(text, NUMBERS, 255, "a capability: a name such as ADDPATH, CAP_N or a number")
 
 
 # ---- values: one parse_x and encode_x each -----------------------------------------------------------------

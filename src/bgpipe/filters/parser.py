@@ -17,16 +17,15 @@ from bgpipe._attributes import (
     pack_large_community,
     parse_family,
 )
-from bgpipe.errors import FieldError, FilterError
+from bgpipe.errors import FieldError, FilterError, hint
 from bgpipe.filters.lexer import Lexer, quote
 from bgpipe.filters.regex import Pattern, compile_pattern
 from bgpipe.filters.tree import And, Node, Not, Or, Prefix, PrefixFile, Test
-from bgpipe.names import AFIS, ATTRIBUTES, EXT_COMMUNITIES, MESSAGE_TYPES, SAFIS, WELL_KNOWN_COMMUNITIES
-from bgpipe.pipeline.options import hint
+from bgpipe.names import AFIS, ATTRIBUTES, MESSAGE_TYPES, SAFIS, WELL_KNOWN_COMMUNITIES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 MAX_DEPTH = 100  # parentheses in parentheses
 MAX_WARNINGS = 10
@@ -92,18 +91,13 @@ def _message_type(word: str, quoted: bool) -> int:
     name = word.upper().replace("-", "_")
     value = numbers[name] if name in numbers else _as_integer(word)
     if value is None or not 0 <= value <= 255:
-        raise _wrong(word, f"a message type: {', '.join(MESSAGE_TYPES.values())}, or 0 to 255{_near(word, numbers)}")
+        raise _wrong(word, f"a message type: {', '.join(MESSAGE_TYPES.values())}, or 0 to 255{hint(word, numbers)}")
     return value
 
 
 def _family(word: str, quoted: bool) -> tuple[int | None, int | None]:
     if "/" in word:
-        try:
-            afi, safi = parse_family(word)
-        except FieldError as error:
-            families = [f"{afi}/{safi}" for afi in AFIS.values() for safi in SAFIS.values()]
-            raise FieldError(f"{error}{_near(word, families)}") from None
-        return afi, safi
+        return parse_family(word)
     name = word.upper().replace("-", "_")
     for number, known in AFIS.items():
         if known == name:
@@ -111,7 +105,7 @@ def _family(word: str, quoted: bool) -> tuple[int | None, int | None]:
     for number, known in SAFIS.items():
         if known == name:
             return None, number
-    near = _near(word, (*AFIS.values(), *SAFIS.values()))
+    near = hint(word, (*AFIS.values(), *SAFIS.values()))
     raise _wrong(word, f"an address family such as IPV4/UNICAST, IPV6 or FLOWSPEC{near}")
 
 
@@ -190,17 +184,14 @@ def _community(word: str, quoted: bool) -> bytes:
         known = tuple(WELL_KNOWN_COMMUNITIES.values())
         what = "a community such as 65000:1 (both parts up to 65535), or the name of a well-known one"
         any_of_them = f'; for all of an AS, community ~ "\\"{word[:-1]}"' if word.endswith(":*") else ""
-        raise _wrong(word, what + (_near(word, known) or any_of_them)) from None
+        raise _wrong(word, what + (hint(word, known) or any_of_them)) from None
 
 
 def _ext_community(word: str, quoted: bool) -> bytes:
     kind, colon, _ = word.partition(":")
     if colon and kind.isdigit():  # a type in decimal, to the letter, but then the type was forgotten
         raise _wrong(word, "an extended community such as TARGET:65000:1")
-    try:
-        return pack_ext_community(word)
-    except FieldError as error:
-        raise FieldError(f"{error}{_near(kind, tuple(EXT_COMMUNITIES.values())) if colon else ''}") from None
+    return pack_ext_community(word)
 
 
 def _large_community(word: str, quoted: bool) -> bytes:
@@ -334,10 +325,6 @@ NAMES = (*KINDS, *ALIASES, *COMPARISONS)
 SIGNS = {"not": "!", "and": "&&", "or": "||"}
 
 
-def _near(word: str, known: Sequence[str] | dict[str, int]) -> str:
-    return hint(word, known) if len(word) <= 40 else ""
-
-
 def parse(text: str) -> tuple[Node, tuple[str, ...]]:
     """The tree of a filter, and what its author may not have meant. FilterError."""
     parser = Parser(text)
@@ -424,7 +411,7 @@ class Parser:
             word = lexer.text[at : lexer.at]
             if name in SIGNS:
                 raise lexer.error(f"{quote(word)} is written {SIGNS[name]}", at)
-            raise lexer.error(f"{quote(word)} is no attribute{_near(name, NAMES)}", at)
+            raise lexer.error(f"{quote(word)} is no attribute{hint(name, NAMES)}", at)
         if name in COMPARISONS:
             attribute, value = COMPARISONS[name]
             end = lexer.at
@@ -489,7 +476,7 @@ class Parser:
         try:
             code = attribute_code(name.replace("-", "_"))
         except FieldError as error:
-            raise self.lexer.error(f"{error}{_near(name, tuple(ATTRIBUTES.values()))}", at) from None
+            raise self.lexer.error(str(error), at) from None
         return ATTRIBUTES.get(code, f"ATTR_{code}") + dot + path
 
     def value(self, test: Test, kind: Kind, in_list: bool = False) -> object:

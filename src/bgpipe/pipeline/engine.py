@@ -6,12 +6,11 @@ import _thread
 import os
 from bisect import bisect_right
 
-from bgpipe.errors import BgpipeError, ClosedOutput, StageError, UsageError
+from bgpipe.errors import BgpipeError, ClosedOutput, StageError, UsageError, hint
 from bgpipe.pipeline import grammar
 from bgpipe.pipeline.events import PIPE, Bus, Event, StageEvent, resolve
 from bgpipe.pipeline.line import Lane, route
 from bgpipe.pipeline.log import Log, Tally
-from bgpipe.pipeline.options import hint
 from bgpipe.pipeline.signals import HANGUP
 from bgpipe.pipeline.stage import (
     BOTH,

@@ -7,8 +7,7 @@ Handlers subscribe to an exact name or to `*`.
 
 from __future__ import annotations
 
-from bgpipe.errors import UsageError
-from bgpipe.pipeline.options import hint
+from bgpipe.errors import UsageError, hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bgpipe.errors import UsageError
+from bgpipe.errors import UsageError, hint
 from bgpipe.pipeline import options
 from bgpipe.pipeline.log import LEVELS
 from bgpipe.pipeline.options import (
@@ -19,7 +19,6 @@ from bgpipe.pipeline.options import (
     UnknownOption,
     choice,
     fields,
-    hint,
     integer,
     option,
 )

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import os
 
-from bgpipe.errors import UsageError
+from bgpipe.errors import UsageError, hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, dataclass_transform
 
     from bgpipe.filters import Filter
@@ -358,10 +358,3 @@ def _find(declared: Sequence[Field], name: str) -> Field:
     raise UnknownOption(name, hint(name, known))
 
 
-def hint(word: str, known: Iterable[str]) -> str:
-    """What was probably meant, for the end of a message; "" where nothing is near."""
-    import difflib
-
-    spellings = {spelling.lower(): spelling for spelling in known}
-    near = difflib.get_close_matches(word.lower(), spellings, 1)
-    return f"; did you mean {spellings[near[0]]}?" if near else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from bgpipe.errors import StageError
+from bgpipe.errors import StageError, hint
 from bgpipe.pipeline.callback import FATES, Callback, frames_of, is_failure, problem
 from bgpipe.pipeline.events import is_async
-from bgpipe.pipeline.options import argument, choice, hint, option
+from bgpipe.pipeline.options import argument, choice, option
 from bgpipe.pipeline.stage import Stage, StageOptions
 
 TYPE_CHECKING = False

@@ -97,8 +97,9 @@ def test_lenient_values(name: str, value: object, same: object) -> None:
 @pytest.mark.parametrize(
     ("caps", "message"),
     [
-        ({"FOO": True}, 'FOO: "FOO", expected a capability (0 to 255)'),
-        ({"CAP_256": True}, 'CAP_256: "256", expected a capability (0 to 255)'),
+        ({"FOO": True}, 'FOO: "FOO", expected a capability: a name such as ADDPATH, CAP_N or a number (0 to 255)'),
+        ({"ADD_PATH": True}, 'ADD_PATH: "ADD_PATH", expected a capability: a name such as ADDPATH, CAP_N or a number (0 to 255)'),
+        ({"CAP_256": True}, 'CAP_256: "256", expected a capability: a name such as ADDPATH, CAP_N or a number (0 to 255)'),
         ({"CAP_99": 5}, 'CAP_99: 5, expected true where the value is empty, or hex digits, "0x.."'),
         ({"CAP_99": "0x" + "00" * 256}, "CAP_99: 256 octets, expected 255 at most"),
         ({"ADDPATH": "IPV4/UNICAST/BIDIR"}, 'ADDPATH: "IPV4/UNICAST/BIDIR", expected a list'),
@@ -126,7 +127,7 @@ def test_lenient_values(name: str, value: object, same: object) -> None:
         ({"BGPSEC": {"direction": "X"}}, 'BGPSEC.direction: "X", expected RECEIVE, SEND (0 to 1)'),
         ({"MULTIPLE_LABELS": ["IPV4/MPLS/256"]}, 'MULTIPLE_LABELS[0]: "256", expected a number of labels (0 to 255)'),
         ({"PATHS_LIMIT": ["IPV4/UNICAST"]}, 'PATHS_LIMIT[0]: "IPV4", expected an address family'),
-        ({"DYNAMIC": ["FOO"]}, 'DYNAMIC[0]: "FOO", expected a capability (0 to 255)'),
+        ({"DYNAMIC": ["FOO"]}, 'DYNAMIC[0]: "FOO", expected a capability: a name such as ADDPATH, CAP_N or a number (0 to 255)'),
         ({"MULTISESSION": {"sessions": 5}}, "MULTISESSION.sessions: 5, expected a list"),
         ({"VERSION": 5}, "VERSION: 5, expected text"),
         ({"LLGR": [5]}, "LLGR[0]: 5, expected an object of af, flags, time"),
