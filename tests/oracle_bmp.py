@@ -314,11 +314,11 @@ class BmpReader:
             except Malformed:
                 continue
             if kind == 0 and not inner.left():
-                self.send(head, wire)
+                self.send(head, wire, mirrored=True)
 
     # ---- what comes of them -----------------------------------------------------------------------------------------
 
-    def send(self, head: Head, wire: bytes) -> None:
+    def send(self, head: Head, wire: bytes, mirrored: bool = False) -> None:
         session = self.router.sessions.get(head.session, Session(said=b"-", sent=Offer(True), received=Offer(True)))
         as_size = 2 if head.is_short else 4
         addpath: oracle.AddPath = session.path_ids(head)
@@ -329,6 +329,7 @@ class BmpReader:
             as_size = 2 if path_parses(wire, 2) and not path_parses(wire, 4) else 4
         if wire[18] == oracle.UPDATE and self.guesser is not None:
             place = self.router.key + oracle.u32(self.router.connection) + oracle.u32(session.changes) + head.view
+            place += b"as it came" * mirrored
             as_size, addpath, found = self.guesser.read(place, head.is_short, wire, as_size, addpath)
             tags |= found
         kind, data = oracle.decode_message(wire, as_size, addpath)

@@ -60,7 +60,7 @@ cdef class BmpDecoder(RecordDecoder):
     cdef int peer_up(self, Batch b, const uint8_t* p, uint32_t n) except -1 nogil
     cdef int peer_down(self, Batch b, const uint8_t* p, uint32_t n) except -1 nogil
     cdef int route_mirroring(self, Batch b, const uint8_t* p, uint32_t n) except -1 nogil
-    cdef int add(self, Batch b, const uint8_t* head, const uint8_t* wire, uint32_t n, bint is_local) except -1 nogil
+    cdef int add(self, Batch b, const uint8_t* head, const uint8_t* wire, uint32_t n, bint is_local, bint is_mirrored) except -1 nogil
     cdef const recent_t* peer_of(self, Batch b, const uint8_t* head) except NULL nogil
     cdef int find(self, Batch b, recent_t* r) except -1
     cdef int find_router(self, const uint8_t* p, uint32_t n, uint8_t flag) except -1

@@ -313,11 +313,11 @@ cdef class BmpDecoder(RecordDecoder):
         wire = p + HEAD
         while wire < end:
             length = be16(wire + 16)
-            self.add(b, p + COMMON, wire, length, False)
+            self.add(b, p + COMMON, wire, length, False, False)
             wire += length
         return 0
 
-    cdef int add(self, Batch b, const uint8_t* head, const uint8_t* wire, uint32_t n, bint is_local) except -1 nogil:
+    cdef int add(self, Batch b, const uint8_t* head, const uint8_t* wire, uint32_t n, bint is_local, bint is_mirrored) except -1 nogil:
         # A message of the peer of this per-peer header; its length was checked.
         cdef const recent_t* r
         cdef msg_t* m
@@ -346,7 +346,8 @@ cdef class BmpDecoder(RecordDecoder):
             if r.doubtful and not self.guess_asn and reads_better(wire, n, m.ctx ^ CTX_AS2):
                 m.ctx ^= CTX_AS2
             if self.guess_addpath or self.guess_asn:
-                self.guess(b, m, r.ctx & CTX_AS2)
+                # What a router mirrors is as it came; of other messages of the same RIB some make their own.
+                self.guess(b, m, (r.ctx & CTX_AS2) | 2 * is_mirrored)
         self.borrowed = True
         return 0
 
@@ -435,8 +436,8 @@ cdef class BmpDecoder(RecordDecoder):
         with gil:
             self.came_up(p + COMMON, p + HEAD, n - HEAD, &ours, &theirs)
         if self.everything:
-            self.add(b, p + COMMON, sent, be16(sent + 16), True)
-            self.add(b, p + COMMON, received, be16(received + 16), False)
+            self.add(b, p + COMMON, sent, be16(sent + 16), True, False)
+            self.add(b, p + COMMON, received, be16(received + 16), False, False)
         return 0
 
     cdef int came_up(self, const uint8_t* head, const uint8_t* body, uint32_t n, const offer_t* sent, const offer_t* received) except -1:
@@ -486,7 +487,7 @@ cdef class BmpDecoder(RecordDecoder):
             if self.what != NULL:
                 return 1
         if self.everything and (reason == 1 or reason == 3):
-            self.add(b, p + COMMON, data, <uint32_t>(end - data), reason == 1)
+            self.add(b, p + COMMON, data, <uint32_t>(end - data), reason == 1, False)
         with gil:
             self.went_down(p + COMMON, reason)
         return 0
@@ -528,7 +529,7 @@ cdef class BmpDecoder(RecordDecoder):
             return 1
         while self.everything and take_u16(&c, &kind) and take_u16(&c, &size) and take_bytes(&c, size, &value):
             if kind == 0 and size and message_length(value, value + size) == size:
-                self.add(b, p + COMMON, value, size, False)
+                self.add(b, p + COMMON, value, size, False, True)
         return 0
 
 

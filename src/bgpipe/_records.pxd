@@ -7,6 +7,9 @@ from bgpipe._codec cimport Batch, Decoder, PeerTable
 from bgpipe._guess cimport guess_t, is_settled
 from bgpipe._message cimport ctx_t, msg_t, peer_t
 
+cdef enum:
+    GUESSES = 4                 # of a peer: its kinds of messages that are each for themselves
+
 cdef enum:                      # answers
     NO = 0
     YES = 1
@@ -22,7 +25,7 @@ cdef class RecordDecoder(Decoder):
     cdef public bint guess_asn              # find out how long AS numbers are, whatever records say
     cdef public bint guess_addpath          # find out which prefixes carry path ids that no record declares
     cdef bint doubts                        # and which carry none, though they are declared
-    cdef guess_t* guesses                   # of self.peers: at twice their index, for what says one thing of a peer and what says another
+    cdef guess_t* guesses                   # of self.peers: from GUESSES times their index on
     cdef uint32_t guesses_n
     # A subclass gives these four.
     # Frames whole records of p[i:n] into b; returns where it stopped: at a record not whole yet, or at damage (self.what).
@@ -40,11 +43,11 @@ cdef class RecordDecoder(Decoder):
     cdef void forget_peers(self) noexcept nogil
     # Another session of this peer may begin, to which both ends may have agreed otherwise.
     cdef void forget(self, const peer_t* peer) noexcept nogil
-    # Finds out what the record of an UPDATE of self.peers does not say. which: 0 or 1, of its two kinds of messages.
+    # Finds out what the record of an UPDATE of self.peers does not say. which: below GUESSES, of messages of which one thing is said.
     cdef inline int guess(self, Batch b, msg_t* m, uint32_t which) except -1 nogil:
-        cdef uint32_t at = 2 * m.peer.index + which
+        cdef uint32_t at = GUESSES * m.peer.index + which
         if at >= self.guesses_n:
-            self.more_guesses(2 * at + 64)
+            self.more_guesses(GUESSES * (2 * m.peer.index + 16))
         if self.guess_asn or not is_settled(&self.guesses[at], m.wire, m.len):
             self.look(b, m, &self.guesses[at])
         return 0

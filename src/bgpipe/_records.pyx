@@ -136,8 +136,8 @@ cdef class RecordDecoder(Decoder):
         return 0
 
     cdef void forget(self, const peer_t* peer) noexcept nogil:
-        if 2 * peer.index < self.guesses_n:
-            memset(&self.guesses[2 * peer.index], 0, 2 * sizeof(guess_t))
+        if GUESSES * peer.index < self.guesses_n:
+            memset(&self.guesses[GUESSES * peer.index], 0, GUESSES * sizeof(guess_t))
 
     cdef int look(self, Batch b, msg_t* m, guess_t* g) except -1 nogil:
         cdef ctx_t families = 0

@@ -356,6 +356,8 @@ def test_path_ids_that_are_declared_and_not_there() -> None:
     assert [m[4].get("reach") for m in read(ends + plain + monitoring(PATHED), guess_addpath=True).messages] == [
         ["192.0.2.0/24"], ["#7#192.0.2.0/24"]
     ]
+    mirrored = bmp(MIRRORING, per_peer(flags=POST) + tlv(0, PATHED))
+    assert told(ends + mirrored + plain + mirrored + both, everything=True)[2:] == [{}, said, {}, said], "as FRR does it"
     made, _ = write(ends + plain + monitoring(PATHED) + plain, BmpDecoder(guess_addpath=True))
     assert [m[4]["reach"][0][:3] for m in read(made).messages] == ["192", "#7#", "192"]
 
