@@ -209,6 +209,15 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def connected(port: int) -> socket.socket:
+    """To a daemon that is about to listen."""
+    for _ in range(300):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), timeout=30)
+        time.sleep(0.1)
+    raise AssertionError("the daemon does not listen")
+
+
 class Daemon:
     """A context manager. folder: where its configuration goes; neighbor: what that has more of the neighbor."""
 
@@ -231,20 +240,13 @@ class Daemon:
 
     def establish(self, capabilities: dict[str, Any]) -> Open:
         """Set up a session, offering these; its own OPEN."""
-        self.connection = self._connected()
+        self.connection = connected(self.port)
         self.send(Open(asn=PEER, id="192.0.2.1", capabilities=capabilities).msg)
         theirs = self.receive().open
         assert theirs is not None
         self.connection.sendall(oracle.with_header(oracle.KEEPALIVE, b""))
         assert self.receive().type == "KEEPALIVE"
         return theirs
-
-    def _connected(self) -> socket.socket:
-        for _ in range(300):
-            with contextlib.suppress(ConnectionRefusedError):
-                return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-            time.sleep(0.1)
-        raise AssertionError("gobgpd does not listen")
 
     def send(self, msg: Msg) -> None:
         assert self.connection is not None

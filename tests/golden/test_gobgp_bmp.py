@@ -5,9 +5,6 @@ Where the session has agreed on path ids, its UPDATEs have them in front of the 
 
 from __future__ import annotations
 
-import io
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,12 +13,9 @@ import pytest
 import gobgp
 import oracle
 from bgpipe import SessionContext, Update
-from bgpipe._bmp import BmpDecoder
-from bgpipe._codec import Buffer
-from bgpipe._json import JsonEncoder
 from bgpipe.bgp.causes import message
 from bgpipe.bgp.messages import Open
-from conversion import parse_lines
+from station import Station, decoded
 
 pytestmark = gobgp.needed()
 
@@ -36,42 +30,6 @@ ADD_PATH = "[neighbors.afi-safis.add-paths.config]\nreceive = true\nsend-max = 8
 CEASE = message(3, b"\x06\x02\x03bye")
 # Prefix, path id, AS path, MED.
 ROUTES = [("10.1.0.0/16", 1, [65001, 65100], 5), ("10.1.0.0/16", 2, [65001, 4200000000], 6), ("10.2.0.0/24", 7, [65001], 0)]
-
-
-class Station(threading.Thread):
-    """Takes what a router sends, until it goes."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(60)
-        self.port = self._listener.getsockname()[1]
-        self.data = b""
-        self.news = threading.Condition()
-
-    def run(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection:
-            while part := connection.recv(1 << 16):
-                with self.news:
-                    self.data += part
-                    self.news.notify_all()
-
-    def wait_for(self, **counts: int) -> None:
-        """Until there are so many messages of these kinds."""
-        with self.news:
-            assert self.news.wait_for(lambda: all(kinds(self.data).get(kind, 0) >= count for kind, count in counts.items()), 60), kinds(self.data)
-
-
-def kinds(data: bytes) -> dict[str, int]:
-    return decoded(data)[0].kinds
-
-
-def decoded(data: bytes) -> tuple[BmpDecoder, list[Any]]:
-    decoder, encoder, out, source = BmpDecoder(everything=True, peer_tags=True, pardon=True, guess_addpath=True), JsonEncoder(), Buffer(), io.BytesIO(data)
-    while (batch := decoder.read(source)) is not None:
-        encoder.encode(batch, out)
-    return decoder, parse_lines(bytes(out))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "path-ids"])
