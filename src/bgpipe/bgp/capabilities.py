@@ -41,6 +41,7 @@ PRE_FQDN = 184
 
 PARAMETER_CAPABILITIES = 2  # RFC 5492 section 4
 PARAMETER_EXTENDED = 255  # RFC 9072 section 2
+MOST_SHOWN = 512  # of one message in JSON: a list of more is hex
 LONGEST_PLAIN = 253  # a parameter's header takes two of the 255 octets
 
 NUMBERS = {name: code for code, name in CAPABILITIES.items()}

@@ -116,7 +116,7 @@ def encode_caps(value: Any) -> bytes:
 
 def parse_caps(data: bytes) -> dict[str, Any] | None:
     found = capabilities.parse_capabilities(data)
-    return capabilities.to_object(found) if found else None
+    return capabilities.to_object(found) if found and len(found) <= capabilities.MOST_SHOWN else None
 
 
 def encode_octet(value: Any) -> bytes:

@@ -30,6 +30,11 @@ def test_names_round_trip(code: int, subcode: int) -> None:
     assert notifications.parse_name(notifications.name(code, subcode)) == (code, subcode)
 
 
+def test_as_many_capabilities_as_json_shows() -> None:
+    assert notifications.parse_detail(2, 7, b"\x41\0" * 512) == {"caps": {"AS4": [True] * 512}}
+    assert notifications.parse_detail(2, 7, b"\x41\0" * 513) == {}
+
+
 def test_texts() -> None:
     assert notifications.parse_text(6, 2, b"\x03bye") == "bye"
     assert notifications.parse_text(6, 4, b"\x00") == ""
