@@ -58,7 +58,7 @@ REASONS = {
     NOT_PARSED: "does not parse",
     NO_NEXT_HOP: "has prefixes without a next hop",
     NO_ROUTES: "has attributes and no prefixes",
-    NO_WORDS: "has routes of a family that ExaBGP has no words for",
+    NO_WORDS: "has routes of a family that is not written as commands of ExaBGP",
     TOO_LONG: "has too many prefixes for its attributes: its lines would take too much room",
     NO_REFRESH: "is more than a plain request",
 }
