@@ -33,6 +33,8 @@ def read(
     recover: bool = False,
     guess_asn: bool = False,
     guess_addpath: bool = True,
+    tags: bool = False,
+    all: bool = False,  # noqa: A002
     on_skip: Callable[[InputError], object] | None = None,
     threads: int = 1,
 ) -> Reader:
@@ -46,6 +48,8 @@ def read(
     recover: MRT, BMP: find the next record behind damage, and call on_skip with what was lost.
     guess_asn: MRT, BMP: find out per peer whether AS numbers take 2 or 4 bytes (RFC 6793).
     guess_addpath: MRT, BMP: find out whose prefixes carry path ids that nothing declares (RFC 7911).
+    tags: BMP: tag messages with PEER_ID, PEER_RD, PEER_TYPE and RIB, too (docs/formats.md).
+    all: BMP: also OPENs and NOTIFICATIONs of peers, and mirrored messages.
     threads: how many threads decompression may keep busy.
 
     Raises StageError where there is nothing to open, UsageError (FilterError) where an option makes no sense.
@@ -54,12 +58,13 @@ def read(
         raise UsageError(f"format {format!r}: expected auto, {', '.join(formats.FORMATS)}")
     options: dict[str, object] = {"pardon": pardon, "on_skip": on_skip, "types": mask(types)}
     of_records = {"recover": recover, "guess_asn": guess_asn, "guess_addpath": guess_addpath}
+    of_bmp = {"peer_tags": tags, "everything": all}
     program = None
     if filter is not None:
         from bgpipe.filters import Filter
 
         program = (filter if isinstance(filter, Filter) else Filter(filter)).program
-    return Reader(os.fspath(path), format, decompress, threads, of_records, options, program)
+    return Reader(os.fspath(path), format, decompress, threads, of_records, of_bmp, options, program)
 
 
 class Reader:
@@ -76,6 +81,7 @@ class Reader:
         decompress: str,
         threads: int,
         of_records: dict[str, bool],
+        of_bmp: dict[str, bool],
         options: dict[str, object],
         program: Program | None = None,
     ) -> None:
@@ -88,6 +94,8 @@ class Reader:
             raise
         if form in ("mrt", "bmp", "obmp"):
             options |= of_records
+        if form in ("bmp", "obmp"):
+            options |= of_bmp
         self.name = self._source.name
         self._form = form
         self._decoder = formats.decoder(form, **options)

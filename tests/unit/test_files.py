@@ -56,6 +56,22 @@ def test_pardon(tmp_path: Path) -> None:
     assert [error.record for error in skipped] == [5]
 
 
+def test_what_bmp_has_beside_updates(tmp_path: Path) -> None:
+    """Of other formats the same options ask for nothing."""
+    tags = {"PEER_AS": "64496", "PEER_IP": "192.0.2.1"}
+    source = write_lines(tmp_path / "source.json", line(1, tags=tags))
+    convert(source, tmp_path / "x.bmp")
+    for options, types, names in (
+        ({}, ["UPDATE"], tags.keys()),
+        ({"tags": True}, ["UPDATE"], {*tags, "RIB"}),
+        ({"all": True}, ["OPEN", "OPEN", "UPDATE"], tags.keys()),
+    ):
+        found = list(bgpipe.read(tmp_path / "x.bmp", **options))
+        assert [msg.type for msg in found] == types
+        assert dict(found[-1].tags).keys() == names
+    assert [msg.type for msg in bgpipe.read(source, tags=True, all=True)] == ["UPDATE"]
+
+
 @pytest.mark.parametrize(("types", "count"), [(None, 3), (["UPDATE"], 2), ("UPDATE", 2), (4, 1), (["keepalive", 77], 1), ([2, "4"], 3), ([], 0)])
 def test_types(types: str | int | list[str | int] | None, count: int, tmp_path: Path) -> None:
     keepalive = '["R",9,"2025-01-01T00:00:00.000","KEEPALIVE",null,{}]\n'
