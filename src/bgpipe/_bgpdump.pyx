@@ -322,6 +322,8 @@ cdef int put_lines(Buffer out, head_t* head, uint8_t letter, const section_t* s,
 cdef class BgpdumpEncoder(Encoder):
     """Batches -> the lines of `bgpdump -m`."""
 
+    divides = True
+
     def __cinit__(self, *args, **options):
         self.tail = Buffer(1024)
 

@@ -1,7 +1,7 @@
 """The batch core: batches of messages and framing."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, ClassVar, Protocol, TypedDict, Unpack
 
 from bgpipe._view import Msg
 from bgpipe.errors import InputError, MessageError, StageError
@@ -176,8 +176,10 @@ class Encoder:
     called with an InputError for each message that the format cannot say.
 
     part: octets behind which a format stops in which few octets can make any amount of text; 0 for never. The batch is
-    `unfinished` then, and go_on() has the next part of it.
+    `unfinished` then, and go_on() has the next part of it. divides: whether the format is one that does so.
     """
+
+    divides: ClassVar[bool]
 
     def __init__(
         self,

@@ -993,8 +993,10 @@ cdef class Encoder:
     InputError for each message that the format cannot say.
 
     part: octets behind which a format stops in which few octets can make any amount of text; 0 for never. The batch is `unfinished`
-    then, and go_on() has the next part of it.
+    then, and go_on() has the next part of it. divides: whether the format is one that does so.
     """
+
+    divides = False
 
     def __cinit__(self, *args, **options):
         self.unwanted = MSG_DROPPED | MSG_HIDDEN

@@ -11,7 +11,7 @@ from bgpipe.pipeline.stage import BOTH, LEFT, RIGHT, RUNNING, Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Iterable
+    from collections.abc import Awaitable, Coroutine, Iterable, Iterator
     from typing import Any, TypeVar
 
     from bgpipe._codec import Encoder
@@ -174,9 +174,9 @@ class Step:
 
     def go_on(self) -> bool:
         """Have the next part of what an output makes of the batch in the buffer, where it is too much at once."""
-        self.buffer.clear()
         if self.seen is None or not self.encoder.unfinished:
             return False
+        self.buffer.clear()
         with self.seen:
             self.encoder.go_on(self.seen, self.buffer)
         return True
@@ -210,13 +210,14 @@ class Lane:
     time. Writing comes last: when a message kills or stops the pipeline, nothing behind it got out.
 
     producer: the stage that makes them, or one that looks, and was given messages of the other direction. directions:
-    those of the messages. outputs: the steps that write. paced: some stage limits the rate; then one lane alone takes a
-    producer's batches, part by part, and waits as long as delay_s() says behind each. waits: deliver() may have to.
+    those of the messages. outputs: the steps that write. divides: one of them may write a batch in parts. paced: some
+    stage limits the rate; then one lane alone takes a producer's batches, part by part, and waits as long as delay_s()
+    says behind each. waits: deliver() may have to.
     """
 
     __slots__ = (
         *("_bucket", "_late", "_limits", "_of", "_pure", "_share"),
-        *("directions", "outputs", "paced", "pipe", "producer", "waits"),
+        *("directions", "divides", "outputs", "paced", "pipe", "producer", "waits"),
     )
 
     def __init__(self, pipe: Pipeline, producer: Stage, directions: int) -> None:
@@ -237,6 +238,7 @@ class Lane:
             step.keeps = step.keeps or changing
             changing = changing or step.keeps or (step.output is None and step.stage.changes)
         self.waits = any(step.stage.waits for step in steps)
+        self.divides = any(step.encoder.divides for step in self.outputs)
         stages = [producer, *(step.stage for step in steps)]
         self.paced = any(stage.bucket is not None for stage in stages)
         self._limits = [stage.bucket for stage in stages if stage.bucket is not None and stage.options.rate_limit]
@@ -328,7 +330,16 @@ class Lane:
         """Bring out what came of the batch."""
         for step in self.outputs:
             if len(step.buffer) and step.stage not in self.pipe.stopping:
-                self._write(step)
+                while self._write(step):
+                    pass
+        self.complete(batch)
+
+    def write_parts(self, batch: Batch) -> Iterator[Output]:
+        """The same, with a pause behind each part of what an output writes in parts: until that one has room again."""
+        for step in self.outputs:
+            if len(step.buffer) and step.stage not in self.pipe.stopping:
+                while step.output is not None and self._write(step):
+                    yield step.output
         self.complete(batch)
 
     def complete(self, batch: Batch) -> None:
@@ -344,17 +355,17 @@ class Lane:
             batch.completion(batch)
         self.producer.delivered()
 
-    def _write(self, step: Step) -> None:
-        """Bring out what the step has encoded."""
+    def _write(self, step: Step) -> bool:
+        """Bring out what the step has encoded. Returns whether there is another part of it now."""
         output = step.output
         if output is None or output.state != RUNNING or (driver := output.pipe.driver) is None:
-            return
+            return False
         try:
             driver.write(output, step.buffer)
-            while step.go_on():
-                driver.write(output, step.buffer)
         except StageError as error:
             self.pipe.fail(step.stage, error)
+            return False
+        return step.go_on()
 
     def _report(self, batch: Batch) -> None:
         for index, error in batch.failures():
@@ -378,6 +389,7 @@ class Lane:
             for step in self.outputs:
                 if step.stage is stage:
                     step.again(batch, count)
-                    self._write(step)
+                    while self._write(step):
+                        pass
             pipe.finish(stage)
         pipe.stopping.clear()

@@ -115,7 +115,7 @@ class LoopDriver(Driver):
         """Bring what `stage` made through the line at once; what to wait for where that cannot be."""
         lane, turns = self._lanes[stage], 0
         turned: deque[tuple[Lane, Batch, int]] = deque()
-        while not (lane.waits or lane.paced or lane.full or self._line.locked()):
+        while not (lane.waits or lane.divides or lane.paced or lane.full or self._line.locked()):
             self.pipe.number(batch)
             after = at_once(lane.deliver(lane.carry(batch)))
             if after is not None:
@@ -153,7 +153,8 @@ class LoopDriver(Driver):
                     async with self._line:
                         after = await lane.deliver(lane.carry(part))
                         if after is not None:
-                            lane.write(after)
+                            for output in lane.write_parts(after):
+                                await self._wait_for_room(output)
                         waiting += self.pipe.turned(turns)
                     while (delay_s := lane.delay_s()) > 0:
                         await asyncio.sleep(min(delay_s, _NAP_S))
@@ -184,7 +185,7 @@ class LoopDriver(Driver):
     def _unended(self) -> list[Stage]:
         return [stage for stage, task in self._running.items() if not task.done()]
 
-    async def _wait_for_room(self, lane: Lane) -> None:
+    async def _wait_for_room(self, lane: Lane | Output) -> None:
         while lane.full and not self.pipe.closed:
             room = self._loop.create_future()
             self._for_room.append(room)
