@@ -657,7 +657,15 @@ def ext_community(kind, value, nontransitive):
     kind = at("type", ext_community_type, kind)
     if nontransitive:
         kind |= 0x4000
-    return kind.to_bytes(2, "big") + at("value", lambda given: ext_community_value(kind & ~0x4000, given, named), value)
+    try:
+        octets = ext_community_value(kind & ~0x4000, value, named)
+    except FieldError as error:
+        if kind & 0xBF00 == 0 and type(value) is str and ":" in value:
+            wider = {0x0200: "AS numbers of 4 octets", 0x0100: "addresses"}
+            names = {EXT_COMMUNITIES.get(kind & 0xFF | family): what for family, what in wider.items()}
+            error.problem += "".join([f"; {name} is for {what}" for name, what in names.items() if name])
+        raise error.under("value") from None
+    return kind.to_bytes(2, "big") + octets
 
 
 def ext_community_type(value):
