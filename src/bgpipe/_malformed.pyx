@@ -14,7 +14,7 @@ from bgpipe._check cimport (
 from bgpipe._codec cimport Batch
 from bgpipe._layouts cimport layout_problem
 from bgpipe._message cimport (
-    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, MSG_UNSEEN, STATUS_OK, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t, next_attr,
+    CTX_AS2, FAMILY_IPV4_UNICAST, MSG_LEFT, MSG_RIB, MSG_UNSEEN, STATUS_OK, TYPE_UPDATE, attr_t, ctx_t, has_addpath, msg_t, next_attr,
 )
 from bgpipe._view cimport Msg
 from bgpipe._wire cimport be16, be32
@@ -226,6 +226,20 @@ cdef uint8_t rare_problem(uint8_t code, const uint8_t* p, uint32_t n) noexcept n
     return BAD_SERVICE if code == 40 and has_service(p, n) else BAD_PARTS
 
 
+cdef bint next_hop_fits(const uint8_t* p) noexcept nogil:
+    # Whether the next hop of an MP_REACH that parses has a length that its family has: RFC 2545 section 3, RFC 4364 section 4.3.2,
+    # RFC 4659 section 3.2.1, RFC 6515 section 2, RFC 7432 section 9.2, RFC 8950 section 3. That of flows is ignored (RFC 8955 section 4).
+    cdef uint16_t afi = be16(p)
+    cdef uint8_t safi = p[2], n = p[3]
+    if (afi == 1 or afi == 2) and (safi == 1 or safi == 2 or safi == 4):
+        return n == 16 or n == 32 or (n == 4 and afi == 1)
+    if (afi == 1 or afi == 2) and (safi == 128 or safi == 129):
+        return n == 24 or n == 48 or (n == 12 and afi == 1)
+    if (afi == 25 and safi == 70) or ((afi == 1 or afi == 2) and safi == 5) or (afi == 1 and safi == 132):
+        return n == 4 or n == 16 or n == 32
+    return True
+
+
 cdef bint tlvs_end(const uint8_t* p, uint32_t n) noexcept nogil:
     # Whether TLVs, type and length of two octets each, end where p[:n] does.
     cdef uint32_t i = 0
@@ -326,6 +340,8 @@ cdef void find(const msg_t* m, uint32_t peer_as, uint32_t local_as, found_t* fou
             put(found, m, value, code, FOREIGN)
         else:
             problem = value_problem(<uint8_t>code, value, n, m.ctx)
+            if problem == FINE and code == 14 and not m.flags & MSG_RIB and not next_hop_fits(value):
+                problem = BAD_NEXT_HOP
             if problem != FINE:
                 put(found, m, value, code, problem)
         if code == 14:

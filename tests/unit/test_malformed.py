@@ -133,6 +133,31 @@ def test_domain_paths(value: str, good: bool) -> None:
     assert (route(attribute(36, bytes.fromhex(value), 0xC0)).errors == ()) is good
 
 
+@pytest.mark.parametrize(
+    ("family", "good", "bad"),
+    [
+        ("0001 01", (4, 16, 32), (0, 5)),
+        ("0002 02", (16, 32), (0, 4)),
+        ("0001 04", (4, 16, 32), (0, 12)),
+        ("0001 80", (12, 24, 48), (0, 3, 4, 16)),
+        ("0002 80", (24, 48), (0, 12, 16)),
+        ("0002 81", (24, 48), (0, 16)),
+        ("0019 46", (4, 16), (0, 2, 24)),
+        ("0002 05", (4, 16), (0, 12)),
+        ("0001 84", (4, 16), (0, 3)),
+        ("0001 85", (0, 4, 16, 9), ()),
+        ("4004 47", (0, 4, 16, 9), ()),
+    ],
+)
+def test_next_hops_have_the_length_of_their_family(family: str, good: tuple[int, ...], bad: tuple[int, ...]) -> None:
+    def problems(size: int) -> list[str]:
+        value = bytes.fromhex(family) + bytes([size]) + bytes(size + 1)
+        return [error.problem for error in route(attribute(14, value, 0x80)).errors]
+
+    assert [size for size in good if problems(size)] == []
+    assert [problems(size) for size in bad] == [[WORDS[TABLE["MP_REACH", "BAD_NEXT_HOP"][0]]]] * len(bad)
+
+
 def test_the_table_is_in_the_docs() -> None:
     docs = (Path(__file__).parents[2] / "docs" / "malformed.md").read_text()
     for (field, _), (problem, action, source) in TABLE.items():
