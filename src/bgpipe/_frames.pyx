@@ -44,6 +44,8 @@ cdef Py_ssize_t bmp_end(const uint8_t* p, Py_ssize_t n, bint is_wrapped) noexcep
     while n - at >= (RECORD_LEN if is_wrapped else BMP_LEN):
         if is_wrapped:
             head = be16(p + at + 6)
+            if head < RECORD_LEN:
+                return 0
             size = head + <Py_ssize_t>be32(p + at + 8)
         else:
             size = be32(p + at + 1)
