@@ -19,11 +19,15 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_LONGEST_WORD = 40
+_MOST_HINTS = 256
+# Input with the same mistake in every line is not compared with all names each time; functools takes 2 ms to import.
+_hints: dict[tuple[str, tuple[str, ...]], str] = {}
 
 
 def visible(text: str) -> str:
@@ -46,16 +50,20 @@ def reason(error: BaseException) -> str:
 
 def hint(word: str, known: Iterable[str]) -> str:
     """What was probably meant, for the end of a message; "" where nothing is near."""
-    return _hint(word, tuple(known)) if len(word) <= 40 else ""
+    if len(word) > _LONGEST_WORD:
+        return ""
+    key = word, tuple(known)
+    found = _hints.get(key)
+    if found is None:
+        import difflib
 
-
-@lru_cache(maxsize=256)  # input with the same mistake in every line is not to be compared with all names each time
-def _hint(word: str, known: tuple[str, ...]) -> str:
-    import difflib
-
-    spellings = {spelling.lower(): spelling for spelling in known}
-    near = difflib.get_close_matches(word.lower(), spellings, 1)
-    return f"; did you mean {spellings[near[0]]}?" if near else ""
+        spellings = {spelling.lower(): spelling for spelling in key[1]}
+        near = difflib.get_close_matches(word.lower(), spellings, 1)
+        found = f"; did you mean {spellings[near[0]]}?" if near else ""
+        if len(_hints) >= _MOST_HINTS:
+            _hints.clear()
+        _hints[key] = found
+    return found
 
 
 class BgpipeError(Exception):
